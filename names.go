@@ -1,0 +1,132 @@
+package adminsessions
+
+import "strings"
+
+// EventName is the OpenTelemetry event name of every record this module
+// emits.
+const EventName = "admin.request"
+
+// ScopeName is the instrumentation scope of every record this module emits.
+const ScopeName = "github.com/adminsessions/adminsessions"
+
+// Version is the version of this module, the instrumentation scope's version.
+const Version = "0.1.0"
+
+// Attribute keys of an event. Where OpenTelemetry's semantic conventions
+// (v1.43.0) name a thing, the key is theirs; what is particular to an audit
+// trail stands under "admin." (what the middleware saw) and "audit." (what the
+// exporter adds to prove that the trail is whole).
+const (
+	KeyUserID       = "user.id"
+	KeyUserFullName = "user.full_name"
+	KeyUserEmail    = "user.email"
+
+	KeyTargetUserID       = "admin.target.user.id"
+	KeyTargetUserFullName = "admin.target.user.full_name"
+	KeyTargetUserEmail    = "admin.target.user.email"
+
+	KeySignInName    = "admin.sign_in.name"
+	KeySignInOutcome = "admin.sign_in.outcome"
+
+	KeyInterface     = "admin.interface"
+	KeyRequestStage  = "admin.request.stage"
+	KeyRequestID     = "admin.request.id"
+	KeyNote          = "admin.note"
+	KeyClientAddress = "client.address"
+
+	KeyMethod         = "http.request.method"
+	KeyMethodOriginal = "http.request.method_original"
+	KeyURL            = "url.full"
+	KeyRoute          = "http.route"
+	KeyStatusCode     = "http.response.status_code"
+	KeyDuration       = "http.server.request.duration"
+	KeyUserAgent      = "user_agent.original"
+	KeySessionID      = "session.id"
+	KeyErrorType      = "error.type"
+
+	KeyLogID          = "audit.log.id"
+	KeySequenceNumber = "audit.sequence.number"
+	KeyTruncated      = "audit.truncated"
+	// KeyRequestTime holds the time at which the request arrived (Unix
+	// nanoseconds) where the entry's own timestamp had to be moved by a
+	// millisecond or more to keep its stream in order.
+	KeyRequestTime = "audit.request.time"
+)
+
+// Resource attribute keys that become Loki's index labels. There are no
+// others: each further label multiplies streams.
+const (
+	KeyServiceName           = "service.name"
+	KeyServiceInstanceID     = "service.instance.id"
+	KeyDeploymentEnvironment = "deployment.environment.name"
+)
+
+// Names in Loki that have no attribute key: fields of the OpenTelemetry log
+// record itself, named as Loki's OTLP endpoint names them.
+const (
+	LokiTraceID           = "trace_id"
+	LokiSpanID            = "span_id"
+	LokiFlags             = "flags"
+	LokiObservedTimestamp = "observed_timestamp"
+	LokiSeverityNumber    = "severity_number"
+	LokiSeverityText      = "severity_text"
+	LokiScopeName         = "scope_name"
+	LokiScopeVersion      = "scope_version"
+)
+
+// LokiName returns the label or structured metadata name under which Loki
+// keeps the attribute key: the name that Loki's own OTLP endpoint makes of it.
+// Every character outside [a-zA-Z0-9_] becomes an underscore, runs of
+// underscores become one, and a name that would start with a digit gets
+// "key_" before it (github.com/prometheus/otlptranslator, LabelNamer).
+func LokiName(key string) string {
+	if isLokiName(key) {
+		return key
+	}
+	return string(AppendLokiName(make([]byte, 0, len(key)+4), key))
+}
+
+// AppendLokiName appends [LokiName] of key to b.
+func AppendLokiName(b []byte, key string) []byte {
+	if key == "" {
+		return b
+	}
+	if c := key[0]; c >= '0' && c <= '9' {
+		b = append(b, "key_"...)
+	}
+	underscore := false
+	for i := range len(key) {
+		c := key[i]
+		if !isNameByte(c) {
+			// A multi-byte rune is one character, hence one underscore; the
+			// collapsing of runs takes care of its further bytes.
+			c = '_'
+		}
+		if c == '_' {
+			if underscore {
+				continue
+			}
+			underscore = true
+		} else {
+			underscore = false
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+func isLokiName(s string) bool {
+	if s == "" || s[0] >= '0' && s[0] <= '9' || strings.Contains(s, "__") {
+		return false
+	}
+	for i := range len(s) {
+		if !isNameByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isNameByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
+}

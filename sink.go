@@ -1,0 +1,29 @@
+package adminsessions
+
+import "context"
+
+// Durability is how sure a [Sink] must be of an event before it answers.
+type Durability int
+
+const (
+	// Spooled events survive the death of the process (kill -9).
+	Spooled Durability = iota
+	// Synced events survive a power cut as well.
+	Synced
+)
+
+// Sink takes events directly. A LoggerProvider that implements it is given
+// events instead of log records: it saves the conversion, and it can say
+// whether the event is safe, which OpenTelemetry's Logger.Emit cannot.
+//
+// RecordEvent returns nil once the event is as durable as asked for. It may
+// block: for Spooled as long as a write into the page cache takes, for Synced
+// until the disk has it or ctx is done. The trace is taken from ctx. The event
+// belongs to the caller again when RecordEvent returns. An error means that the
+// event is lost, or for Synced that it is not known to be safe; the sink has
+// counted it.
+//
+// It may be called from many goroutines at once.
+type Sink interface {
+	RecordEvent(ctx context.Context, e *Event, d Durability) error
+}
