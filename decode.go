@@ -16,7 +16,7 @@ import (
 func EventFromRecord(r *log.Record) Event {
 	e := Event{Time: r.Timestamp(), Observed: r.ObservedTimestamp()}
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
-		if !e.set(string(kv.Key), kv.Value.Emit()) {
+		if !e.set(string(kv.Key), kv.Value.String()) {
 			e.Attributes = append(e.Attributes, kv)
 		}
 		return true
