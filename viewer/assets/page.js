@@ -1,0 +1,146 @@
+// What the page does beyond links and forms: it tells the server the browser's
+// time zone, sends the filters when one changes, and refreshes the table.
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const form = document.getElementById("filters");
+
+  // The time zone, once for a session at most: without cookies the page stays
+  // in UTC.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const chosen = root.dataset.zone;
+  if (zone && (chosen === "" || chosen.startsWith("browser:")) && chosen !== "browser:" + zone) {
+    const asked = "adminsessions-zone";
+    if (sessionStorage.getItem(asked) !== zone) {
+      sessionStorage.setItem(asked, zone);
+      const url = new URL(location.href);
+      url.searchParams.set("set", "1");
+      url.searchParams.set("zone", "browser:" + zone);
+      location.replace(url);
+      return;
+    }
+  }
+
+  // Filters apply as soon as they change; texts and times when they are sent.
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("input[type=checkbox]") && !event.target.closest("#auto")) form.requestSubmit();
+  });
+
+  // A menu closes when something else is clicked, or by Escape.
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+    // A row opens by a click anywhere on it that is not a link or a selection.
+    const row = event.target.closest("tr.event");
+    if (row && !event.target.closest("a, summary") && getSelection().isCollapsed) {
+      const details = row.querySelector("details");
+      details.open = !details.open;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+
+  // Auto refresh.
+  const auto = document.getElementById("auto");
+  const text = auto.querySelector(".countdown");
+  const toggle = auto.querySelector("input");
+  const every = auto.querySelector("select");
+  const plural = new Intl.PluralRules(root.lang);
+  let left = 0; // seconds until the next refresh
+  let loading = false;
+  auto.hidden = false;
+
+  const say = (message) => { if (text.textContent !== message) text.textContent = message; };
+
+  function remember() {
+    const url = new URL(location.href);
+    toggle.checked ? url.searchParams.set("auto", "1") : url.searchParams.delete("auto");
+    every.value === "10" ? url.searchParams.delete("every") : url.searchParams.set("every", every.value);
+    history.replaceState(null, "", url);
+    left = Number(every.value);
+    tick();
+  }
+
+  function paused() {
+    if (auto.dataset.live !== "true") return auto.dataset.page;
+    if (document.hidden) return auto.dataset.hidden;
+    if (document.querySelector("td details[open]")) return auto.dataset.open;
+    return "";
+  }
+
+  async function refresh() {
+    loading = true;
+    say(auto.dataset.loading);
+    try {
+      const url = new URL(location.href);
+      const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(30000) });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!toggle.checked || paused()) return;
+      show(page);
+      say("");
+    } catch {
+      say(auto.dataset.failed);
+    } finally {
+      loading = false;
+      left = Number(every.value);
+    }
+  }
+
+  // show replaces what the last answer showed and marks the rows that are new.
+  function show(page) {
+    const parts = ["section.problem", "#results", "footer.bar"];
+    if (!page.querySelector(parts.join())) throw new Error("not the page");
+    const known = new Set([...document.querySelectorAll("tr.event")].map((row) => row.dataset.key));
+    const had = document.querySelector("#results") !== null;
+    const focused = document.activeElement?.closest("#results, footer.bar") ? document.activeElement : null;
+    const mark = focused && [focused.getAttribute("href"), focused.closest("tr")?.dataset.key];
+    const main = document.querySelector("main");
+    for (const part of parts) {
+      const next = page.querySelector(part), old = document.querySelector(part);
+      if (part === "#results" && !next) continue; // nothing better to show
+      if (next && old) old.replaceWith(next);
+      else if (next) part === "section.problem" ? document.getElementById("announce").after(next) : main.append(next);
+      else if (old && part === "section.problem") old.remove();
+    }
+    let fresh = 0;
+    for (const row of document.querySelectorAll("tr.event")) {
+      if (had && !known.has(row.dataset.key)) {
+        row.classList.add("new");
+        fresh++;
+      }
+    }
+    if (mark) {
+      const scope = mark[1] ? document.querySelector(`tr[data-key="${CSS.escape(mark[1])}"]`) : document;
+      const again = [...(scope?.querySelectorAll("a, summary") ?? [])].find((e) => e.getAttribute("href") === mark[0]);
+      again?.focus({ preventScroll: true });
+    }
+    if (fresh) {
+      const form = auto.getAttribute("data-new-" + plural.select(fresh)) || auto.getAttribute("data-new-other");
+      document.getElementById("announce").textContent = form.replace("{}", fresh);
+    }
+  }
+
+  function tick() {
+    if (!toggle.checked) return say("");
+    if (loading) return;
+    const why = paused();
+    if (why) return say(why);
+    if (left <= 0) return void refresh();
+    say(auto.dataset.next.replace("{}", left));
+    left--;
+  }
+
+  toggle.addEventListener("change", remember);
+  every.addEventListener("change", remember);
+  document.addEventListener("visibilitychange", tick);
+  document.addEventListener("toggle", tick, true);
+  left = Number(every.value);
+  setInterval(tick, 1000);
+  tick();
+})();

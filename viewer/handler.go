@@ -1,0 +1,289 @@
+package viewer
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+	_ "time/tzdata" // the zones of viewers, on machines that have none installed
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+)
+
+// Handler is the page, see [NewHandler].
+type Handler struct {
+	config  Config
+	store   *trail.Store
+	locales *locales
+	pages   *pages
+	assets  map[string]asset
+	health  health
+	counts  counts
+	last    lastViews
+	mux     *http.ServeMux
+}
+
+// NewHandler returns the page for one trail. It fails on a configuration that
+// cannot work, naming the field; it does not wait for Loki, which may come
+// later. The handler may serve many requests at once, owns no goroutine
+// between requests, and needs no closing.
+func NewHandler(c Config) (*Handler, error) {
+	c, client, err := c.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h := &Handler{
+		config: c,
+		store:  &trail.Store{Client: client, Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
+		mux:    http.NewServeMux(),
+	}
+	if h.locales, err = loadLocales(); err != nil {
+		return nil, fmt.Errorf("viewer: %w", err)
+	}
+	if h.assets, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("viewer: %w", err)
+	}
+	if h.pages, err = loadPages(h.assets); err != nil {
+		return nil, fmt.Errorf("viewer: %w", err)
+	}
+	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
+	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.serveCSV))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.serveNDJSON))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.serveEvents))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
+	return h, nil
+}
+
+// API returns the list of events as JSON (what the page itself serves under
+// api/events), to be mounted at a path of the panel's own API. It asks
+// Authorize like the page does.
+func (h *Handler) API() http.Handler {
+	return h.guard(h.sameOrigin(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writeProblem(w, http.StatusMethodNotAllowed, "method_not_allowed", "want GET")
+			return
+		}
+		h.serveEvents(w, r)
+	}))
+}
+
+// ServeHTTP serves the page and everything below it.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.guard(h.mux.ServeHTTP)(w, r)
+}
+
+// guard asks whether the request may be answered, and sets the headers that
+// keep every answer where it belongs.
+func (h *Handler) guard(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; "+
+			"img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("X-Frame-Options", "DENY")
+		header.Set("Referrer-Policy", "same-origin")
+		header.Set("Cross-Origin-Resource-Policy", "same-origin")
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+		header.Set("Cache-Control", "no-store")
+		if !h.config.Authorize(r) {
+			http.Error(w, "You may not see the administrators' sessions.", http.StatusForbidden)
+			return
+		}
+		next(w, r)
+	}
+}
+
+// sameOrigin refuses requests that another site makes the browser send. The
+// page itself may be linked to from anywhere; exports and the API cost work and
+// are recorded under the viewer's name, so nobody else may start them.
+func (h *Handler) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "", "none", "same-origin": // programs, the address bar, the page
+			next(w, r)
+		default:
+			writeProblem(w, http.StatusForbidden, "cross_origin", "requests from other sites are refused")
+		}
+	}
+}
+
+// asset is a file that the page needs.
+type asset struct {
+	content     []byte
+	contentType string
+	version     string
+}
+
+//go:embed assets
+var assetFiles embed.FS
+
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+func loadAssets() (map[string]asset, error) {
+	assets := make(map[string]asset)
+	entries, err := assetFiles.ReadDir("assets")
+	if err != nil {
+		return nil, fmt.Errorf("reading assets: %w", err)
+	}
+	for _, e := range entries {
+		b, err := assetFiles.ReadFile("assets/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("reading assets: %w", err)
+		}
+		sum := sha256.Sum256(b)
+		assets[e.Name()] = asset{b, assetTypes[path.Ext(e.Name())], hex.EncodeToString(sum[:6])}
+	}
+	return assets, nil
+}
+
+// serveAsset serves a file for as long as its content stays the same: its
+// version stands in its URL.
+func (h *Handler) serveAsset(w http.ResponseWriter, r *http.Request) {
+	a, ok := h.assets[r.PathValue("name")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if r.URL.RawQuery == a.version {
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
+	w.Header().Set("Content-Type", a.contentType)
+	w.Write(a.content) //nolint:errcheck // the client is gone
+}
+
+// Names of the cookies that hold what a viewer has chosen. They are set for
+// the page's own path only and hold nothing secret.
+const (
+	cookieLanguage = "adminsessions_lang"
+	cookieZone     = "adminsessions_zone"
+	cookieTheme    = "adminsessions_theme"
+)
+
+// browserZone marks a zone that the browser has told and nobody has chosen, so
+// that it can change with the browser.
+const browserZone = "browser:"
+
+// zones are some zones to choose from; any other of the IANA database can be
+// typed.
+var zones = []string{"UTC", "Africa/Johannesburg", "America/Chicago", "America/Los_Angeles", "America/New_York",
+	"America/Sao_Paulo", "Asia/Dubai", "Asia/Kolkata", "Asia/Shanghai", "Asia/Singapore", "Asia/Tokyo",
+	"Australia/Sydney", "Europe/Berlin", "Europe/Kyiv", "Europe/London", "Europe/Madrid", "Europe/Paris",
+	"Europe/Warsaw"}
+
+// themes are the values of the theme's cookie besides the system's own.
+var themes = []string{"light", "dark"}
+
+// preferences are what a viewer has chosen for every view.
+type preferences struct {
+	locale *locale
+	zone   *time.Location
+	// chosen is the zone of the cookie, empty where the browser's is wanted
+	// but not known yet.
+	chosen string
+	theme  string
+}
+
+func (h *Handler) preferences(r *http.Request) preferences {
+	p := preferences{locale: h.locales.of(r), zone: time.UTC}
+	if c, err := r.Cookie(cookieZone); err == nil {
+		if zone, err := loadZone(strings.TrimPrefix(c.Value, browserZone)); err == nil {
+			p.zone, p.chosen = zone, c.Value
+		}
+	}
+	if c, err := r.Cookie(cookieTheme); err == nil {
+		for _, t := range themes {
+			if c.Value == t {
+				p.theme = t
+			}
+		}
+	}
+	return p
+}
+
+// loadZone reads a zone by its IANA name. The machine's own zone is none.
+func loadZone(name string) (*time.Location, error) {
+	if name == "" || name == "Local" || len(name) > 64 {
+		return nil, fmt.Errorf("time zone %.70q, want an IANA name such as Europe/Warsaw", name)
+	}
+	return time.LoadLocation(name)
+}
+
+// choose stores preferences given in the URL and reports whether there were
+// any; the answer then leads back to the view without them.
+func (h *Handler) choose(w http.ResponseWriter, r *http.Request) bool {
+	q := r.URL.Query()
+	if !q.Has("set") {
+		return false
+	}
+	set := func(name, value string) {
+		c := &http.Cookie{Name: name, Value: value, MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteLaxMode,
+			Secure: r.TLS != nil}
+		if value == "" {
+			c.MaxAge = -1
+		}
+		http.SetCookie(w, c)
+	}
+	if q.Has("lang") {
+		lang := ""
+		for _, l := range h.locales.all {
+			if l.Code == q.Get("lang") {
+				lang = l.Code
+			}
+		}
+		set(cookieLanguage, lang)
+	}
+	if q.Has("zone") {
+		zone := q.Get("zone")
+		if _, err := loadZone(strings.TrimPrefix(zone, browserZone)); err != nil {
+			zone = ""
+		}
+		set(cookieZone, zone)
+	}
+	if q.Has("theme") {
+		theme := ""
+		for _, t := range themes {
+			if q.Get("theme") == t {
+				theme = t
+			}
+		}
+		set(cookieTheme, theme)
+	}
+	for _, name := range []string{"set", "lang", "zone", "theme"} {
+		q.Del(name)
+	}
+	redirect(w, q)
+	return true
+}
+
+// redirect leads to the page with another query. The location is relative: the
+// handler need not know where a browser sees it.
+func redirect(w http.ResponseWriter, q url.Values) {
+	location := "./"
+	if len(q) > 0 {
+		location = "?" + q.Encode()
+	}
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// withTimeout is the context of everything but an export.
+func (h *Handler) withTimeout(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(r.Context(), h.config.QueryTimeout)
+}
+
+// me is who is signed in.
+func (h *Handler) me(r *http.Request) adminsessions.User { return h.config.SignedIn(r) }

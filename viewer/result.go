@@ -1,0 +1,108 @@
+package viewer
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+)
+
+// result is what a view shows.
+type result struct {
+	window trail.Window
+	events []trail.Event
+	// inProgress are requests without an end, on the newest page only.
+	inProgress []trail.Event
+	more       bool // there is a next page
+	// total is how many events there are on all pages, -1 where that is still
+	// to be counted.
+	total int64
+	// cut is how many events were sorted, if that is not all of them.
+	cut int
+}
+
+// inProgressWithin is how far back requests without an end are looked for.
+const inProgressWithin = 24 * time.Hour
+
+// slack is how many entries to ask for beyond what is wanted:
+// it saves a second query where several events share the last nanosecond.
+const slack = 8
+
+// load asks the trail for what the view shows. progress is called with the part
+// done of a search that takes more than one query.
+func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, progress func(float64)) (result, error) {
+	now := h.config.Now()
+	if !v.at.IsZero() {
+		now = v.at
+	}
+	r := result{window: v.rng.window(now), total: -1}
+	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Progress: progress}
+	if v.sort != byTime {
+		return h.loadSorted(ctx, v, walk, r)
+	}
+	walk.Forward = v.asc != v.back
+	walk.Past = v.past
+	walk.Batch = v.size + 1 + slack
+	for e, err := range h.store.Walk(ctx, walk) {
+		if err != nil {
+			return result{}, err
+		}
+		if len(r.events) == v.size {
+			r.more = true
+			break
+		}
+		r.events = append(r.events, e)
+	}
+	if v.back {
+		slices.Reverse(r.events)
+		r.more = true
+	} else if !r.more && v.page == 1 {
+		r.total = int64(len(r.events))
+	}
+	if v.isLive() && !v.asc {
+		since := r.window
+		if since.Length() > inProgressWithin {
+			since.From = since.To.Add(-inProgressWithin)
+		}
+		var err error
+		if r.inProgress, err = h.store.InProgress(ctx, walk.Filter, since); err != nil {
+			return result{}, err
+		}
+	}
+	return r, nil
+}
+
+func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r result) (result, error) {
+	compare := func(a, b *trail.Event) int {
+		if v.asc {
+			return v.sort.compare(a, b)
+		}
+		return v.sort.compare(b, a)
+	}
+	skip := (v.page - 1) * v.size
+	sorted, err := h.store.Sort(ctx, walk, compare, skip, v.size, h.config.SortLimit)
+	if err != nil {
+		return result{}, err
+	}
+	r.events, r.more = sorted.Events, skip+v.size < sorted.Scanned
+	if sorted.Cut {
+		r.cut = sorted.Scanned
+	} else {
+		r.total = int64(sorted.Scanned)
+	}
+	return r, nil
+}
+
+// count is how many events the view has on all its pages.
+func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
+	key := v.values()
+	for _, name := range []string{"sort", "size", "every", "auto", "past", "back", "page"} {
+		key.Del(name)
+	}
+	f := v.filter(me)
+	return h.counts.get(ctx, key.Encode()+" "+f.Hide.ID+" "+f.Hide.Email, h.config.Now, func(ctx context.Context) (int64, error) {
+		return h.store.Count(ctx, f, w)
+	})
+}
