@@ -1,0 +1,43 @@
+// Package instrumentation records every request to an admin panel: who did
+// what from where and how it ended, as one [adminsessions.Event] each.
+//
+//	provider, err := exporter.New(ctx, …)
+//	…
+//	record, err := instrumentation.NewMiddleware(
+//		instrumentation.WithLoggerProvider(provider),
+//		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("10.0.0.0/8")),
+//		instrumentation.WithFilter("assets", instrumentation.Routes("/assets/", "GET /healthz")),
+//	)
+//	…
+//	http.ListenAndServe(addr, record(mux))
+//
+// # Who
+//
+// The middleware finds out by itself where a request comes from and what it
+// asks for. Who sends it is known to the application only: either the request
+// tells ([WithAdmin]), or authentication further in says so:
+//
+//	instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: "7", FullName: "Anna Kowalska", Email: "anna@example.com"})
+//
+// Requests nobody is signed in to are recorded as well; [SignIn] tells of an
+// attempt, [SetTarget] of an administrator who acts as somebody else,
+// [Annotate] of what was done.
+//
+// # When
+//
+// The record is handed over after the handler has returned or panicked, and
+// before the middleware returns. With package exporter's provider it is then
+// in a file, and survives the death of the process. A request that goes on (a
+// WebSocket, a stream of events, anything that still runs after ten seconds)
+// is recorded when that is seen, and again when it ends, under the same id.
+// [WithStrict] records before the handler runs, or does not let it run.
+//
+// # What it does to a request
+//
+// Nothing that a handler could notice: its ResponseWriter can do what the
+// server's can, its panics go on, its request is the same but for the context.
+// Responses get a request id in a header ([WithRequestIDHeader]).
+//
+// When no provider takes records it does nothing at all but hand on the request;
+// that is counted and said once in the log.
+package instrumentation

@@ -1,0 +1,94 @@
+package instrumentation
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// destination is where records go: a provider that takes events as they are,
+// or any other by way of an OpenTelemetry Logger.
+type destination struct {
+	sink   adminsessions.Sink // nil if the provider is none, or not known yet
+	logger log.Logger
+	global bool // the provider is whatever is the global one at the time
+}
+
+func newDestination(p log.LoggerProvider) destination {
+	d := destination{global: p == nil}
+	if d.global {
+		p = otel.GetLoggerProvider()
+	}
+	if !d.global {
+		d.sink, _ = p.(adminsessions.Sink)
+	}
+	d.logger = p.Logger(adminsessions.ScopeName, log.WithInstrumentationVersion(adminsessions.Version))
+	return d
+}
+
+func (d *destination) currentSink() adminsessions.Sink {
+	if d.global {
+		s, _ := otel.GetLoggerProvider().(adminsessions.Sink)
+		return s
+	}
+	return d.sink
+}
+
+// enabled reports whether records go anywhere. ERROR is the highest severity
+// a record has.
+func (d *destination) enabled(ctx context.Context) bool {
+	return d.currentSink() != nil ||
+		d.logger.Enabled(ctx, log.EnabledParameters{Severity: log.SeverityError, EventName: adminsessions.EventName})
+}
+
+// emit hands a record over. It never panics: whatever is wrong with the
+// destination, the application's answer stands.
+func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			m.metrics.lost[failurePanic].Inc()
+			err = fmt.Errorf("recording request %s: provider panicked: %v", e.RequestID, v)
+			m.log.warn("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(v))
+		}
+	}()
+	sink := m.destination.currentSink()
+	if sink == nil {
+		m.destination.logger.Emit(ctx, e.Record())
+		return nil
+	}
+	if err := sink.RecordEvent(ctx, e, d); err != nil {
+		m.metrics.lost[failureSink].Inc()
+		m.log.warn("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
+		return fmt.Errorf("recording request %s: %w", e.RequestID, err)
+	}
+	return nil
+}
+
+// limitedLog writes at most one line in each logEvery: what goes wrong here
+// goes wrong with every request. The counters have the numbers.
+type limitedLog struct {
+	logger     *slog.Logger
+	next       atomic.Int64 // Unix nanoseconds
+	suppressed atomic.Int64
+}
+
+const logEvery = 10 * time.Second
+
+func (l *limitedLog) warn(msg string, args ...any) {
+	now, next := time.Now().UnixNano(), l.next.Load()
+	if now < next || !l.next.CompareAndSwap(next, now+int64(logEvery)) {
+		l.suppressed.Add(1)
+		return
+	}
+	if n := l.suppressed.Swap(0); n > 0 {
+		args = append(args, "lines_suppressed", n)
+	}
+	l.logger.Warn("adminsessions: "+msg, args...)
+}

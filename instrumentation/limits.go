@@ -1,0 +1,44 @@
+package instrumentation
+
+import "time"
+
+// Limits, in bytes of UTF-8, of what comes from outside. A longer value is cut
+// between two characters and its attribute is named in Event.Truncated.
+const (
+	MaxURLBytes       = 2048
+	MaxUserAgentBytes = 512
+	MaxNameBytes      = 256 // a user's id, full name, e-mail address; a name tried at sign-in
+	MaxRouteBytes     = 256
+	MaxMethodBytes    = 32
+	MaxErrorTypeBytes = 128
+	MaxRequestIDBytes = 128 // a longer one is not cut but replaced by one of ours
+	MaxNoteBytes      = 1024
+	MaxAttributeBytes = 1024 // a value given to Annotate
+	MaxKeyBytes       = 64   // a key given to Annotate; a longer one is refused
+	MaxHeaderBytes    = 512
+	MaxFormFieldBytes = 256
+	// MaxAttributes is the number of an application's attributes in one record.
+	// Loki takes 128 names in an entry, and some 30 are ours.
+	MaxAttributes = 64
+	// MaxFormBytes is how much of a request's body is kept to find the form
+	// fields asked for with WithFormFields.
+	MaxFormBytes = 64 << 10
+)
+
+// Defaults of the options.
+const (
+	// DefaultStartedAfter is the time after which a request that still runs is
+	// recorded as started.
+	DefaultStartedAfter = 10 * time.Second
+	// DefaultStrictTimeout is how long a strict request waits for its record.
+	DefaultStrictTimeout = 2 * time.Second
+	// DefaultRequestIDHeader is the header that carries the request id.
+	DefaultRequestIDHeader = "X-Request-Id"
+)
+
+// retryAfter is what a request refused in strict mode is told to wait.
+const retryAfter = "5"
+
+// Redacted stands in a record where a value was left out because it looks like
+// a secret.
+const Redacted = "REDACTED"

@@ -1,0 +1,191 @@
+package instrumentation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log/noop"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
+)
+
+// sink keeps the events it is given. It stands where the exporter would, so
+// that a test can look at them and make them fail.
+type sink struct {
+	noop.LoggerProvider
+
+	mu     sync.Mutex
+	events []adminsessions.Event
+	levels []adminsessions.Durability
+	fail   func(context.Context, *adminsessions.Event, adminsessions.Durability) error
+	added  chan struct{} // gets a value for each event, if made
+}
+
+func (s *sink) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		if err := s.fail(ctx, e, d); err != nil {
+			return err
+		}
+	}
+	kept := *e
+	kept.Attributes = slices.Clone(e.Attributes)
+	kept.Truncated = slices.Clone(e.Truncated)
+	s.events = append(s.events, kept)
+	s.levels = append(s.levels, d)
+	if s.added != nil {
+		s.added <- struct{}{}
+	}
+	return nil
+}
+
+func (s *sink) all() []adminsessions.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// only returns the one event there must be.
+func (s *sink) only(t *testing.T) adminsessions.Event {
+	t.Helper()
+	events := s.all()
+	if len(events) != 1 {
+		t.Fatalf("%d events recorded, want 1: %v", len(events), sentences(events))
+	}
+	return events[0]
+}
+
+func sentences(events []adminsessions.Event) []string {
+	var lines []string
+	for i := range events {
+		lines = append(lines, events[i].Sentence())
+	}
+	return lines
+}
+
+func attributes(e adminsessions.Event) map[string]string {
+	m := map[string]string{}
+	for _, kv := range e.Attributes {
+		m[string(kv.Key)] = kv.Value.Emit()
+	}
+	return m
+}
+
+func newMiddleware(t testing.TB, s *sink, opts ...instrumentation.Option) func(http.Handler) http.Handler {
+	t.Helper()
+	opts = append([]instrumentation.Option{instrumentation.WithLoggerProvider(s)}, opts...)
+	mw, err := instrumentation.NewMiddleware(opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mw
+}
+
+// record sends one request through the middleware and returns its event.
+func record(t *testing.T, h http.Handler, r *http.Request, opts ...instrumentation.Option) (adminsessions.Event, *httptest.ResponseRecorder) {
+	t.Helper()
+	var s sink
+	w := httptest.NewRecorder()
+	newMiddleware(t, &s, opts...)(h).ServeHTTP(w, r)
+	return s.only(t), w
+}
+
+var ok = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+
+func TestRecordsARequest(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /admin/api/client/{id}", func(w http.ResponseWriter, r *http.Request) {
+		instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: "7", FullName: "Anna Kowalska", Email: "anna@example.com"})
+		instrumentation.SetTarget(r.Context(), adminsessions.User{Email: "ben@example.com"})
+		instrumentation.Annotate(r.Context(), "client 7731 renamed", instrumentation.Change("client.name", "Old", "New")...)
+		w.WriteHeader(http.StatusCreated)
+	})
+	r := httptest.NewRequest("POST", "https://demo.example/admin/api/client/7731?page=2&api_key=abc", nil)
+	r.RemoteAddr = "10.2.3.4:5555"
+	r.Header.Set("User-Agent", "curl/8.0")
+	e, w := record(t, mux, r)
+
+	want := `API POST https://demo.example/admin/api/client/7731?page=2&api_key=REDACTED 201 "Anna Kowalska" <anna@example.com> 10.2.3.4 as <ben@example.com> note "client 7731 renamed"`
+	if got := e.Sentence(); got != want {
+		t.Errorf("sentence\n got %s\nwant %s", got, want)
+	}
+	if e.Route != "/admin/api/client/{id}" {
+		t.Errorf("route %q", e.Route)
+	}
+	if e.Stage != adminsessions.Complete || e.Duration <= 0 || e.UserAgent != "curl/8.0" || e.User.ID != "7" {
+		t.Errorf("event %+v", e)
+	}
+	if got := attributes(e); got["client.name.before"] != "Old" || got["client.name.after"] != "New" {
+		t.Errorf("attributes %v", got)
+	}
+	if got := w.Header().Get("X-Request-Id"); got == "" || got != e.RequestID {
+		t.Errorf("X-Request-Id %q, recorded %q", got, e.RequestID)
+	}
+}
+
+func TestPanicsGoOnAndAreRecorded(t *testing.T) {
+	boom := errors.New("boom")
+	for name, c := range map[string]struct {
+		value     any
+		status    int
+		errorType string
+	}{
+		"error":  {boom, 500, "panic: *errors.errorString"},
+		"string": {"boom", 500, "panic: string"},
+		"abort":  {http.ErrAbortHandler, 500, "abort"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s sink
+			h := newMiddleware(t, &s)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(c.value) }))
+			func() {
+				defer func() {
+					if got := recover(); got != c.value {
+						t.Errorf("panicked with %v, want %v", got, c.value)
+					}
+				}()
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			}()
+			e := s.only(t)
+			if e.StatusCode != c.status || e.ErrorType != c.errorType {
+				t.Errorf("recorded %d %q, want %d %q", e.StatusCode, e.ErrorType, c.status, c.errorType)
+			}
+		})
+	}
+}
+
+func TestAttributeKeysOfOthersAreRefused(t *testing.T) {
+	for _, key := range []string{"", "user.email", "user_email", "audit.anything", "trace_id", "service.name", "a b", "é"} {
+		e, _ := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			instrumentation.Annotate(r.Context(), "", attribute.String(key, "forged"), attribute.Int("fine", 1))
+		}), httptest.NewRequest("GET", "/", nil))
+		if got := attributes(e); len(got) != 1 || got["fine"] != "1" {
+			t.Errorf("key %q: attributes %v, want only fine=1", key, got)
+		}
+	}
+}
+
+func Example() {
+	var s sink
+	record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
+	if err != nil {
+		panic(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /admin/clients", func(w http.ResponseWriter, r *http.Request) {
+		instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"})
+	})
+	r := httptest.NewRequest("GET", "https://demo.example/admin/clients", nil)
+	record(mux).ServeHTTP(httptest.NewRecorder(), r)
+	fmt.Println(s.events[0].Sentence())
+	// Output: WEB GET https://demo.example/admin/clients 200 "Anna Kowalska" <anna@example.com> 192.0.2.1
+}

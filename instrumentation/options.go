@@ -1,0 +1,432 @@
+package instrumentation
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/textproto"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// Option changes what a middleware does.
+type Option func(*config) error
+
+type config struct {
+	provider        log.LoggerProvider // nil for the global one
+	otelhttp        bool
+	otelhttpOptions []otelhttp.Option
+	registerer      prometheus.Registerer
+	logger          *slog.Logger
+	clock           func() time.Time
+
+	admin         func(*http.Request) adminsessions.User
+	interfaceRule func(*http.Request) adminsessions.Interface
+	session       *session
+	headers       []recordedHeader
+	formFields    []formField
+
+	proxies         proxies
+	truncation      truncation
+	redaction       redaction
+	requestIDHeader string
+
+	filters       []namedFilter
+	strict        []Rule
+	strictTimeout time.Duration
+	startedAfter  time.Duration
+}
+
+type namedFilter struct {
+	name string
+	Rule
+}
+
+func newConfig(opts []Option) (config, error) {
+	c := config{
+		otelhttp:        true,
+		logger:          slog.Default(),
+		interfaceRule:   DefaultInterface,
+		requestIDHeader: DefaultRequestIDHeader,
+		strictTimeout:   DefaultStrictTimeout,
+		startedAfter:    DefaultStartedAfter,
+	}
+	var errs []error
+	for _, opt := range opts {
+		if opt != nil {
+			errs = append(errs, opt(&c))
+		}
+	}
+	if len(c.strict) > 0 {
+		if _, ok := c.provider.(adminsessions.Sink); !ok {
+			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+
+				"as package exporter's can: give it with WithLoggerProvider (got %s)", describe(c.provider)))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func describe(p log.LoggerProvider) string {
+	if p == nil {
+		return "the global one"
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+func optionError(option, format string, args ...any) error {
+	return fmt.Errorf("instrumentation: "+option+": "+format, args...)
+}
+
+// WithLoggerProvider sets where records go. A provider that implements
+// [adminsessions.Sink] gets events directly, any other gets OpenTelemetry log
+// records. Default: OpenTelemetry's global provider, also one that is set
+// later.
+func WithLoggerProvider(p log.LoggerProvider) Option {
+	return func(c *config) error {
+		if p == nil {
+			return optionError("WithLoggerProvider", "is nil; leave the option out for the global provider")
+		}
+		c.provider = p
+		return nil
+	}
+}
+
+// WithOTelHTTP passes options to otelhttp, which the middleware puts around
+// itself: its TracerProvider, MeterProvider, propagators, span names.
+func WithOTelHTTP(opts ...otelhttp.Option) Option {
+	return func(c *config) error {
+		c.otelhttpOptions = append(c.otelhttpOptions, opts...)
+		return nil
+	}
+}
+
+// WithoutOTelHTTP leaves otelhttp out. It is left out by itself when the
+// request has come through an otelhttp handler already; this option is for
+// those that use no tracing, and those whose tracing is done further in.
+func WithoutOTelHTTP() Option {
+	return func(c *config) error {
+		c.otelhttp = false
+		return nil
+	}
+}
+
+// WithAdmin sets how to find out who sends a request, where the request itself
+// tells (a client certificate, a header of an authenticating proxy, a session
+// cookie). f is called once for each request before it is handled, from many
+// goroutines at once; it returns the zero User for a request nobody is signed
+// in to. [SetAdmin] further in replaces what f said.
+//
+// If f panics, the request ends as if its handler had.
+func WithAdmin(f func(*http.Request) adminsessions.User) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithAdmin", "is nil")
+		}
+		c.admin = f
+		return nil
+	}
+}
+
+// WithInterface sets the rule that tells pages from programs. Default:
+// [DefaultInterface], which also decides where f returns neither
+// [adminsessions.Web] nor [adminsessions.API]. See [APIUnder].
+func WithInterface(f func(*http.Request) adminsessions.Interface) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithInterface", "is nil")
+		}
+		c.interfaceRule = f
+		return nil
+	}
+}
+
+// WithTrustedProxies sets from which peers to believe the client's address,
+// scheme and host, and in which header they write it. From them, too, a
+// request id is taken over. Default: nobody is believed.
+//
+// The address recorded is the right-most one that is not itself in prefixes.
+// The proxies must set the header or append to it; X-Forwarded-Proto and
+// X-Forwarded-Host must be set by them, or a client can choose what is
+// recorded as scheme and host.
+func WithTrustedProxies(header ForwardedHeader, prefixes ...netip.Prefix) Option {
+	return func(c *config) error {
+		if !slices.Contains([]ForwardedHeader{XForwardedFor, Forwarded, XRealIP}, header) {
+			return optionError("WithTrustedProxies", "header %q is none of XForwardedFor, Forwarded, XRealIP", header)
+		}
+		if len(prefixes) == 0 {
+			return optionError("WithTrustedProxies", "no prefixes given")
+		}
+		if c.proxies.header != "" && c.proxies.header != header {
+			return optionError("WithTrustedProxies", "both %s and %s given: one header only can be believed", c.proxies.header, header)
+		}
+		for _, p := range prefixes {
+			if !p.IsValid() {
+				return optionError("WithTrustedProxies", "invalid prefix given")
+			}
+			if p.Addr().Is4In6() {
+				return optionError("WithTrustedProxies", "prefix %s: write an IPv4 prefix as such", p)
+			}
+			c.proxies.prefixes = append(c.proxies.prefixes, p.Masked())
+		}
+		c.proxies.header = header
+		return nil
+	}
+}
+
+// WithTrustedUnixSocket believes header also in requests that come through a
+// Unix socket, which have no address of their own. See [WithTrustedProxies].
+func WithTrustedUnixSocket(header ForwardedHeader) Option {
+	return func(c *config) error {
+		if !slices.Contains([]ForwardedHeader{XForwardedFor, Forwarded, XRealIP}, header) {
+			return optionError("WithTrustedUnixSocket", "header %q is none of XForwardedFor, Forwarded, XRealIP", header)
+		}
+		if c.proxies.header != "" && c.proxies.header != header {
+			return optionError("WithTrustedUnixSocket", "both %s and %s given: one header only can be believed", c.proxies.header, header)
+		}
+		c.proxies.header, c.proxies.unixSocket = header, true
+		return nil
+	}
+}
+
+// WithTruncatedAddresses records networks instead of addresses, for privacy:
+// the first v4 bits of an IPv4 address, the first v6 of an IPv6 address (24
+// and 48 are usual). It also cuts what tells two administrators apart.
+func WithTruncatedAddresses(v4, v6 int) Option {
+	return func(c *config) error {
+		if v4 < 0 || v4 > 32 || v6 < 0 || v6 > 128 {
+			return optionError("WithTruncatedAddresses", "%d and %d bits: want 0 to 32 and 0 to 128", v4, v6)
+		}
+		c.truncation = truncation{v4: v4, v6: v6}
+		return nil
+	}
+}
+
+// WithRedactedQuery hides the values of further query parameters, whatever
+// the case of their names. "*" hides every value. Hidden by default are values
+// whose name, or whose own form, looks like a secret's; docs/instrumentation.md
+// has the rule.
+func WithRedactedQuery(names ...string) Option {
+	return func(c *config) error {
+		for _, n := range names {
+			switch n {
+			case "":
+				return optionError("WithRedactedQuery", "empty name given")
+			case "*":
+				c.redaction.all = true
+				continue
+			}
+			if c.redaction.hidden == nil {
+				c.redaction.hidden = map[string]bool{}
+			}
+			c.redaction.hidden[strings.ToLower(n)] = true
+		}
+		return nil
+	}
+}
+
+// WithShownQuery shows the values of query parameters that only look like a
+// secret by their name ("sort_key"). A value that itself looks like a secret
+// stays hidden.
+func WithShownQuery(names ...string) Option {
+	return func(c *config) error {
+		for _, n := range names {
+			if n == "" || n == "*" {
+				return optionError("WithShownQuery", "%q given: want the names of parameters", n)
+			}
+			if c.redaction.shown == nil {
+				c.redaction.shown = map[string]bool{}
+			}
+			c.redaction.shown[strings.ToLower(n)] = true
+		}
+		return nil
+	}
+}
+
+// WithRedactedPath hides segments of paths that are secrets. In a pattern like
+// "/invite/{token}/accept" what stands in braces is hidden, "*" is any
+// segment, and "{rest...}" at the end hides all that follows. A pattern means
+// the whole path, as it stands in the URL with its escapes.
+func WithRedactedPath(patterns ...string) Option {
+	return func(c *config) error {
+		for _, s := range patterns {
+			p, err := parsePathPattern(s)
+			if err != nil {
+				return optionError("WithRedactedPath", "%w", err)
+			}
+			c.redaction.paths = append(c.redaction.paths, p)
+		}
+		return nil
+	}
+}
+
+// WithHeaders records request headers, as attributes
+// http.request.header.<name>. Headers that carry credentials are refused; in
+// those that carry a URL its secrets are hidden.
+func WithHeaders(names ...string) Option {
+	return func(c *config) error {
+		for _, n := range names {
+			name := textproto.CanonicalMIMEHeaderKey(n)
+			key := headerKeyPrefix + strings.ToLower(name)
+			if isSecretName(name) {
+				return optionError("WithHeaders", "%s carries a secret and is never recorded", name)
+			}
+			if !isFreeKey(key) {
+				return optionError("WithHeaders", "%q is not the name of a header that can be recorded", n)
+			}
+			url := name == "Referer" || name == "Origin" || strings.HasSuffix(name, "-Url") || strings.HasSuffix(name, "-Uri")
+			c.headers = append(c.headers, recordedHeader{name: name, key: key, url: url})
+		}
+		return nil
+	}
+}
+
+// WithFormFields records fields of submitted forms (urlencoded or multipart),
+// as attributes admin.form.<name>. A field is found if the handler reads the
+// form, and if it is within the first [MaxFormBytes] of the body; nothing is
+// read ahead. Names that look like a secret's are refused.
+func WithFormFields(names ...string) Option {
+	return func(c *config) error {
+		for _, n := range names {
+			if isSecretName(n) {
+				return optionError("WithFormFields", "%q looks like a secret's name and is never recorded", n)
+			}
+			key := formKeyPrefix + n
+			if !isFreeKey(key) {
+				return optionError("WithFormFields", "%q is not a name that can be an attribute: want letters, digits, dots, dashes, underscores", n)
+			}
+			c.formFields = append(c.formFields, formField{name: n, key: key})
+		}
+		return nil
+	}
+}
+
+// WithSessionID records which session a request belongs to. id returns the
+// session's secret, or "" if there is none; what is recorded is its
+// HMAC-SHA256 under key, of which 16 bytes or more are needed. With another
+// key the same session looks like another one.
+func WithSessionID(id func(*http.Request) string, key []byte) Option {
+	return func(c *config) error {
+		if id == nil {
+			return optionError("WithSessionID", "function is nil")
+		}
+		if len(key) < 16 {
+			return optionError("WithSessionID", "key has %d bytes: want 16 or more", len(key))
+		}
+		c.session = newSession(id, key)
+		return nil
+	}
+}
+
+// WithRequestIDHeader sets the header that carries the request id: it is set
+// in every response, and believed in requests from trusted proxies. Default:
+// [DefaultRequestIDHeader]. With "" the id is in the record only.
+func WithRequestIDHeader(name string) Option {
+	return func(c *config) error {
+		if strings.ContainsAny(name, " \t\r\n:") {
+			return optionError("WithRequestIDHeader", "%q is not the name of a header", name)
+		}
+		c.requestIDHeader = textproto.CanonicalMIMEHeaderKey(name)
+		return nil
+	}
+}
+
+// WithFilter leaves the requests that rule means out of the record: health
+// checks, assets. name says in the counter of filtered requests which filter
+// it was; several rules may share a name.
+//
+// There is no sampling: an audit trail with gaps proves nothing.
+func WithFilter(name string, rule Rule) Option {
+	return func(c *config) error {
+		if name == "" {
+			return optionError("WithFilter", "empty name given")
+		}
+		if err := rule.check(); err != nil {
+			return optionError("WithFilter", "%s: %w", name, err)
+		}
+		c.filters = append(c.filters, namedFilter{name, rule})
+		return nil
+	}
+}
+
+// WithStrict makes the requests that rule means wait until they are on record:
+// an event of stage "started" must be on disk (synced) before the request is
+// handled. If that cannot be had in time, the request is not handled but
+// answered with 503, Retry-After and its request id. It needs a provider that
+// is an [adminsessions.Sink], given with [WithLoggerProvider].
+func WithStrict(rule Rule) Option {
+	return func(c *config) error {
+		if err := rule.check(); err != nil {
+			return optionError("WithStrict", "%w", err)
+		}
+		c.strict = append(c.strict, rule)
+		return nil
+	}
+}
+
+// WithStrictTimeout sets how long a strict request waits for its record.
+// Default: [DefaultStrictTimeout].
+func WithStrictTimeout(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return optionError("WithStrictTimeout", "%v: want more than 0", d)
+		}
+		c.strictTimeout = d
+		return nil
+	}
+}
+
+// WithStartedAfter sets after what time a request that still runs is recorded
+// as started. Default: [DefaultStartedAfter].
+func WithStartedAfter(d time.Duration) Option {
+	return func(c *config) error {
+		if d <= 0 {
+			return optionError("WithStartedAfter", "%v: want more than 0", d)
+		}
+		c.startedAfter = d
+		return nil
+	}
+}
+
+// WithRegisterer sets where the middleware's metrics are registered. Default:
+// nowhere. Middlewares with the same registerer count together.
+func WithRegisterer(r prometheus.Registerer) Option {
+	return func(c *config) error {
+		if r == nil {
+			return optionError("WithRegisterer", "is nil")
+		}
+		c.registerer = r
+		return nil
+	}
+}
+
+// WithLogger sets where the middleware says what goes wrong, at most a line in
+// ten seconds. Default: [slog.Default].
+func WithLogger(l *slog.Logger) Option {
+	return func(c *config) error {
+		if l == nil {
+			return optionError("WithLogger", "is nil; slog.DiscardHandler makes a logger that says nothing")
+		}
+		c.logger = l
+		return nil
+	}
+}
+
+// WithClock sets the clock of the records. Default: [time.Now].
+func WithClock(now func() time.Time) Option {
+	return func(c *config) error {
+		if now == nil {
+			return optionError("WithClock", "is nil")
+		}
+		c.clock = now
+		return nil
+	}
+}

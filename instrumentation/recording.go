@@ -1,0 +1,280 @@
+package instrumentation
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// Recording is the record of a request that is being handled. It is how code
+// further in says what the middleware cannot see. It may be kept, passed on,
+// and used from many goroutines at once.
+//
+// Its methods report whether there was a record to write to. There is none in
+// the zero Recording, behind a filter, and after the request has ended; what
+// comes late is counted
+// (adminsessions_instrumentation_details_refused_total{reason="late"}).
+type Recording struct{ s *scope }
+
+// FromContext returns the recording of the request to which ctx belongs: the
+// request's context, or any made from it.
+func FromContext(ctx context.Context) Recording {
+	s, _ := ctx.Value(scopeKey{}).(*scope)
+	return Recording{s}
+}
+
+// FromResponseWriter returns the recording of the request that w answers. It
+// is the way for code that has got a request whose context somebody replaced
+// by one of his own. It looks through every writer with an Unwrap method down
+// to the middleware's.
+//
+// Where the middleware itself stands on a writer that is neither net/http's
+// nor otelhttp's on it (inside http.TimeoutHandler, or a middleware that
+// compresses), the zero Recording is returned: take [FromContext] before the
+// context is replaced and put it into the new one with [Recording.Attach].
+func FromResponseWriter(w http.ResponseWriter) Recording {
+	return Recording{unwrap(w)}
+}
+
+// Attach returns a context made from ctx that belongs to the recording, for
+// code that gives a request a context not made from the one it had.
+func (r Recording) Attach(ctx context.Context) context.Context {
+	if r.s == nil {
+		return ctx
+	}
+	return context.WithValue(ctx, scopeKey{}, r.s)
+}
+
+// SetAdmin says who the request comes from. The zero User is nobody. The last
+// call counts.
+func (r Recording) SetAdmin(u adminsessions.User) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.User = adminsessions.User{
+			ID:       m.bounded(e, adminsessions.KeyUserID, u.ID, MaxNameBytes),
+			FullName: m.bounded(e, adminsessions.KeyUserFullName, u.FullName, MaxNameBytes),
+			Email:    m.bounded(e, adminsessions.KeyUserEmail, u.Email, MaxNameBytes),
+		}
+	})
+}
+
+// SetTarget says as whom the administrator acts, where he has put on somebody
+// else's identity. The administrator himself stays the record's admin.
+func (r Recording) SetTarget(u adminsessions.User) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.Target = adminsessions.User{
+			ID:       m.bounded(e, adminsessions.KeyTargetUserID, u.ID, MaxNameBytes),
+			FullName: m.bounded(e, adminsessions.KeyTargetUserFullName, u.FullName, MaxNameBytes),
+			Email:    m.bounded(e, adminsessions.KeyTargetUserEmail, u.Email, MaxNameBytes),
+		}
+	})
+}
+
+// SignIn says that the request tried to sign in: under which name, and with
+// what outcome. Never pass a password, nor a name field into which people type
+// passwords by mistake if you can tell.
+func (r Recording) SignIn(name string, outcome adminsessions.SignInOutcome) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.SignIn.Name = m.bounded(e, adminsessions.KeySignInName, name, MaxNameBytes)
+		e.SignIn.Outcome = outcome
+	})
+}
+
+// Annotate says what the request did, in a person's words ("client 7731
+// deleted"), with attributes for programs. Notes of several calls are joined
+// with "; ". An empty note only adds the attributes.
+//
+// An attribute replaces an earlier one of the same key. A key is made of
+// letters, digits, dots, dashes and underscores, is at most [MaxKeyBytes] long
+// and must not be one of the event's own or look the same in Loki: others are
+// refused and counted. A value whose key looks like a secret's is recorded as
+// [Redacted].
+func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		if note != "" {
+			if e.Note != "" {
+				note = e.Note + "; " + note
+			}
+			e.Note = m.bounded(e, adminsessions.KeyNote, note, MaxNoteBytes)
+		}
+		for _, kv := range attrs {
+			m.annotate(e, kv)
+		}
+	})
+}
+
+// SetRoute gives the pattern of the route, for routers other than
+// [http.ServeMux], and for a ServeMux that is given a copy of the request.
+func (r Recording) SetRoute(pattern string) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.Route = m.bounded(e, adminsessions.KeyRoute, routeOf(pattern), MaxRouteBytes)
+	})
+}
+
+// SetErrorType gives the record an error.type: a short name of a class of
+// errors, not a message. Code that recovers from panics can say so with it,
+// see [PanicType].
+func (r Recording) SetErrorType(name string) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.ErrorType = m.bounded(e, adminsessions.KeyErrorType, name, MaxErrorTypeBytes)
+	})
+}
+
+// RequestID returns the request's id, or "" in a Recording of nothing.
+func (r Recording) RequestID() string {
+	if r.s == nil {
+		return ""
+	}
+	return r.s.requestID[0]
+}
+
+func (r Recording) update(f func(*middleware, *adminsessions.Event)) bool {
+	s := r.s
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec == nil {
+		s.m.metrics.refusedByReason[detailLate].Inc()
+		return false
+	}
+	f(s.m, &s.rec.event)
+	return true
+}
+
+// noteSpan keeps the span of a setter's context, for a request that is traced
+// by something further in.
+func (r Recording) noteSpan(ctx context.Context) Recording {
+	if r.s == nil {
+		return r
+	}
+	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
+		r.s.mu.Lock()
+		if r.s.rec != nil {
+			r.s.rec.span = sc
+		}
+		r.s.mu.Unlock()
+	}
+	return r
+}
+
+// SetAdmin is [Recording.SetAdmin] for the request to which ctx belongs.
+func SetAdmin(ctx context.Context, u adminsessions.User) bool {
+	return FromContext(ctx).noteSpan(ctx).SetAdmin(u)
+}
+
+// SetTarget is [Recording.SetTarget] for the request to which ctx belongs.
+func SetTarget(ctx context.Context, u adminsessions.User) bool {
+	return FromContext(ctx).noteSpan(ctx).SetTarget(u)
+}
+
+// SignIn is [Recording.SignIn] for the request to which ctx belongs.
+func SignIn(ctx context.Context, name string, outcome adminsessions.SignInOutcome) bool {
+	return FromContext(ctx).noteSpan(ctx).SignIn(name, outcome)
+}
+
+// Annotate is [Recording.Annotate] for the request to which ctx belongs.
+func Annotate(ctx context.Context, note string, attrs ...attribute.KeyValue) bool {
+	return FromContext(ctx).noteSpan(ctx).Annotate(note, attrs...)
+}
+
+// SetRoute is [Recording.SetRoute] for the request to which ctx belongs.
+func SetRoute(ctx context.Context, pattern string) bool {
+	return FromContext(ctx).noteSpan(ctx).SetRoute(pattern)
+}
+
+// RequestID is [Recording.RequestID] for the request to which ctx belongs.
+func RequestID(ctx context.Context) string { return FromContext(ctx).RequestID() }
+
+// Change makes the attributes name.before and name.after for [Annotate].
+func Change(name, before, after string) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.String(name+".before", before),
+		attribute.String(name+".after", after),
+	}
+}
+
+// CaptureRoute stands directly around a [http.ServeMux] that is reached
+// through middlewares which copy the request (authentication that puts
+// something into its context does): only the copy learns the pattern.
+func CaptureRoute(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if r.Pattern != "" {
+				SetRoute(r.Context(), r.Pattern)
+			}
+		}()
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// annotate adds one of the application's attributes.
+func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
+	key := string(kv.Key)
+	if !isFreeKey(key) {
+		m.metrics.refusedByReason[detailKey].Inc()
+		m.log.warn("attribute refused: its key is empty, too long, has characters other than letters, digits, dots, dashes and underscores, or is the event's own", "key", boundedKey(key))
+		return
+	}
+	if isSecretName(key) {
+		m.setAttribute(e, attribute.String(key, Redacted))
+		return
+	}
+	switch kv.Value.Type() {
+	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
+		m.setAttribute(e, kv)
+	default: // strings, and lists as they would be shown
+		m.setAttribute(e, attribute.String(key, m.bounded(e, key, kv.Value.String(), MaxAttributeBytes)))
+	}
+}
+
+func boundedKey(key string) string {
+	key, _ = clean(key, MaxKeyBytes)
+	return key
+}
+
+// isFreeKey reports whether an application may use the key.
+func isFreeKey(key string) bool {
+	if key == "" || len(key) > MaxKeyBytes || adminsessions.IsEventKey(key) {
+		return false
+	}
+	for i := range len(key) {
+		c := key[i]
+		if !isLower(c) && !isUpper(c) && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return !takenInLoki[adminsessions.LokiName(key)]
+}
+
+// takenInLoki holds the names that an entry has already: two keys of one name
+// would be one.
+var takenInLoki = func() map[string]bool {
+	taken := map[string]bool{}
+	for _, key := range []string{
+		adminsessions.KeyUserID, adminsessions.KeyUserFullName, adminsessions.KeyUserEmail,
+		adminsessions.KeyTargetUserID, adminsessions.KeyTargetUserFullName, adminsessions.KeyTargetUserEmail,
+		adminsessions.KeySignInName, adminsessions.KeySignInOutcome,
+		adminsessions.KeyInterface, adminsessions.KeyRequestStage, adminsessions.KeyRequestID,
+		adminsessions.KeyNote, adminsessions.KeyClientAddress, adminsessions.KeyMethod,
+		adminsessions.KeyMethodOriginal, adminsessions.KeyURL, adminsessions.KeyRoute,
+		adminsessions.KeyStatusCode, adminsessions.KeyDuration, adminsessions.KeyUserAgent,
+		adminsessions.KeySessionID, adminsessions.KeyErrorType, adminsessions.KeyLogID,
+		adminsessions.KeySequenceNumber, adminsessions.KeyTruncated, adminsessions.KeyRequestTime,
+		adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
+		adminsessions.LokiTraceID, adminsessions.LokiSpanID, adminsessions.LokiFlags,
+		adminsessions.LokiObservedTimestamp, adminsessions.LokiSeverityNumber, adminsessions.LokiSeverityText,
+		adminsessions.LokiScopeName, adminsessions.LokiScopeVersion,
+	} {
+		taken[adminsessions.LokiName(key)] = true
+	}
+	return taken
+}()
+
+// PanicType is the error.type of a request whose handler panicked with v, for
+// [Recording.SetErrorType].
+func PanicType(v any) string { return panicType(v) }
