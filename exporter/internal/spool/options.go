@@ -1,0 +1,152 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// SyncPolicy says when appended records are forced to stable storage. Whatever
+// the policy, a record survives the death of the process (kill -9, a panic, an
+// out-of-memory kill) from the moment Append returns; the policy is about what a
+// power cut or a kernel crash can take.
+type SyncPolicy uint8
+
+const (
+	// SyncInterval syncs once every Options.SyncInterval while there is
+	// something to sync. A power cut takes at most that interval.
+	SyncInterval SyncPolicy = iota
+	// SyncAlways lets Append return after an fsync that covers the record.
+	// Concurrent callers share one fsync.
+	SyncAlways
+	// SyncNone leaves it to the kernel when records reach the disk, usually
+	// within 30 s. Sync and AppendSync still sync.
+	SyncNone
+)
+
+// FullPolicy says what Append does when there is no room: the spool has reached
+// Options.MaxBytes or the disk is full.
+type FullPolicy uint8
+
+const (
+	// FullDrop refuses the new record at once, with ReasonSpoolFull or
+	// ReasonDiskFull. Records already in the spool are never given up for it.
+	FullDrop FullPolicy = iota
+	// FullBlock waits for room until the context is done or
+	// Options.BlockTimeout has passed, and then refuses.
+	FullBlock
+)
+
+// Defaults and limits of Options.
+const (
+	DefaultSyncInterval   = time.Second
+	DefaultMaxBytes       = 1 << 30
+	DefaultSegmentBytes   = 16 << 20
+	DefaultMaxRecordBytes = 1 << 20
+	DefaultBlockTimeout   = 5 * time.Second
+
+	// MaxRecordBytesLimit is the largest payload the file format allows.
+	MaxRecordBytesLimit = 16 << 20
+
+	minSegmentBytes = 4 << 10
+	segmentsPerLog  = 8 // default segment size is at most this part of MaxBytes
+)
+
+// Options configures Open. The zero value of every field but Dir is usable.
+type Options struct {
+	// Dir is the spool's folder. It is created with mode 0700, and no other
+	// process may have it open as a spool. Required.
+	Dir string
+	// Sync is the sync policy. Default SyncInterval.
+	Sync SyncPolicy
+	// SyncInterval is the longest time written records stay unsynced under
+	// SyncInterval; under every policy it is how often the cursor is synced.
+	// Default 1 s.
+	SyncInterval time.Duration
+	// MaxBytes limits the size of all segments together, those set aside as
+	// damaged included. Default 1 GiB.
+	MaxBytes int64
+	// Full says what happens when there is no room. Default FullDrop.
+	Full FullPolicy
+	// BlockTimeout is how long FullBlock waits when the context has no
+	// earlier deadline. Default 5 s.
+	BlockTimeout time.Duration
+	// SegmentBytes is the size at which a new segment file is begun. Disk
+	// space is given back in units of segments. Default 16 MiB, or an eighth
+	// of MaxBytes if that is less.
+	SegmentBytes int64
+	// MaxRecordBytes is the largest payload Append takes; larger ones are
+	// refused with ReasonTooLarge. Default 1 MiB (less if segments are
+	// smaller), at most 16 MiB.
+	MaxRecordBytes int
+	// OnDamage is told of every piece of damage found, when it is found: by
+	// Open before it returns, and by the reader. It is called without locks,
+	// on the goroutine that found it. It must not call Open, Close or the
+	// reader.
+	OnDamage func(Damage)
+	// OnDrop is told of every refused record on the goroutine whose Append
+	// was refused. seq is 0 for ReasonClosed, which consumes no number.
+	OnDrop func(reason Reason, seq uint64)
+	// FS is the file system. Default: the real one. Tests put faults here.
+	FS FS
+	// Logger gets what an operator should know: recovery, damage, the disk
+	// failing and coming back. Refused records are not logged one by one.
+	// Default: nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock for time stamps and back-off. Default time.Now.
+	Now func() time.Time
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" {
+		return o, errors.New("spool: Dir is empty; it must name the folder the spool lives in")
+	}
+	if o.Sync > SyncNone {
+		return o, fmt.Errorf("spool: Sync is %d; it must be SyncInterval, SyncAlways or SyncNone", o.Sync)
+	}
+	if o.Full > FullBlock {
+		return o, fmt.Errorf("spool: Full is %d; it must be FullDrop or FullBlock", o.Full)
+	}
+	if o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
+		return o, errors.New("spool: SyncInterval, BlockTimeout, MaxBytes, SegmentBytes and MaxRecordBytes must not be negative")
+	}
+	if o.SyncInterval == 0 {
+		o.SyncInterval = DefaultSyncInterval
+	}
+	if o.BlockTimeout == 0 {
+		o.BlockTimeout = DefaultBlockTimeout
+	}
+	if o.MaxBytes == 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = max(minSegmentBytes, min(DefaultSegmentBytes, o.MaxBytes/segmentsPerLog))
+	}
+	if o.MaxRecordBytes == 0 {
+		o.MaxRecordBytes = int(min(DefaultMaxRecordBytes, o.SegmentBytes-headerSize-frameOverhead))
+	}
+	if o.SegmentBytes < minSegmentBytes {
+		return o, fmt.Errorf("spool: SegmentBytes is %d; it must be at least %d", o.SegmentBytes, minSegmentBytes)
+	}
+	if o.MaxBytes < 2*o.SegmentBytes {
+		return o, fmt.Errorf("spool: MaxBytes is %d; it must hold at least two segments of %d bytes", o.MaxBytes, o.SegmentBytes)
+	}
+	if o.MaxRecordBytes > MaxRecordBytesLimit {
+		return o, fmt.Errorf("spool: MaxRecordBytes is %d; it must be at most %d", o.MaxRecordBytes, MaxRecordBytesLimit)
+	}
+	if int64(o.MaxRecordBytes) > o.SegmentBytes-headerSize-frameOverhead {
+		return o, fmt.Errorf("spool: MaxRecordBytes is %d; with SegmentBytes %d it must be at most %d",
+			o.MaxRecordBytes, o.SegmentBytes, o.SegmentBytes-headerSize-frameOverhead)
+	}
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return o, nil
+}

@@ -1,0 +1,91 @@
+package spool
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+)
+
+// View is a spool opened to look at, without the lock: another process may be
+// writing it. It changes nothing.
+type View struct {
+	dir   string
+	log   *Log
+	acked uint64
+}
+
+// OpenReadOnly opens the spool in dir to look at. What is written later need not
+// be seen.
+func OpenReadOnly(dir string) (*View, error) {
+	if dir == "" {
+		return nil, errors.New("spool: dir is empty; it must name the folder the spool lives in")
+	}
+	o, err := Options{Dir: dir}.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	pos, _, ok, _, err := readCursor(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{opts: o}
+	if err := l.list(); err != nil {
+		return nil, err
+	}
+	if !ok {
+		if len(l.segments) == 0 {
+			return nil, fmt.Errorf("spool: folder %s holds no spool: %w", dir, os.ErrNotExist)
+		}
+		if pos, ok = l.positionFromSegments(); !ok {
+			return nil, fmt.Errorf("spool: folder %s has no cursor and no segment whose header can be read", dir)
+		}
+	}
+	l.ident = pos.identity
+	for _, s := range l.segments {
+		s.key = l.ident.secret.key(s.first)
+	}
+	return &View{dir: dir, log: l, acked: pos.acked}, nil
+}
+
+// ID returns the log's identity, as Log.ID does.
+func (v *View) ID() string { return hex.EncodeToString(v.log.ident.id[:]) }
+
+// Acked returns the number up to which records are delivered, as the cursor had
+// it when the spool was opened.
+func (v *View) Acked() uint64 { return v.acked }
+
+// DamageError is yielded by View.Records where records can't be read.
+type DamageError struct{ Damage }
+
+func (e *DamageError) Error() string { return "spool: " + e.String() }
+
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// Records yields what is in the spool, oldest first, delivered records included
+// as long as their segment is there. Damage is yielded as a *DamageError and
+// does not end it; any other error does. A record's payload is valid until the
+// next one.
+func (v *View) Records() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		r := newReader(v.log, 0, true)
+		defer r.Close()
+		more := true
+		r.onDamage = func(d Damage) {
+			if more {
+				more = yield(Record{}, &DamageError{d})
+			}
+		}
+		for more {
+			rec, ok, err := r.Peek()
+			if !more || !ok && err == nil {
+				return
+			}
+			r.hasPeek = false
+			if !yield(rec, err) || err != nil {
+				return
+			}
+		}
+	}
+}
