@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/adminsessions/adminsessions/exporter"
+)
+
+// Environment variables, beside the exporter's own (ADMINSESSIONS_LOKI_…,
+// ADMINSESSIONS_SPOOL_…) and OpenTelemetry's (OTEL_SERVICE_NAME,
+// OTEL_RESOURCE_ATTRIBUTES).
+const (
+	envListen  = "ADMINPANEL_LISTEN"          // address to serve on, default 127.0.0.1:8080
+	envData    = "ADMINPANEL_DATA"            // folder for clients and spool, default .data/panel
+	envWaitFor = "ADMINPANEL_WAIT_FOR"        // name=URL, … that must answer 200 before /healthz does
+	envTraffic = "ADMINSESSIONS_DEMO_TRAFFIC" // on or off, default on
+)
+
+type config struct {
+	listen   string
+	dataDir  string
+	spoolDir string
+	lokiURL  string
+	waitFor  []dependency
+	traffic  bool
+}
+
+// A dependency is a server that must answer before the panel is ready.
+type dependency struct{ name, url string }
+
+func readConfig(getenv func(string) string) (config, error) {
+	or := func(value, fallback string) string {
+		if value = strings.TrimSpace(value); value == "" {
+			return fallback
+		}
+		return value
+	}
+	c := config{
+		listen:  or(getenv(envListen), "127.0.0.1:8080"),
+		dataDir: or(getenv(envData), filepath.Join(".data", "panel")),
+		lokiURL: strings.TrimSuffix(or(getenv(exporter.EnvEndpoint), exporter.DefaultEndpoint), "/"),
+	}
+	c.spoolDir = or(getenv(exporter.EnvSpoolDir), filepath.Join(c.dataDir, "spool"))
+
+	var errs []error
+	switch v := or(getenv(envTraffic), "on"); v {
+	case "on", "off":
+		c.traffic = v == "on"
+	default:
+		errs = append(errs, fmt.Errorf("%s: %q; want on or off", envTraffic, v))
+	}
+	c.waitFor = []dependency{{"loki", c.lokiURL + "/ready"}}
+	for pair := range strings.SplitSeq(getenv(envWaitFor), ",") {
+		if pair = strings.TrimSpace(pair); pair == "" {
+			continue
+		}
+		name, address, _ := strings.Cut(pair, "=")
+		if u, err := url.Parse(address); err != nil || u.Host == "" {
+			errs = append(errs, fmt.Errorf("%s: %q; want name=http://host:port/path, with commas between several", envWaitFor, pair))
+			continue
+		}
+		c.waitFor = append(c.waitFor, dependency{name, address})
+	}
+	return c, errors.Join(errs...)
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := run(ctx, os.Getenv, logger); err != nil {
+		logger.Error("adminpanel ends", "error", err)
+		os.Exit(1)
+	}
+}
+
+// run serves the panel until ctx ends, then ends in order: no new requests,
+// those under way to their end, their records delivered or left in the spool.
+func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) error {
+	c, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("serve the panel: %w; set %s to another address", err, envListen)
+	}
+	defer listener.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	rec, err := startRecording(c, registry, logger)
+	if err != nil {
+		return err
+	}
+	kept, err := openClients(filepath.Join(c.dataDir, "clients.json"), time.Now)
+	if err != nil {
+		return errors.Join(err, rec.shutdown(context.Background()))
+	}
+	p, err := newPanel(kept, c.lokiURL, logger, time.Now)
+	if err != nil {
+		return errors.Join(err, rec.shutdown(context.Background()))
+	}
+	p.mux.Handle("GET /healthz", &readiness{spool: rec.exporter.Ready, waitFor: c.waitFor, client: &http.Client{}})
+	p.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+
+	server := &http.Server{
+		Handler:           rec.middleware(p),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1) // written once by the server's goroutine
+	go func() { served <- server.Serve(listener) }()
+	logger.Info("panel is up", "address", "http://"+listener.Addr().String(), "loki", c.lokiURL, "spool", c.spoolDir)
+
+	var background sync.WaitGroup
+	visiting, leave := context.WithCancel(ctx)
+	if c.traffic {
+		background.Go(func() { newTraffic("http://"+loopback(listener.Addr()), p.routeList, logger).run(visiting) })
+	}
+
+	select {
+	case <-ctx.Done():
+	case err = <-served:
+		err = fmt.Errorf("serve the panel: %w", err)
+	}
+	logger.Info("panel ends")
+	leave()
+	background.Wait()
+	ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	return errors.Join(err, server.Shutdown(ending), rec.shutdown(ending))
+}
+
+// loopback is where a server on this address can be reached from this machine.
+func loopback(address net.Addr) string {
+	tcp, ok := address.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return address.String()
+	}
+	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+}

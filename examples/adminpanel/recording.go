@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/exporter"
+	"github.com/adminsessions/adminsessions/instrumentation"
+)
+
+// recording is everything between a request and Loki.
+type recording struct {
+	exporter   *exporter.Exporter
+	provider   *exporter.LoggerProvider
+	tracer     *trace.TracerProvider
+	middleware func(http.Handler) http.Handler
+}
+
+// startRecording opens the spool, starts shipping and makes the middleware.
+func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger) (*recording, error) {
+	described, err := describe()
+	if err != nil {
+		return nil, err
+	}
+	x, err := exporter.New(
+		exporter.WithSpoolDir(c.spoolDir),
+		exporter.WithResource(described),
+		exporter.WithRegisterer(registry),
+		exporter.WithLogger(logger),
+	)
+	if err != nil {
+		return nil, err
+	}
+	rec := &recording{
+		exporter: x,
+		provider: x.LoggerProvider(),
+		// Nothing is done with the spans here; they give each record its trace.
+		tracer: trace.NewTracerProvider(trace.WithResource(described)),
+	}
+	rec.middleware, err = instrumentation.NewMiddleware(
+		instrumentation.WithLoggerProvider(rec.provider),
+		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
+		instrumentation.WithInterface(instrumentation.APIUnder("/admin/api/")),
+		instrumentation.WithSessionID(sessionSecret, []byte(rand.Text())),
+		// The background traffic comes through loopback and says for whom, as a
+		// reverse proxy on the same machine would.
+		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor,
+			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")),
+		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/")),
+		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz", "GET /metrics")),
+		instrumentation.WithRegisterer(registry),
+		instrumentation.WithLogger(logger),
+	)
+	if err != nil {
+		return nil, errors.Join(err, x.Shutdown(context.Background()))
+	}
+	return rec, nil
+}
+
+// describe is the resource of every record: what OTEL_SERVICE_NAME and
+// OTEL_RESOURCE_ATTRIBUTES say, else the demo's names.
+func describe() (*resource.Resource, error) {
+	demo := resource.NewSchemaless(
+		attribute.String(adminsessions.KeyServiceName, "adminpanel"),
+		attribute.String(adminsessions.KeyDeploymentEnvironment, "demo"),
+	)
+	described, err := resource.Merge(demo, resource.Environment())
+	if err != nil {
+		return nil, fmt.Errorf("describe this service: %w", err)
+	}
+	return described, nil
+}
+
+// shutdown delivers what it can until ctx ends; the rest stays in the spool.
+func (rec *recording) shutdown(ctx context.Context) error {
+	return errors.Join(rec.provider.Shutdown(ctx), rec.tracer.Shutdown(ctx))
+}
+
+func sessionSecret(r *http.Request) string {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
+}
+
+// user is the account in the record's words.
+func (a *account) user() adminsessions.User {
+	if a == nil {
+		return adminsessions.User{}
+	}
+	return adminsessions.User{ID: a.ID, FullName: a.FullName, Email: a.Email}
+}
+
+// record puts on record that the request tried to sign in, under which name,
+// and how that went.
+func (try attempt) record(ctx context.Context) {
+	outcome := adminsessions.SignInSuccess
+	if try.failed {
+		outcome = adminsessions.SignInFailure
+	}
+	instrumentation.SignIn(ctx, try.name, outcome)
+}
+
+// note puts on record what the request did.
+func note(ctx context.Context, what string) { instrumentation.Annotate(ctx, what) }
+
+// noteClient does so for a client, which can then be searched for by number.
+func noteClient(ctx context.Context, id int, what string) {
+	instrumentation.Annotate(ctx, what, attribute.String("panel.client.id", strconv.Itoa(id)))
+}
+
+// shutdownTimeout is how long ending may take in all.
+const shutdownTimeout = 8 * time.Second
