@@ -231,7 +231,7 @@ func (x *Exporter) end(ctx context.Context) error {
 	if errors.Is(flushErr, errBacklog) {
 		flushErr = nil
 	}
-	if err := x.spool.Close(); err != nil {
+	if err := errors.Join(x.shipper.reader.Close(), x.spool.Close()); err != nil {
 		return errors.Join(flushErr, fmt.Errorf("closing the spool: %w", err))
 	}
 	return flushErr
