@@ -1,7 +1,5 @@
 package adminsessions
 
-import "strings"
-
 // EventName is the OpenTelemetry event name of every record this module
 // emits.
 const EventName = "admin.request"
@@ -80,9 +78,6 @@ const (
 // underscores become one, and a name that would start with a digit gets
 // "key_" before it (github.com/prometheus/otlptranslator, LabelNamer).
 func LokiName(key string) string {
-	if isLokiName(key) {
-		return key
-	}
 	return string(AppendLokiName(make([]byte, 0, len(key)+4), key))
 }
 
@@ -94,39 +89,48 @@ func AppendLokiName(b []byte, key string) []byte {
 	if c := key[0]; c >= '0' && c <= '9' {
 		b = append(b, "key_"...)
 	}
-	underscore := false
-	for i := range len(key) {
-		c := key[i]
-		if !isNameByte(c) {
-			// A multi-byte rune is one character, hence one underscore; the
-			// collapsing of runs takes care of its further bytes.
-			c = '_'
+	n := len(b)
+	b = append(b, key...)
+	name := b[n:]
+	var last byte
+	for i, c := range name {
+		c = nameBytes[c]
+		if c == '_' && last == '_' {
+			return collapse(b, n)
 		}
-		if c == '_' {
-			if underscore {
-				continue
-			}
-			underscore = true
-		} else {
-			underscore = false
-		}
-		b = append(b, c)
+		name[i] = c
+		last = c
 	}
 	return b
 }
 
-func isLokiName(s string) bool {
-	if s == "" || s[0] >= '0' && s[0] <= '9' || strings.Contains(s, "__") {
-		return false
-	}
-	for i := range len(s) {
-		if !isNameByte(s[i]) {
-			return false
+// collapse is the rest of AppendLokiName for a name in which underscores
+// follow each other. A character of several bytes is one character, hence one
+// underscore; the collapsing takes care of its further bytes.
+func collapse(b []byte, start int) []byte {
+	end := start
+	var last byte
+	for _, c := range b[start:] {
+		c = nameBytes[c]
+		if c == '_' && last == '_' {
+			continue
 		}
+		b[end] = c
+		end++
+		last = c
 	}
-	return true
+	return b[:end]
 }
 
-func isNameByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_'
-}
+// nameBytes maps a byte of a key to that of its name.
+var nameBytes = func() (t [256]byte) {
+	for i := range t {
+		c := byte(i)
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+			t[i] = c
+		} else {
+			t[i] = '_'
+		}
+	}
+	return t
+}()
