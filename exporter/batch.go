@@ -121,6 +121,9 @@ func (b *batch) seal() {
 	b.parts = append(b.parts[:0], part{0, len(b.entries)})
 }
 
+// size is the bytes of a part's entries.
+func (b *batch) size(p part) int { return b.entries[p.to-1].end - b.entries[p.from].start }
+
 // halve cuts the first part in two.
 func (b *batch) halve() {
 	first := b.parts[0]

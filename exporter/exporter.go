@@ -107,6 +107,7 @@ func newShipper(c *config, log *spool.Log, m *metrics, push func(context.Context
 		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait,
 		maxInFlight: c.maxInFlight, limit: c.batchBytes,
 		flushes: make(chan *flushRequest),
+		ended:   make(chan struct{}),
 		jobs:    make(chan job, c.maxInFlight),
 		results: make(chan result, c.maxInFlight),
 	}

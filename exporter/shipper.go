@@ -33,6 +33,9 @@ const readRetryInterval = time.Second
 // errBacklog answers a flush that gave up; what is left stays in the spool.
 var errBacklog = errors.New("loki does not take it now, what is left stays in the spool")
 
+// errEnded answers a flush after Shutdown.
+var errEnded = errors.New("the exporter has been shut down")
+
 // shipper takes records from the spool, oldest first, and pushes them. One
 // goroutine, run, owns everything in it but flushes and failure.
 //
@@ -58,6 +61,8 @@ type shipper struct {
 	// flushes carries requests to push what is there without waiting for more.
 	// Written by flush, read by run, never closed.
 	flushes chan *flushRequest
+	// ended is closed by run when it returns.
+	ended chan struct{}
 	// jobs carries pushes to the senders; written and closed by run.
 	jobs chan job
 	// results carries answers back; written by the senders, never closed. It
@@ -111,6 +116,7 @@ type flushRequest struct {
 func (s *shipper) run(ctx context.Context) {
 	var senders sync.WaitGroup
 	defer func() {
+		close(s.ended)
 		close(s.jobs)
 		senders.Wait()
 		for _, f := range s.waiting {
@@ -195,6 +201,9 @@ func (s *shipper) dispatch() {
 func (s *shipper) start(b *batch) {
 	if b.inFlight || len(b.parts) == 0 {
 		return
+	}
+	for b.parts[0].len() > 1 && b.size(b.parts[0]) > s.limit {
+		b.halve() // made before it was known how much Loki takes
 	}
 	b.inFlight = true
 	_, body := b.part(b.parts[0])
@@ -409,6 +418,8 @@ func (s *shipper) flush(ctx context.Context, seq uint64, lastTry bool) error {
 	f := &flushRequest{seq: seq, lastTry: lastTry, answered: make(chan error, 1)}
 	select {
 	case s.flushes <- f:
+	case <-s.ended:
+		return errEnded
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -573,6 +573,12 @@ func TestShutdownWithLokiAwayIsQuickAndKeepsEverything(t *testing.T) {
 		if err := (&LoggerProvider{exporter: x}).RecordEvent(t.Context(), &testEvent, adminsessions.Spooled); err == nil {
 			t.Error("an event is accepted after shutdown")
 		}
+		if err := x.ForceFlush(t.Context()); err == nil {
+			t.Error("a flush after shutdown says that it has flushed")
+		}
+		if err := x.Shutdown(t.Context()); err != nil {
+			t.Errorf("a second shutdown: %v", err)
+		}
 		l := &faultyLoki{t: t}
 		x, _ = startOver(t, l, dir)
 		shutdown(t, x)
