@@ -425,6 +425,8 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 		return nil, errors.Join(fmt.Errorf("making segment %s: %w", seg.name, err),
 			f.Close(), l.opts.FS.Remove(name))
 	}
+	// Without a reserve the segment grows write by write, which is slower.
+	_ = f.Reserve(min(l.opts.SegmentBytes, l.opts.MaxBytes-l.used.Load()))
 	seg.file, seg.size, seg.synced = f, headerSize, 0
 	l.used.Add(headerSize)
 	l.mu.Lock()

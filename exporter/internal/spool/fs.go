@@ -2,12 +2,9 @@ package spool
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // FS is what the spool needs from a file system. Every call that can fail goes
@@ -35,6 +32,11 @@ type File interface {
 	io.WriterAt
 	io.Closer
 	Truncate(size int64) error
+	// Reserve makes the file size bytes long, zeros behind what is written,
+	// and sets their disk space apart, so that writing there can't fail for
+	// want of it and may be much cheaper. If it fails, with
+	// errors.ErrUnsupported or otherwise, the file is as before, or longer.
+	Reserve(size int64) error
 	// Sync makes the file's data, and its size, durable.
 	Sync() error
 	Size() (int64, error)
@@ -44,21 +46,12 @@ var errLockHeld = errors.New("lock is held by another process")
 
 type osFS struct{}
 
-type osFile struct{ *os.File }
-
-func (f osFile) Sync() error {
-	for {
-		err := unix.Fdatasync(int(f.Fd()))
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, unix.EINTR) {
-			return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
-		}
-	}
+type osFile struct {
+	*os.File
+	mem []byte // the file's beginning, mapped by Reserve
 }
 
-func (f osFile) Size() (int64, error) {
+func (f *osFile) Size() (int64, error) {
 	fi, err := f.Stat()
 	if err != nil {
 		return 0, err
@@ -71,7 +64,7 @@ func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return &osFile{File: f}, nil
 }
 
 func (osFS) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
@@ -85,27 +78,4 @@ func (osFS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-func (osFS) Free(name string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(name, &st); err != nil {
-		return 0, fmt.Errorf("reading free space of %s: %w", name, err)
-	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
-}
-
-func (osFS) Lock(name string) (io.Closer, error) {
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, errLockHeld
-		}
-		return nil, &fs.PathError{Op: "flock", Path: name, Err: err}
-	}
-	return f, nil
 }

@@ -153,18 +153,11 @@ func (l *Log) Close() error {
 	high := l.nextSeq.Load() - 1
 	l.wmu.Unlock()
 	err := l.syncSegments()
+	l.release()
 	clean := err == nil
 	err = errors.Join(err, l.syncCursor(func(p *position) { p.high, p.clean = high, clean }))
 	l.removeDead()
 	l.probe.close()
-	l.mu.Lock()
-	for _, s := range l.segments {
-		if s.file != nil {
-			err = errors.Join(err, s.file.Close())
-			s.file = nil
-		}
-	}
-	l.mu.Unlock()
 	return errors.Join(err, l.cursor.file.Close(), l.lock.Close())
 }
 

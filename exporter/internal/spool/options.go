@@ -150,3 +150,15 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	return o, nil
 }
+
+func (p SyncPolicy) String() string {
+	switch p {
+	case SyncInterval:
+		return "interval"
+	case SyncAlways:
+		return "always"
+	case SyncNone:
+		return "none"
+	}
+	return fmt.Sprintf("SyncPolicy(%d)", uint8(p))
+}

@@ -7,8 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -44,6 +44,7 @@ type Reader struct {
 
 	peeked  Record
 	hasPeek bool
+	blanks  bool    // the bytes of pending are all zero
 	pending *Damage // bytes passed over at the end; how many records is not known yet
 
 	failing   time.Time // since when reading fails at one place
@@ -162,7 +163,7 @@ func (r *Reader) find() (Record, error) {
 		}
 		rec, err := r.scan.next()
 		if r.scan.skipped > 0 {
-			r.passedOver(r.scan.skippedAt, r.scan.skipped)
+			r.passedOver()
 		}
 		switch {
 		case err == nil:
@@ -248,14 +249,19 @@ func (r *Reader) openFailed(seg *segment, err error) error {
 // last is the last record that was written to it, 0 if that is not known.
 func (r *Reader) finish(last uint64) bool {
 	seg := r.seg
-	if !r.found && r.pending != nil && !r.quiet {
+	if !r.found && r.pending != nil && !r.blanks && !r.quiet {
 		bad := *r.pending
 		r.pending = nil
 		_ = r.Close()
 		r.dropAs(seg, bad)
 		return true
 	}
-	r.settle(last)
+	if r.pending != nil && !r.blanks {
+		r.mark(seg)
+	}
+	if last != 0 {
+		r.settle(last)
+	}
 	if r.l.segmentFor(r.at, r.last) == nil {
 		return false
 	}
@@ -284,18 +290,20 @@ func (r *Reader) dropAs(seg *segment, d Damage) {
 	if r.pending != nil {
 		r.settle(seg.first - 1)
 	}
-	r.pending = &d
+	r.pending, r.blanks = &d, false
 	if last != 0 {
 		r.settle(last)
 	}
 }
 
 // passedOver notes bytes that are no record.
-func (r *Reader) passedOver(at, n int64) {
+func (r *Reader) passedOver() {
 	if r.pending == nil {
-		r.pending = &Damage{File: r.seg.name, Offset: at, Reason: DamageRecord}
+		r.pending = &Damage{File: r.seg.name, Offset: r.scan.skippedAt, Reason: DamageRecord}
+		r.blanks = true
 	}
-	r.pending.Bytes += n
+	r.pending.Bytes += r.scan.skipped
+	r.blanks = r.blanks && r.scan.blank
 }
 
 // settle accounts for all numbers up to and including upTo, a record that is
@@ -303,10 +311,10 @@ func (r *Reader) passedOver(at, n int64) {
 func (r *Reader) settle(upTo uint64) {
 	d := r.pending
 	r.pending = nil
+	if upTo <= r.last && (d == nil || r.blanks) {
+		return // blanks are a reserve that was not given back
+	}
 	if d == nil {
-		if upTo <= r.last {
-			return
-		}
 		d = &Damage{File: segmentName(max(r.at, 1)), Reason: DamageMissing}
 		if r.seg != nil {
 			d.File, d.Offset = r.seg.name, r.scan.pos
@@ -353,10 +361,5 @@ func (r *Reader) giveUpOn(err error) bool {
 // permanent tells errors of the medium from those of the process, such as too
 // many open files or a missing permission, which an operator can mend.
 func permanent(err error) bool {
-	for _, e := range []error{syscall.EIO, syscall.EUCLEAN, syscall.EBADMSG, syscall.ENXIO, syscall.EISDIR, syscall.ELOOP} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(mediumErrors, func(e error) bool { return errors.Is(err, e) })
 }

@@ -18,6 +18,19 @@ import (
 // grow with the backlog. The error matches ErrLocked if another process has the
 // folder. Damage is reported, not returned.
 func Open(o Options) (*Log, error) {
+	l, err := load(o)
+	if err != nil {
+		return nil, err
+	}
+	go l.syncLoop()
+	if l.bury() || l.hasUnsynced() {
+		signal(l.kick)
+	}
+	return l, nil
+}
+
+// load is Open without the sync goroutine.
+func load(o Options) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -38,10 +51,6 @@ func Open(o Options) (*Log, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	l.reader = newReader(l, l.acked.Load(), false)
-	go l.syncLoop()
-	if l.bury() || l.hasUnsynced() {
-		signal(l.kick)
-	}
 	return l, nil
 }
 
@@ -197,7 +206,7 @@ func (l *Log) recoverTail(pos position) (high uint64, err error) {
 		} else {
 			d.Offset, d.Bytes = 0, s.size
 			l.segments = l.segments[:n-1]
-			if s.size <= headerSize {
+			if s.size <= headerSize || t.starts == 0 {
 				err = l.removeSegment(s)
 			} else {
 				d.SetAsideAs, err = l.setAside(s.name)

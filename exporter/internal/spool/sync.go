@@ -51,6 +51,7 @@ func (l *Log) turn(segments bool) {
 	if segments {
 		r.err = l.syncSegments()
 	}
+	l.release()
 	r.err = errors.Join(r.err, l.syncCursor(func(*position) {}))
 	l.removeDead()
 	close(r.done)
@@ -105,7 +106,6 @@ func (l *Log) syncSegments() error {
 		u.seg.newborn = false
 		u.seg.synced, u.seg.syncedTo = u.size, u.last
 		l.mu.Unlock()
-		l.release(u.seg)
 	}
 	clear(todo)
 	l.mu.Lock()
@@ -156,19 +156,29 @@ func (l *Log) giveUp(seg *segment, err error) {
 	l.mu.Unlock()
 	l.opts.Logger.Error("spool: fsync failed; the segment's newest records may not survive a power cut, going on in a new segment",
 		"dir", l.opts.Dir, "segment", seg.name, "error", err)
-	l.release(seg)
 }
 
-// release closes the file of a segment that needs it no more.
-func (l *Log) release(seg *segment) {
+// release closes the files of segments that need them no more.
+func (l *Log) release() {
 	l.mu.Lock()
-	var f File
-	if seg.sealed && seg.synced == seg.size {
-		f, seg.file = seg.file, nil
+	var files []File
+	var sizes []int64
+	for i := len(l.segments) - 1; i >= 0; i-- {
+		s := l.segments[i]
+		if s.sealed && s.file == nil {
+			break
+		}
+		if s.sealed && (s.synced == s.size || l.opts.Sync == SyncNone) {
+			files, sizes = append(files, s.file), append(sizes, s.size)
+			s.file = nil
+		}
 	}
 	l.mu.Unlock()
-	if f != nil {
-		_ = f.Close() // all is synced, or is known not to be
+	for i, f := range files {
+		// All is synced, or is known not to be. A reserve that can't be given
+		// back is passed over as the zeros that it is.
+		_ = f.Truncate(sizes[i])
+		_ = f.Close()
 	}
 }
 

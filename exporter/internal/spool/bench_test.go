@@ -1,0 +1,154 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const benchPayload = 600 // bytes; about what one admin request takes
+
+// benchLog opens a spool that never fills: a reader acknowledges in the
+// background as a shipper would, without the shipping.
+func benchLog(b *testing.B, o Options) *Log {
+	o.Dir = b.TempDir()
+	o.MaxBytes = 4 << 30
+	l := open(b, o)
+	stopped := make(chan struct{})
+	b.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			b.Error(err)
+		}
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		r := l.Reader()
+		defer r.Close()
+		for n := 0; ; n++ {
+			rec, err := r.Next(b.Context())
+			if err != nil {
+				return
+			}
+			if n%4096 == 0 {
+				_ = l.Ack(rec.Seq)
+			}
+		}
+	}()
+	return l
+}
+
+// BenchmarkAppend is what a request pays. p99 is over single calls, while syncs
+// run in the background.
+func BenchmarkAppend(b *testing.B) {
+	for _, policy := range []SyncPolicy{SyncInterval, SyncAlways} {
+		for _, callers := range []int{1, 2, 4, 16, 64} {
+			b.Run(fmt.Sprintf("sync=%s/callers=%d", policy, callers), func(b *testing.B) {
+				l := benchLog(b, Options{Sync: policy})
+				payload := make([]byte, benchPayload)
+				took := make([][]time.Duration, callers)
+				var left atomic.Int64
+				b.SetBytes(benchPayload)
+				b.ReportAllocs()
+				runtime.GC()
+				b.ResetTimer()
+				left.Store(int64(b.N))
+				var wg sync.WaitGroup
+				for c := range callers {
+					took[c] = make([]time.Duration, 0, 1<<16)
+					wg.Go(func() {
+						for left.Add(-1) >= 0 {
+							start := time.Now()
+							if _, err := l.Append(b.Context(), start, payload); err != nil {
+								b.Error(err)
+								return
+							}
+							if t := time.Since(start); len(took[c]) < cap(took[c]) {
+								took[c] = append(took[c], t)
+							}
+						}
+					})
+				}
+				wg.Wait()
+				b.StopTimer()
+				all := slices.Concat(took...)
+				slices.Sort(all)
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
+				b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds()), "p99-ns")
+			})
+		}
+	}
+}
+
+// BenchmarkAppendLone is one caller and nothing else, beside its floor: the same
+// bytes framed with length and CRC and written to a file with one write each.
+func BenchmarkAppendLone(b *testing.B) {
+	payload := make([]byte, benchPayload)
+	b.Run("spool", func(b *testing.B) {
+		l := open(b, Options{Dir: b.TempDir(), MaxBytes: 64 << 30})
+		b.SetBytes(benchPayload)
+		b.ReportAllocs()
+		now := time.Now()
+		for b.Loop() {
+			if _, err := l.Append(b.Context(), now, payload); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("raw-file", func(b *testing.B) {
+		f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer f.Close()
+		b.SetBytes(benchPayload)
+		b.ReportAllocs()
+		var buf []byte
+		for b.Loop() {
+			buf = binary.LittleEndian.AppendUint32(buf[:0], benchPayload)
+			buf = append(buf, payload...)
+			buf = binary.LittleEndian.AppendUint32(buf, crc32.Checksum(buf, castagnoli))
+			if _, err := f.Write(buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// BenchmarkReader reads a backlog of 100,000 records again and again.
+func BenchmarkReader(b *testing.B) {
+	const records = 100_000
+	l := open(b, Options{Dir: b.TempDir()})
+	payload := make([]byte, benchPayload)
+	for range records {
+		if _, err := l.Append(b.Context(), time.Now(), payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := l.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(benchPayload)
+	b.ReportAllocs()
+	n := 0
+	r := newReader(l, 0, true)
+	for b.Loop() {
+		if n == records {
+			_ = r.Close()
+			r.at, r.last, n = 0, 0, 0
+		}
+		if _, ok, err := r.TryNext(); !ok {
+			b.Fatal(n, err)
+		}
+		n++
+	}
+	_ = r.Close()
+}

@@ -1,0 +1,78 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reserve allocates the file's blocks and maps them. A record is then a copy into
+// the page cache instead of a system call: it survives the process all the same.
+// The blocks come first, because writing to a mapped page that has none, on a
+// full disk, is not an error but a signal.
+func (f *osFile) Reserve(size int64) error {
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
+		return &fs.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
+	}
+	f.mem = mem
+	return nil
+}
+
+// WriteAt copies into the mapping where there is one.
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
+	if off+int64(len(p)) > int64(len(f.mem)) {
+		return f.File.WriteAt(p, off)
+	}
+	return f.copyAt(p, off)
+}
+
+// copyAt turns a page that can't be had (the file was cut by someone else, the
+// device fails) into an error.
+func (f *osFile) copyAt(p []byte, off int64) (n int, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = 0, &fs.PathError{Op: "write to mapping", Path: f.Name(), Err: fmt.Errorf("%w: %v", unix.EIO, r)}
+		}
+	}()
+	return copy(f.mem[off:], p), nil
+}
+
+// Close unmaps and closes. It must not run beside WriteAt.
+func (f *osFile) Close() error {
+	if f.mem != nil {
+		_ = unix.Munmap(f.mem)
+		f.mem = nil
+	}
+	return f.File.Close()
+}
+
+func (f *osFile) Sync() error {
+	for {
+		err := unix.Fdatasync(int(f.Fd()))
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return &fs.PathError{Op: "fdatasync", Path: f.Name(), Err: err}
+		}
+	}
+}
+
+func (osFS) Free(name string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(name, &st); err != nil {
+		return 0, fmt.Errorf("reading free space of %s: %w", name, err)
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// mediumErrors say that what is on the disk can't be had.
+var mediumErrors = []error{unix.EIO, unix.EUCLEAN, unix.EBADMSG, unix.ENXIO, unix.EISDIR, unix.ELOOP}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package spool
+
+import (
+	"errors"
+	"syscall"
+)
+
+// Reserve is not supported; records are written with a system call each.
+func (f *osFile) Reserve(int64) error { return errors.ErrUnsupported }
+
+// Free is not supported.
+func (osFS) Free(string) (int64, error) { return 0, errors.ErrUnsupported }
+
+// mediumErrors say that what is on the disk can't be had.
+var mediumErrors = []error{syscall.EIO, syscall.ENXIO, syscall.EISDIR, syscall.ELOOP}

@@ -1,0 +1,415 @@
+package spool
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// memFS is a disk in memory that keeps apart what has been written and what has
+// been synced, as a kernel does, so that a test can cut the power. Every call
+// passes through fault, which can make it fail.
+type memFS struct {
+	mu      sync.Mutex
+	dir     map[string]*inode // as a process sees it
+	durable map[string]*inode // as the disk has it
+	locked  bool
+	boot    int // handles of earlier boots are dead
+	calls   int
+	room    int64 // bytes all files may have; 0: no limit
+
+	// fault returns an error for the n-th call, which is an op on name. A
+	// short write is one that fails with short set.
+	fault func(n int, op, name string) error
+}
+
+type inode struct {
+	data    []byte // with what is in the page cache
+	durable []byte
+	dirty   []span
+}
+
+type span struct{ from, to int }
+
+// errShort makes a write write a part and fail with ENOSPC.
+var errShort = &os.PathError{Op: "write", Path: "short", Err: syscall.ENOSPC}
+
+func newMemFS() *memFS {
+	return &memFS{dir: map[string]*inode{}, durable: map[string]*inode{}}
+}
+
+func (m *memFS) enter(op, name string) (leave func(), err error) {
+	m.mu.Lock()
+	m.calls++
+	if m.fault != nil {
+		err = m.fault(m.calls, op, filepath.Base(name))
+	}
+	return m.mu.Unlock, err
+}
+
+// kill ends the process: what is written stays, handles and the lock go.
+func (m *memFS) kill() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.boot++
+	m.locked = false
+	m.fault = nil
+}
+
+// powerCut ends the machine: of what is not synced, each 512-byte sector and
+// each name may or may not have reached the disk.
+func (m *memFS) powerCut(rnd *rand.Rand) {
+	m.kill()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := slices.Sorted(maps.Keys(m.dir))
+	for name := range m.durable {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	keep := rnd.IntN(3) // none of it, all of it, some of it
+	after := map[string]*inode{}
+	for _, name := range names {
+		was, is := m.durable[name], m.dir[name]
+		if was != is && (keep == 1 || keep == 2 && rnd.IntN(2) == 0) {
+			was = is
+		}
+		if was != nil {
+			after[name] = was
+		}
+	}
+	for _, name := range names {
+		f := after[name]
+		if f == nil {
+			continue
+		}
+		disk := f.durable
+		for _, d := range f.dirty {
+			for at := d.from; at < d.to; at = (at/512 + 1) * 512 {
+				end := min((at/512+1)*512, d.to)
+				if keep == 1 || keep == 2 && rnd.IntN(2) == 0 {
+					if len(disk) < end {
+						disk = append(disk, make([]byte, end-len(disk))...)
+					}
+					copy(disk[at:end], f.data[min(at, len(f.data)):min(end, len(f.data))])
+				}
+			}
+		}
+		f.durable = disk
+		f.data = slices.Clone(disk)
+		f.dirty = nil
+	}
+	m.dir, m.durable = after, maps.Clone(after)
+}
+
+func (m *memFS) used() (n int64) {
+	for _, f := range m.dir {
+		n += int64(len(f.data))
+	}
+	return n
+}
+
+// file returns what is in a file, for a test to damage.
+func (m *memFS) file(name string) *inode {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dir[name]
+}
+
+func (m *memFS) names(ext string) (names []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for name := range m.dir {
+		if filepath.Ext(name) == ext {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// damage changes a file behind everyone's back.
+func (m *memFS) damage(name string, change func([]byte) []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.dir[name]
+	f.data = change(f.data)
+	f.durable = slices.Clone(f.data)
+	f.dirty = nil
+}
+
+func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
+	op := "open"
+	if flag&os.O_CREATE != 0 {
+		op = "create"
+	}
+	leave, err := m.enter(op, name)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	base := filepath.Base(name)
+	f := m.dir[base]
+	switch {
+	case f == nil && flag&os.O_CREATE == 0:
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	case f != nil && flag&os.O_EXCL != 0:
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrExist}
+	case f == nil:
+		f = &inode{}
+		m.dir[base] = f
+	}
+	if flag&os.O_TRUNC != 0 {
+		f.truncate(0)
+	}
+	return &memFile{m: m, f: f, name: base, boot: m.boot}, nil
+}
+
+func (m *memFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	leave, err := m.enter("readdir", name)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	var list []fs.DirEntry
+	for _, n := range slices.Sorted(maps.Keys(m.dir)) {
+		list = append(list, memEntry{n, int64(len(m.dir[n].data))})
+	}
+	return list, nil
+}
+
+func (m *memFS) MkdirAll(name string, _ fs.FileMode) error {
+	leave, err := m.enter("mkdir", name)
+	defer leave()
+	return err
+}
+
+func (m *memFS) Rename(from, to string) error {
+	leave, err := m.enter("rename", from)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	f := m.dir[filepath.Base(from)]
+	if f == nil {
+		return &fs.PathError{Op: "rename", Path: from, Err: fs.ErrNotExist}
+	}
+	delete(m.dir, filepath.Base(from))
+	m.dir[filepath.Base(to)] = f
+	return nil
+}
+
+func (m *memFS) Remove(name string) error {
+	leave, err := m.enter("remove", name)
+	defer leave()
+	if err != nil {
+		return err
+	}
+	if m.dir[filepath.Base(name)] == nil {
+		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+	}
+	delete(m.dir, filepath.Base(name))
+	return nil
+}
+
+func (m *memFS) SyncDir(name string) error {
+	leave, err := m.enter("syncdir", name)
+	defer leave()
+	if err == nil {
+		m.durable = maps.Clone(m.dir)
+	}
+	return err
+}
+
+func (m *memFS) Free(string) (int64, error) { return m.room, nil }
+
+func (m *memFS) Lock(name string) (io.Closer, error) {
+	leave, err := m.enter("lock", name)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	if m.locked {
+		return nil, errLockHeld
+	}
+	m.locked = true
+	return &memLock{m, m.boot}, nil
+}
+
+type memLock struct {
+	m    *memFS
+	boot int
+}
+
+func (k *memLock) Close() error {
+	k.m.mu.Lock()
+	defer k.m.mu.Unlock()
+	if k.m.boot == k.boot {
+		k.m.locked = false
+	}
+	return nil
+}
+
+type memFile struct {
+	m      *memFS
+	f      *inode
+	name   string
+	boot   int
+	closed bool
+}
+
+var errDead = errors.New("memfs: the process that opened this file is gone")
+
+func (h *memFile) enter(op string) (func(), error) {
+	leave, err := h.m.enter(op, h.name)
+	if h.boot != h.m.boot {
+		err = errDead
+	} else if h.closed {
+		err = fs.ErrClosed
+	}
+	return leave, err
+}
+
+func (h *memFile) ReadAt(p []byte, off int64) (int, error) {
+	leave, err := h.enter("read")
+	defer leave()
+	if err != nil {
+		return 0, err
+	}
+	if off >= int64(len(h.f.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, h.f.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (h *memFile) WriteAt(p []byte, off int64) (int, error) {
+	leave, err := h.enter("write")
+	defer leave()
+	if err != nil && err != error(errShort) {
+		return 0, err
+	}
+	if err != nil {
+		p = p[:len(p)/2]
+	}
+	if grow := off + int64(len(p)) - int64(len(h.f.data)); grow > 0 {
+		if h.m.room > 0 && h.m.used()+grow > h.m.room {
+			fits := max(0, int64(len(p))-(h.m.used()+grow-h.m.room))
+			p, err = p[:fits], syscall.ENOSPC
+		}
+		if grow := off + int64(len(p)) - int64(len(h.f.data)); grow > 0 && len(p) > 0 {
+			h.f.data = append(h.f.data, make([]byte, grow)...)
+		}
+	}
+	if len(p) > 0 {
+		copy(h.f.data[off:], p)
+		h.f.dirty = append(h.f.dirty, span{int(off), int(off) + len(p)})
+	}
+	return len(p), err
+}
+
+func (h *memFile) Reserve(size int64) error {
+	leave, err := h.enter("reserve")
+	defer leave()
+	if err != nil {
+		return err
+	}
+	grow := size - int64(len(h.f.data))
+	if grow > 0 {
+		if h.m.room > 0 && h.m.used()+grow > h.m.room {
+			return syscall.ENOSPC
+		}
+		h.f.data = append(h.f.data, make([]byte, grow)...)
+	}
+	return nil
+}
+
+func (f *inode) truncate(size int64) {
+	for int64(len(f.data)) < size {
+		f.data = append(f.data, 0)
+	}
+	f.data = f.data[:size]
+	if size < int64(len(f.durable)) {
+		f.durable = f.durable[:size]
+	}
+	for i := range f.dirty {
+		f.dirty[i].to = min(f.dirty[i].to, int(size))
+	}
+}
+
+func (h *memFile) Truncate(size int64) error {
+	leave, err := h.enter("truncate")
+	defer leave()
+	if err == nil {
+		h.f.truncate(size)
+	}
+	return err
+}
+
+// Sync that fails forgets what it should have written, as Linux does: the next
+// one succeeds and the data is not on the disk.
+func (h *memFile) Sync() error {
+	leave, err := h.enter("sync")
+	defer leave()
+	if err == errDead {
+		return err
+	}
+	if err == nil {
+		for _, d := range h.f.dirty {
+			if len(h.f.durable) < d.to {
+				h.f.durable = append(h.f.durable, make([]byte, d.to-len(h.f.durable))...)
+			}
+			if d.from < d.to {
+				copy(h.f.durable[d.from:d.to], h.f.data[d.from:d.to])
+			}
+		}
+		if n := len(h.f.data); len(h.f.durable) < n {
+			h.f.durable = append(h.f.durable, make([]byte, n-len(h.f.durable))...)
+		}
+	}
+	h.f.dirty = nil
+	return err
+}
+
+func (h *memFile) Size() (int64, error) {
+	leave, err := h.enter("size")
+	defer leave()
+	return int64(len(h.f.data)), err
+}
+
+func (h *memFile) Close() error {
+	leave, err := h.enter("close")
+	defer leave()
+	h.closed = true
+	if err == errDead {
+		err = nil
+	}
+	return err
+}
+
+type memEntry struct {
+	name string
+	size int64
+}
+
+func (e memEntry) Name() string               { return e.name }
+func (e memEntry) IsDir() bool                { return false }
+func (e memEntry) Type() fs.FileMode          { return 0 }
+func (e memEntry) Info() (fs.FileInfo, error) { return e, nil }
+func (e memEntry) Size() int64                { return e.size }
+func (e memEntry) Mode() fs.FileMode          { return 0o600 }
+func (e memEntry) ModTime() time.Time         { return time.Time{} }
+func (e memEntry) Sys() any                   { return nil }
