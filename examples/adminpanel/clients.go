@@ -57,11 +57,11 @@ type clients struct {
 // made-up clients.
 func openClients(path string, now func() time.Time) (*clients, error) {
 	c := &clients{path: path, now: now, byID: make(map[int]client)}
-	var kept []client
+	var kept clientsFile
 	data, err := os.ReadFile(path)
 	switch {
 	case path == "" || errors.Is(err, fs.ErrNotExist):
-		kept = madeUpClients(now())
+		kept.Clients = madeUpClients(now())
 	case err != nil:
 		return nil, fmt.Errorf("read the clients: %w", err)
 	default:
@@ -69,11 +69,19 @@ func openClients(path string, now func() time.Time) (*clients, error) {
 			return nil, fmt.Errorf("read the clients in %s: %w; move the file away to start afresh", path, err)
 		}
 	}
-	for _, client := range kept {
+	c.next = kept.Next
+	for _, client := range kept.Clients {
 		c.byID[client.ID] = client
 		c.next = max(c.next, client.ID+1)
 	}
 	return c, nil
+}
+
+// clientsFile is the file's content. A number is never given twice, also when
+// its client has been deleted.
+type clientsFile struct {
+	Next    int      `json:"next"`
+	Clients []client `json:"clients"`
 }
 
 // get returns one client.
@@ -93,11 +101,11 @@ func (c *clients) create(in client) (client, error) {
 	defer c.mu.Unlock()
 	in.ID, in.CreatedAt, in.UpdatedAt = c.next, c.now().UTC(), c.now().UTC()
 	c.byID[in.ID] = in
+	c.next++
 	if err := c.save(); err != nil {
 		delete(c.byID, in.ID)
 		return client{}, err
 	}
-	c.next++
 	return in, nil
 }
 
@@ -140,7 +148,7 @@ func (c *clients) save() error {
 	if c.path == "" {
 		return nil
 	}
-	data, err := json.MarshalIndent(c.sorted(byNumber), "", "\t")
+	data, err := json.MarshalIndent(clientsFile{Next: c.next, Clients: c.sorted(byNumber)}, "", "\t")
 	if err != nil {
 		return fmt.Errorf("save the clients: %w", err)
 	}

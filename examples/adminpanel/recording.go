@@ -60,7 +60,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		// reverse proxy on the same machine would.
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor,
 			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")),
-		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/")),
+		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
 		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz", "GET /metrics")),
 		instrumentation.WithRegisterer(registry),
 		instrumentation.WithLogger(logger),

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -196,7 +197,7 @@ func (s *Server) start() error {
 		"LOKI_GRPC_PORT="+strconv.Itoa(s.grpcPort))
 	cmd.Env = append(cmd.Env, s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
-	dieWithParent(cmd)
+	childproc.Bind(cmd, syscall.SIGKILL) // a test that is killed leaves no Loki behind
 	if err := cmd.Start(); err != nil {
 		return err
 	}

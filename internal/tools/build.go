@@ -11,7 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/childproc"
 )
 
 // reportEvery is how often a build that takes long says how far it is.
@@ -85,6 +88,9 @@ func (t Tool) goCommand(ctx context.Context, root string, args ...string) *exec.
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = t.dir(root)
 	cmd.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=")
+	// The go command starts compilers: a cancelled build ends with all of them.
+	childproc.Bind(cmd, syscall.SIGKILL)
+	cmd.Cancel = func() error { return childproc.Signal(cmd, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }
