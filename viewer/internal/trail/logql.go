@@ -19,8 +19,9 @@ func logQL(s Scope, f Filter) string {
 	var e expression
 	e.selector(s)
 	if f.Search != "" {
-		e.b.WriteString(" |~ ")
-		e.b.WriteString(quote("(?i)" + regexp.QuoteMeta(clean(f.Search))))
+		for _, pattern := range searchPatterns(clean(f.Search)) {
+			e.b.WriteString(" |~ " + quote(pattern))
+		}
 	}
 	stage := f.Stage
 	if stage == "" {

@@ -1,0 +1,175 @@
+package viewer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/lokitest"
+)
+
+// TestPagingYieldsEachEventOnce pages through results of random shape, most of
+// them with many events at one nanosecond, in random page sizes and both
+// directions, while new events keep arriving.
+func TestPagingYieldsEachEventOnce(t *testing.T) {
+	loki := lokitest.Start(t)
+	p := newPanel(t, loki)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	next := 0
+	for round := range 12 {
+		t.Run(strconv.Itoa(round), func(t *testing.T) {
+			service := fmt.Sprintf("round-%d", round)
+			// Every event of the round carries its service in the URL: the
+			// rounds see only their own.
+			make1 := func(at time.Time) adminsessions.Event {
+				next++
+				return event(at, next, func(e *adminsessions.Event) { e.URL = fmt.Sprintf("https://%s.example/%d", service, next) })
+			}
+			want := make(map[string]int)
+			instances := 1 + rnd.IntN(4)
+			streams := make([]lokitest.Stream, instances)
+			// A common clock that often stands still, so that all instances
+			// have events at the same nanosecond.
+			at := time.Now().Add(-20 * time.Hour)
+			for range 60 + rnd.IntN(300) {
+				if rnd.IntN(3) > 0 {
+					at = at.Add(time.Duration(rnd.Int64N(int64(5 * time.Minute))))
+				}
+				i := rnd.IntN(instances)
+				e := make1(at)
+				want[e.RequestID]++
+				s := stream(fmt.Sprintf("%s-%d", service, i), e)
+				streams[i].Labels = s.Labels
+				streams[i].Entries = append(streams[i].Entries, s.Entries...)
+			}
+			push(t, loki, slices.DeleteFunc(streams, func(s lokitest.Stream) bool { return len(s.Entries) == 0 })...)
+
+			ctx, cancel := context.WithCancel(t.Context())
+			arrived := make(chan struct{})
+			go func() {
+				defer close(arrived)
+				for i := 1000000 * (round + 1); ctx.Err() == nil; i++ {
+					late := event(time.Now(), i, func(e *adminsessions.Event) { e.URL = fmt.Sprintf("https://%s.example/new/%d", service, i) })
+					_ = loki.Push(ctx, stream(service+"-new", late)) // ended by cancel
+				}
+			}()
+			defer func() { cancel(); <-arrived }()
+
+			for _, order := range []string{"-time", "time"} {
+				size := []int{25, 50, 100, 200}[rnd.IntN(4)]
+				q := query("q", service+".example", "range", "7d", "sort", order, "size", strconv.Itoa(size))
+				got := p.events(t, q)
+				seen := counted(got)
+				for id := range want {
+					if seen[id] != 1 {
+						t.Errorf("%s, size %d: event %s came %d times", order, size, id, seen[id])
+					}
+				}
+				for id, n := range seen {
+					if n > 1 {
+						t.Errorf("%s, size %d: event %s came %d times", order, size, id, n)
+					}
+				}
+				if !slices.IsSortedFunc(got, func(a, b apiEvent) int {
+					if order == "time" {
+						return a.Time.Compare(b.Time)
+					}
+					return b.Time.Compare(a.Time)
+				}) {
+					t.Errorf("%s, size %d: out of order", order, size)
+				}
+			}
+		})
+	}
+}
+
+// TestManyEventsAtOneNanosecond has more events at one nanosecond than fit on a
+// page, and more than one query asks for.
+func TestManyEventsAtOneNanosecond(t *testing.T) {
+	loki := lokitest.Start(t)
+	p := newPanel(t, loki)
+	at := time.Now().Add(-time.Hour)
+	var events []adminsessions.Event
+	for i := range 700 {
+		switch {
+		case i == 50 || i == 650:
+			at = at.Add(time.Second)
+		case i < 50 || i > 650:
+			at = at.Add(time.Nanosecond)
+		}
+		events = append(events, event(at, i))
+	}
+	push(t, loki, stream("one", events...))
+	for _, order := range []string{"-time", "time"} {
+		seen := counted(p.events(t, query("sort", order, "size", "100")))
+		for _, e := range events {
+			if seen[e.RequestID] != 1 {
+				t.Errorf("%s: event %s came %d times", order, e.RequestID, seen[e.RequestID])
+			}
+		}
+		if len(seen) != len(events) {
+			t.Errorf("%s: %d events, want %d", order, len(seen), len(events))
+		}
+	}
+	count, status, err := p.api(t.Context(), "count", url.Values{})
+	if err != nil || status != http.StatusOK || count.Count != len(events) {
+		t.Errorf("count = %d, status %d, %v; want %d", count.Count, status, err, len(events))
+	}
+}
+
+// TestGoingBack goes on and back through the page's own links and sees the same
+// pages again.
+func TestGoingBack(t *testing.T) {
+	loki := lokitest.Start(t)
+	p := newPanel(t, loki)
+	at := time.Now().Add(-time.Hour)
+	var events []adminsessions.Event
+	for i := range 130 {
+		if i%5 == 0 {
+			at = at.Add(time.Second)
+		}
+		events = append(events, event(at, i))
+	}
+	push(t, loki, stream("one", events...))
+	for _, order := range []string{"-time", "time", "url", "-duration"} {
+		t.Run(order, func(t *testing.T) {
+			var pages [][]string
+			link := "?" + query("sort", order, "size", "25").Encode()
+			for link != "" {
+				body := p.page(t, link)
+				pages = append(pages, rowKeys(body))
+				link = linkOf(body, `rel="next"`)
+				if link == "" {
+					link = linkOf(body, `rel="prev"`)
+					break
+				}
+			}
+			if len(pages) != 6 || len(pages[5]) != 5 {
+				t.Fatalf("%d pages, want 6 and 5 rows on the last", len(pages))
+			}
+			for i := 4; i >= 0; i-- {
+				body := p.page(t, link)
+				if got := rowKeys(body); !slices.Equal(got, pages[i]) {
+					t.Errorf("going back to page %d: %d rows, other than before", i+1, len(got))
+				}
+				if want := fmt.Sprintf("%d–%d of 130", i*25+1, i*25+25); !strings.Contains(body, want) {
+					t.Errorf("page %d does not say %q", i+1, want)
+				}
+				link = linkOf(body, `rel="prev"`)
+			}
+			if link != "" {
+				t.Error("there is something before the first page")
+			}
+		})
+	}
+}
