@@ -1,0 +1,531 @@
+package instrumentation_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
+)
+
+// exchange is one conversation over a real connection, had with a handler by
+// itself and with the middleware around it: both must look the same from both
+// ends.
+type exchange struct {
+	name    string
+	http2   bool
+	around  func(http.Handler) http.Handler // a handler of the standard library outside of everything
+	handler http.HandlerFunc
+	client  func(t *testing.T, c conversation) string // what the client saw
+	events  []want
+}
+
+// want is what is recorded of an exchange.
+type want struct {
+	stage     adminsessions.Stage
+	status    int
+	errorType string
+}
+
+func complete(status int) []want { return []want{{adminsessions.Complete, status, ""}} }
+
+var exchanges = []exchange{
+	{name: "implicit 200", handler: func(http.ResponseWriter, *http.Request) {}, client: get("/"), events: complete(200)},
+	{name: "write", handler: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain")
+		n, err := w.Write([]byte("hello"))
+		fmt.Fprint(w, n, err)
+	}, client: get("/"), events: complete(200)},
+	{name: "superfluous WriteHeader", handler: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusTeapot)
+		w.WriteHeader(http.StatusOK)
+	}, client: get("/"), events: complete(418)},
+	{name: "HEAD", handler: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		n, err := io.WriteString(w, "hello")
+		w.Header().Set("Too-Late", fmt.Sprint(n, err))
+	}, client: do("HEAD", "/"), events: complete(200)},
+	{name: "no body allowed", handler: func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNoContent)
+		_, err := w.Write([]byte("x"))
+		if !errors.Is(err, http.ErrBodyNotAllowed) {
+			panic(err)
+		}
+	}, client: do("DELETE", "/"), events: complete(204)},
+	{name: "interfaces over HTTP/1", handler: writeInterfaces, client: get("/"), events: complete(200)},
+	{name: "interfaces over HTTP/2", http2: true, handler: writeInterfaces, client: get("/"), events: complete(200)},
+	{name: "interfaces within TimeoutHandler", around: timeoutHandler, handler: writeInterfaces, client: get("/"), events: complete(200)},
+	{name: "flush", handler: flushing, client: readInParts, events: complete(200)},
+	{name: "flush over HTTP/2", http2: true, handler: flushing, client: readInParts, events: complete(200)},
+	{name: "flush by ResponseController", handler: func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		_, _ = io.WriteString(w, "first\n")
+		if err := rc.Flush(); err != nil {
+			fmt.Fprintln(w, err)
+		}
+		<-r.Context().Value(proceed{}).(chan struct{})
+		_, _ = io.WriteString(w, "second\n")
+	}, client: readInParts, events: complete(200)},
+	{name: "trailers", handler: trailers, client: get("/"), events: complete(200)},
+	{name: "trailers over HTTP/2", http2: true, handler: trailers, client: get("/"), events: complete(200)},
+	{name: "early hints", handler: earlyHints, client: withInformational, events: complete(202)},
+	{name: "early hints over HTTP/2", http2: true, handler: earlyHints, client: withInformational, events: complete(202)},
+	{name: "server push", http2: true, handler: func(w http.ResponseWriter, _ *http.Request) {
+		p, ok := w.(http.Pusher)
+		if !ok {
+			http.Error(w, "no pusher", http.StatusInternalServerError)
+			return
+		}
+		// Go's client refuses pushes; the server says so.
+		fmt.Fprint(w, p.Push("/style.css", nil))
+	}, client: get("/"), events: complete(200)},
+	{name: "read from a file", handler: func(w http.ResponseWriter, r *http.Request) {
+		_, ok := w.(io.ReaderFrom)
+		w.Header().Set("Reader-From", fmt.Sprint(ok))
+		http.ServeFile(w, r, r.Context().Value(filePath{}).(string))
+	}, client: get("/file"), events: complete(200)},
+	{name: "range of a file", handler: func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, r.Context().Value(filePath{}).(string))
+	}, client: func(t *testing.T, c conversation) string {
+		return send(t, c, "GET", "/file", nil, "Range", "bytes=3-9")
+	}, events: complete(206)},
+	{name: "deadlines", handler: func(w http.ResponseWriter, r *http.Request) {
+		rc := http.NewResponseController(w)
+		fmt.Fprintln(w, rc.SetReadDeadline(time.Now().Add(time.Hour)), rc.SetWriteDeadline(time.Now().Add(time.Hour)))
+		if err := rc.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+			fmt.Fprintln(w, err)
+		}
+		_, err := io.ReadAll(r.Body)
+		fmt.Fprintln(w, errors.Is(err, os.ErrDeadlineExceeded))
+	}, client: func(t *testing.T, c conversation) string {
+		pr, pw := io.Pipe() // a body that does not come
+		defer pw.Close()
+		return send(t, c, "POST", "/", pr)
+	}, events: complete(200)},
+	{name: "full duplex", handler: func(w http.ResponseWriter, r *http.Request) {
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			fmt.Fprintln(w, err)
+		}
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			fmt.Fprintln(w, "echo", lines.Text())
+			_ = http.NewResponseController(w).Flush()
+		}
+	}, client: pingPong, events: complete(200)},
+	{name: "full duplex over HTTP/2", http2: true, handler: func(w http.ResponseWriter, r *http.Request) {
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			fmt.Fprintln(w, "echo", lines.Text())
+			_ = http.NewResponseController(w).Flush()
+		}
+	}, client: pingPong, events: complete(200)},
+	{name: "hijack", handler: func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		defer conn.Close()
+		_, isTCP := conn.(*net.TCPConn)
+		fmt.Fprintf(rw, "raw %v %T\r\n", isTCP, conn)
+		rw.Flush()
+	}, client: raw("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), events: []want{{adminsessions.Started, 0, ""}, {adminsessions.Complete, 0, ""}}},
+	{name: "hijack over HTTP/2", http2: true, handler: func(w http.ResponseWriter, _ *http.Request) {
+		_, _, err := http.NewResponseController(w).Hijack()
+		http.Error(w, fmt.Sprint(errors.Is(err, http.ErrNotSupported)), http.StatusNotImplemented)
+	}, client: get("/"), events: complete(501)},
+	{name: "WebSocket", handler: webSocket(false), client: shakeHands, events: []want{{adminsessions.Started, 101, ""}, {adminsessions.Complete, 101, ""}}},
+	{name: "WebSocket by WriteHeader", handler: webSocket(true), client: shakeHands, events: []want{{adminsessions.Started, 101, ""}, {adminsessions.Complete, 101, ""}}},
+	{name: "server-sent events", handler: func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		for i := range 2 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			w.(http.Flusher).Flush()
+		}
+		<-r.Context().Done()
+	}, client: func(t *testing.T, c conversation) string {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		req, _ := http.NewRequestWithContext(ctx, "GET", c.server.URL, nil)
+		resp, err := c.server.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		lines := bufio.NewScanner(resp.Body)
+		var seen []string
+		for len(seen) < 3 && lines.Scan() {
+			seen = append(seen, lines.Text())
+		}
+		return fmt.Sprint(resp.StatusCode, seen)
+	}, events: []want{{adminsessions.Started, 200, ""}, {adminsessions.Complete, 200, ""}}},
+	{name: "panic", handler: func(http.ResponseWriter, *http.Request) { panic("boom") },
+		client: get("/"), events: []want{{adminsessions.Complete, 500, "panic: string"}}},
+	{name: "panic over HTTP/2", http2: true, handler: func(http.ResponseWriter, *http.Request) { panic("boom") },
+		client: get("/"), events: []want{{adminsessions.Complete, 500, "panic: string"}}},
+	{name: "abort in the middle", handler: func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "10")
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}, client: get("/"), events: []want{{adminsessions.Complete, 500, "abort"}}},
+	{name: "client gone", handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		client: goAway, events: []want{{adminsessions.Complete, 499, "client_gone"}}},
+	{name: "client gone over HTTP/2", http2: true, handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		client: goAway, events: []want{{adminsessions.Complete, 499, "client_gone"}}},
+	{name: "client gone, handler answers", handler: func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		http.Error(w, "cancelled", http.StatusInternalServerError)
+	}, client: goAway, events: []want{{adminsessions.Complete, 499, "client_gone"}}},
+	{name: "timeout outside", around: shortTimeout, handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		client: get("/"), events: []want{{adminsessions.Complete, 503, "timeout"}}},
+	{name: "timeout inside", handler: shortTimeout(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).ServeHTTP,
+		client: get("/"), events: complete(503)},
+	{name: "malformed path", handler: func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "%q %q", r.URL.Path, r.URL.RawPath) },
+		client: raw("GET //a/../b%2Fc%0a;x?%zz=1&b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), events: complete(200)},
+	{name: "absolute form", handler: func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL, r.Host) },
+		client: raw("GET http://user:pass@other.example/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), events: complete(200)},
+	{name: "OPTIONS *", handler: func(http.ResponseWriter, *http.Request) {},
+		client: raw("OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), events: nil}, // net/http's own answer: no handler is asked
+	{name: "unknown method", handler: func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.Method) },
+		client: do("FROB", "/"), events: complete(200)},
+	{name: "mux 404", handler: routes().ServeHTTP, client: get("/nowhere"), events: complete(404)},
+	{name: "mux 405", handler: routes().ServeHTTP, client: do("PUT", "/thing/1"), events: complete(405)},
+	{name: "mux redirect", handler: routes().ServeHTTP, client: get("/a//b"), events: complete(307)},
+	{name: "mux path values", handler: routes().ServeHTTP, client: get("/thing/42"), events: complete(200)},
+	{name: "body", handler: func(w http.ResponseWriter, r *http.Request) {
+		err := r.ParseMultipartForm(1 << 10)
+		fmt.Fprint(w, err, r.FormValue("name"), r.PostForm)
+	}, client: func(t *testing.T, c conversation) string {
+		return send(t, c, "POST", "/", strings.NewReader("name=anna&x=1"), "Content-Type", "application/x-www-form-urlencoded")
+	}, events: complete(200)},
+	{name: "expect 100-continue", handler: func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		fmt.Fprint(w, len(b), err)
+	}, client: func(t *testing.T, c conversation) string {
+		return send(t, c, "POST", "/", bytes.NewReader(make([]byte, 1000)), "Expect", "100-continue")
+	}, events: complete(200)},
+}
+
+func TestHandlersBehaveAsWithoutTheMiddleware(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file.txt")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("0123456789"), 10000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range exchanges {
+		t.Run(x.name, func(t *testing.T) {
+			t.Parallel()
+			bare := x.play(t, file, nil)
+			for name, opts := range map[string][]instrumentation.Option{
+				"around otelhttp":  {},
+				"without otelhttp": {instrumentation.WithoutOTelHTTP()},
+			} {
+				t.Run(name, func(t *testing.T) {
+					var s sink
+					if got := x.play(t, file, newMiddleware(t, &s, opts...)); got != bare {
+						t.Errorf("the client saw\n%s\nand without the middleware\n%s", got, bare)
+					}
+					var got []want
+					ids := map[string]bool{}
+					for _, e := range s.all() {
+						got = append(got, want{e.Stage, e.StatusCode, e.ErrorType})
+						ids[e.RequestID] = true
+					}
+					if !slices.Equal(got, x.events) {
+						t.Errorf("recorded %+v, want %+v", got, x.events)
+					}
+					if len(got) > 0 && len(ids) != 1 {
+						t.Errorf("records of one request have the ids %v", slices.Collect(maps.Keys(ids)))
+					}
+				})
+			}
+		})
+	}
+}
+
+type (
+	proceed  struct{} // context key: the conversation's channel of that name
+	filePath struct{} // context key: the file to serve
+)
+
+// conversation is what a client has to talk to.
+type conversation struct {
+	server  *httptest.Server
+	proceed chan struct{} // written by the client when it has read the first part
+}
+
+// play has the exchange once, over a server of its own, and returns after the
+// handler has.
+func (x exchange) play(t *testing.T, file string, mw func(http.Handler) http.Handler) string {
+	t.Helper()
+	var h http.Handler = x.handler
+	if mw != nil {
+		h = mw(h)
+	}
+	if x.around != nil {
+		h = x.around(h)
+	}
+	c := conversation{proceed: make(chan struct{}, 1)}
+	ended := make(chan struct{}, 1) // written by the server when the handler has returned
+	c.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { ended <- struct{}{} }()
+		ctx := context.WithValue(r.Context(), proceed{}, c.proceed)
+		h.ServeHTTP(w, r.WithContext(context.WithValue(ctx, filePath{}, file)))
+	}))
+	defer c.server.Close()
+	c.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if x.http2 {
+		c.server.EnableHTTP2 = true
+		c.server.StartTLS()
+	} else {
+		c.server.Start()
+	}
+	saw := x.client(t, c)
+	if x.events != nil {
+		<-ended
+	}
+	return saw
+}
+
+func timeoutHandler(h http.Handler) http.Handler {
+	return http.TimeoutHandler(h, time.Hour, "too slow")
+}
+
+func shortTimeout(h http.Handler) http.Handler {
+	return http.TimeoutHandler(h, time.Millisecond, "too slow")
+}
+
+func writeInterfaces(w http.ResponseWriter, _ *http.Request) {
+	_, flush := w.(http.Flusher)
+	_, flushError := w.(interface{ FlushError() error })
+	_, hijack := w.(http.Hijacker)
+	_, push := w.(http.Pusher)
+	_, readFrom := w.(io.ReaderFrom)
+	_, writeString := w.(io.StringWriter)
+	_, closeNotify := w.(http.CloseNotifier)
+	_, deadlines := w.(interface{ SetReadDeadline(time.Time) error })
+	_, duplex := w.(interface{ EnableFullDuplex() error })
+	fmt.Fprintln(w, flush, flushError, hijack, push, readFrom, writeString, closeNotify, deadlines, duplex)
+}
+
+func flushing(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.WriteString(w, "first\n")
+	w.(http.Flusher).Flush()
+	<-r.Context().Value(proceed{}).(chan struct{})
+	_, _ = io.WriteString(w, "second\n")
+}
+
+func trailers(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Trailer", "Announced")
+	_, _ = io.WriteString(w, "body")
+	w.Header().Set("Announced", "a")
+	w.Header().Set(http.TrailerPrefix+"Unannounced", "b")
+}
+
+func earlyHints(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Link", "</style.css>; rel=preload")
+	w.WriteHeader(http.StatusEarlyHints)
+	w.WriteHeader(http.StatusProcessing)
+	w.Header().Set("Final", "yes")
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// webSocket shakes hands, and echoes one line.
+func webSocket(writeHeader bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if writeHeader {
+			w.Header().Set("Upgrade", "websocket")
+			w.Header().Set("Connection", "Upgrade")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+		}
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		defer conn.Close()
+		if !writeHeader {
+			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+			rw.Flush()
+		}
+		line, err := rw.ReadString('\n')
+		fmt.Fprint(rw, "echo ", line, err)
+		rw.Flush()
+	}
+}
+
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /thing/{id}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Pattern, r.PathValue("id"))
+	})
+	mux.HandleFunc("/a/b", func(http.ResponseWriter, *http.Request) {})
+	return mux
+}
+
+func get(path string) func(*testing.T, conversation) string { return do("GET", path) }
+
+func do(method, path string) func(*testing.T, conversation) string {
+	return func(t *testing.T, c conversation) string { return send(t, c, method, path, nil) }
+}
+
+// send sends a request and describes the whole answer.
+func send(t *testing.T, c conversation, method, path string, body io.Reader, header ...string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, c.server.URL+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	client := c.server.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := client.Do(req)
+	if err != nil {
+		return "no answer"
+	}
+	defer resp.Body.Close()
+	return describe(resp)
+}
+
+func describe(resp *http.Response) string {
+	b, err := io.ReadAll(resp.Body)
+	resp.Header.Del("X-Request-Id") // ours
+	resp.Header.Del("Date")
+	resp.Header.Del("Last-Modified")
+	var s strings.Builder
+	fmt.Fprintln(&s, resp.Proto, resp.Status, resp.ContentLength, resp.TransferEncoding, resp.Close)
+	for _, h := range []http.Header{resp.Header, resp.Trailer} {
+		for _, k := range slices.Sorted(maps.Keys(h)) {
+			fmt.Fprintln(&s, k, h[k])
+		}
+	}
+	fmt.Fprintf(&s, "%q broken off: %v", b, err != nil)
+	return s.String()
+}
+
+func readInParts(t *testing.T, c conversation) string {
+	resp, err := c.server.Client().Get(c.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	first, err := bufio.NewReader(resp.Body).ReadString('\n')
+	c.proceed <- struct{}{}
+	return fmt.Sprint(first, err, describe(resp))
+}
+
+func withInformational(t *testing.T, c conversation) string {
+	var seen strings.Builder
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
+			fmt.Fprintln(&seen, code, h["Link"])
+			return nil
+		},
+	})
+	req, _ := http.NewRequestWithContext(ctx, "GET", c.server.URL, nil)
+	resp, err := c.server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return seen.String() + describe(resp)
+}
+
+func pingPong(t *testing.T, c conversation) string {
+	pr, pw := io.Pipe()
+	req, _ := http.NewRequestWithContext(t.Context(), "POST", c.server.URL, pr)
+	var s strings.Builder
+	wrote := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(pw, "one\n")
+		wrote <- err
+	}()
+	resp, err := c.server.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	fmt.Fprintln(&s, <-wrote)
+	lines := bufio.NewReader(resp.Body)
+	for range 2 {
+		line, err := lines.ReadString('\n')
+		fmt.Fprintln(&s, line, err)
+		_, err = io.WriteString(pw, "two\n")
+		fmt.Fprintln(&s, err)
+	}
+	_ = pw.Close()
+	rest, err := io.ReadAll(lines)
+	fmt.Fprintln(&s, string(rest), err)
+	return s.String() + describe(resp)
+}
+
+// raw sends text and returns all that comes back.
+func raw(request string) func(*testing.T, conversation) string {
+	return func(t *testing.T, c conversation) string {
+		conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(conn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var kept []string
+		for line := range strings.Lines(string(b)) {
+			if !strings.HasPrefix(line, "Date:") && !strings.HasPrefix(line, "X-Request-Id:") {
+				kept = append(kept, line)
+			}
+		}
+		return strings.Join(kept, "")
+	}
+}
+
+func shakeHands(t *testing.T, c conversation) string {
+	conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "hello\n")
+	rest, _ := io.ReadAll(r)
+	return fmt.Sprint(resp.Status, resp.Header["Upgrade"], resp.Header["Connection"], string(rest))
+}
+
+// goAway sends a request and leaves without waiting for the answer.
+func goAway(t *testing.T, c conversation) string {
+	ctx, cancel := context.WithCancel(t.Context())
+	req, _ := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { cancel() },
+	}), "GET", c.server.URL, nil)
+	_, err := c.server.Client().Do(req)
+	return fmt.Sprint(errors.Is(err, context.Canceled))
+}
