@@ -29,10 +29,13 @@ func EventFromRecord(r *log.Record) Event {
 // vocabulary are left out; the caller has them in the map.
 func EventFromMetadata(timestamp time.Time, metadata map[string]string) Event {
 	e := Event{Time: timestamp}
-	for key, name := range eventLokiNames {
-		if v, ok := metadata[name]; ok {
-			e.set(key, v)
+	for f := range Field(NumFields) {
+		if v, ok := metadata[f.LokiName()]; ok {
+			e.set(f.Key(), v)
 		}
+	}
+	if v, ok := metadata[LokiName(KeyTruncated)]; ok {
+		e.set(KeyTruncated, v)
 	}
 	if ns, err := strconv.ParseInt(metadata[LokiObservedTimestamp], 10, 64); err == nil {
 		e.Observed = time.Unix(0, ns)
@@ -41,29 +44,6 @@ func EventFromMetadata(timestamp time.Time, metadata map[string]string) Event {
 		e.Time = time.Unix(0, ns)
 	}
 	return e
-}
-
-// eventLokiNames maps the attribute keys of an event to their names in Loki.
-var eventLokiNames = func() map[string]string {
-	m := make(map[string]string)
-	for _, key := range []string{
-		KeyUserID, KeyUserFullName, KeyUserEmail,
-		KeyTargetUserID, KeyTargetUserFullName, KeyTargetUserEmail,
-		KeySignInName, KeySignInOutcome,
-		KeyInterface, KeyRequestStage, KeyRequestID, KeyNote, KeyClientAddress,
-		KeyMethod, KeyMethodOriginal, KeyURL, KeyRoute, KeyStatusCode, KeyDuration,
-		KeyUserAgent, KeySessionID, KeyErrorType, KeyTruncated,
-	} {
-		m[key] = LokiName(key)
-	}
-	return m
-}()
-
-// IsEventKey reports whether key is part of the event's own vocabulary, and so
-// not free for an application's attribute.
-func IsEventKey(key string) bool {
-	_, ok := eventLokiNames[key]
-	return ok || strings.HasPrefix(key, "audit.")
 }
 
 func (e *Event) set(key, value string) bool {

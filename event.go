@@ -2,6 +2,7 @@ package adminsessions
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -112,38 +113,42 @@ func (e *Event) Severity() log.Severity {
 func (e *Event) SeverityText() string { return e.Severity().String() }
 
 // WalkAttributes calls f for each attribute the event has, in a fixed order,
-// until f returns false. It allocates nothing but the text of an address
-// and of a list of truncated names.
+// until f returns false. It allocates nothing but the text of an address and of
+// a list of truncated names.
 func (e *Event) WalkAttributes(f func(attribute.KeyValue) bool) {
-	_ = e.walkFixed(f) && e.walkOwn(f)
+	_ = e.WalkFields(func(field Field, v attribute.Value) bool {
+		return f(attribute.KeyValue{Key: attribute.Key(field.Key()), Value: v})
+	}) && e.walkOwn(f)
 }
 
-func (e *Event) walkFixed(f func(attribute.KeyValue) bool) bool {
-	str := func(key, value string) bool {
-		return value == "" || f(attribute.String(key, value))
+// WalkFields is WalkAttributes for the vocabulary's own attributes, without
+// those the application has added. It reports whether f returned true to the end.
+func (e *Event) WalkFields(f func(Field, attribute.Value) bool) bool {
+	str := func(field Field, value string) bool {
+		return value == "" || f(field, attribute.StringValue(value))
 	}
-	return str(KeyUserID, e.User.ID) &&
-		str(KeyUserFullName, e.User.FullName) &&
-		str(KeyUserEmail, e.User.Email) &&
-		str(KeyTargetUserID, e.Target.ID) &&
-		str(KeyTargetUserFullName, e.Target.FullName) &&
-		str(KeyTargetUserEmail, e.Target.Email) &&
-		str(KeySignInName, e.SignIn.Name) &&
-		str(KeySignInOutcome, string(e.SignIn.Outcome)) &&
-		(!e.ClientAddress.IsValid() || f(attribute.String(KeyClientAddress, e.ClientAddress.String()))) &&
-		str(KeyInterface, string(e.Interface)) &&
-		str(KeyMethod, e.Method) &&
-		str(KeyMethodOriginal, e.MethodOriginal) &&
-		str(KeyURL, e.URL) &&
-		str(KeyRoute, e.Route) &&
-		(e.StatusCode == 0 || f(attribute.Int(KeyStatusCode, e.StatusCode))) &&
-		(e.Stage == Started || f(attribute.Float64(KeyDuration, e.Duration.Seconds()))) &&
-		str(KeyUserAgent, e.UserAgent) &&
-		str(KeySessionID, e.SessionID) &&
-		str(KeyErrorType, e.ErrorType) &&
-		str(KeyRequestStage, string(e.Stage)) &&
-		str(KeyRequestID, e.RequestID) &&
-		str(KeyNote, e.Note)
+	return str(FieldUserID, e.User.ID) &&
+		str(FieldUserFullName, e.User.FullName) &&
+		str(FieldUserEmail, e.User.Email) &&
+		str(FieldTargetUserID, e.Target.ID) &&
+		str(FieldTargetUserFullName, e.Target.FullName) &&
+		str(FieldTargetUserEmail, e.Target.Email) &&
+		str(FieldSignInName, e.SignIn.Name) &&
+		str(FieldSignInOutcome, string(e.SignIn.Outcome)) &&
+		(!e.ClientAddress.IsValid() || f(FieldClientAddress, attribute.StringValue(e.ClientAddress.String()))) &&
+		str(FieldInterface, string(e.Interface)) &&
+		str(FieldMethod, e.Method) &&
+		str(FieldMethodOriginal, e.MethodOriginal) &&
+		str(FieldURL, e.URL) &&
+		str(FieldRoute, e.Route) &&
+		(e.StatusCode == 0 || f(FieldStatusCode, attribute.IntValue(e.StatusCode))) &&
+		(e.Stage == Started || f(FieldDuration, attribute.Float64Value(e.Duration.Seconds()))) &&
+		str(FieldUserAgent, e.UserAgent) &&
+		str(FieldSessionID, e.SessionID) &&
+		str(FieldErrorType, e.ErrorType) &&
+		str(FieldRequestStage, string(e.Stage)) &&
+		str(FieldRequestID, e.RequestID) &&
+		str(FieldNote, e.Note)
 }
 
 func (e *Event) walkOwn(f func(attribute.KeyValue) bool) bool {
@@ -152,14 +157,7 @@ func (e *Event) walkOwn(f func(attribute.KeyValue) bool) bool {
 			return false
 		}
 	}
-	if len(e.Truncated) == 0 {
-		return true
-	}
-	names := e.Truncated[0]
-	for _, n := range e.Truncated[1:] {
-		names += "," + n
-	}
-	return f(attribute.String(KeyTruncated, names))
+	return len(e.Truncated) == 0 || f(attribute.String(KeyTruncated, strings.Join(e.Truncated, ",")))
 }
 
 // Record returns the event as an OpenTelemetry log record. The trace it

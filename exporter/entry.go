@@ -39,6 +39,7 @@ const (
 type encoder struct {
 	buf       []byte
 	scratch   []byte
+	name      []byte // scratch
 	names     int
 	bytes     int // of metadata
 	truncated []byte
@@ -75,7 +76,13 @@ func (e *encoder) event(ev *adminsessions.Event, sc trace.SpanContext) {
 	sev := ev.Severity()
 	e.fields(ev.Observed, int(sev), sev.String(), sc.TraceID(), sc.SpanID(), sc.TraceFlags())
 	e.scope(adminsessions.ScopeName, adminsessions.Version)
-	ev.WalkAttributes(e.add)
+	ev.WalkFields(e.field)
+	for _, kv := range ev.Attributes {
+		e.add(kv)
+	}
+	if len(ev.Truncated) > 0 {
+		e.pair(adminsessions.KeyTruncated, strings.Join(ev.Truncated, ","))
+	}
 }
 
 // record encodes an OpenTelemetry log record as Loki's OTLP endpoint would.
@@ -184,32 +191,67 @@ func (e *encoder) pair(key, v string) {
 	if v == "" || key == "" {
 		return
 	}
-	if len(v) > maxValueBytes || len(key) > maxNameBytes {
+	if len(key) > maxNameBytes {
 		key = cutString(key, maxNameBytes)
-		v = cutString(v, maxValueBytes)
 		e.markTruncated(key)
 	}
-	if e.names >= maxMetadataNames || e.bytes+len(key)+len(v) > maxMetadataBytes {
+	e.name = appendName(e.name[:0], key)
+	if !e.unique && duplicate(e.buf[e.first:], e.name) {
+		// Two keys that differ only in what becomes an underscore. Loki would
+		// keep either one; the first is kept, the other is named as cut.
 		e.markTruncated(key)
 		return
 	}
-	start := len(e.buf)
-	// A pair of up to 127 bytes, nearly every one, has a length of one byte;
-	// room is left for that, and a longer one is moved.
-	e.buf = append(e.buf, tagEntryMetadata, 0)
-	e.buf = appendName(e.buf, key)
-	if !e.unique && duplicate(e.buf[e.first:start], e.buf[start+2:]) {
-		// Two keys that differ only in what becomes an underscore. Loki would
-		// keep either one; the first is kept, the other is named as cut.
-		e.buf = e.buf[:start]
+	e.named(key, e.name, v)
+}
+
+// named appends one pair whose name is encoded and known not to stand twice.
+func (e *encoder) named(key string, name []byte, v string) {
+	if len(v) > maxValueBytes {
+		v = cutString(v, maxValueBytes)
+		e.markTruncated(key)
+	}
+	if e.names >= maxMetadataNames || e.bytes+len(name)+len(v) > maxMetadataBytes {
 		e.markTruncated(key)
 		return
 	}
 	e.names++
-	e.bytes += len(key) + len(v)
+	e.bytes += len(name) + len(v)
+	start := len(e.buf)
+	// A pair of up to 127 bytes, nearly every one, has a length of one byte;
+	// room is left for that, and a longer one is moved.
+	e.buf = append(e.buf, tagEntryMetadata, 0)
+	e.buf = append(e.buf, name...)
 	e.buf = append(e.buf, tagPairValue)
 	e.buf = appendClean(e.buf, v)
 	e.buf = fixLength(e.buf, start+1)
+}
+
+// fieldNames are the encoded names of an event's own fields.
+var fieldNames = func() (names [adminsessions.NumFields][]byte) {
+	for f := range names {
+		names[f] = appendName(nil, adminsessions.Field(f).Key())
+	}
+	return names
+}()
+
+// field appends one of an event's own fields.
+func (e *encoder) field(f adminsessions.Field, v attribute.Value) bool {
+	var text string
+	switch v.Type() {
+	case attribute.STRING:
+		text = v.AsString()
+	case attribute.INT64:
+		e.scratch = strconv.AppendInt(e.scratch[:0], v.AsInt64(), 10)
+		text = view(e.scratch)
+	case attribute.FLOAT64:
+		e.scratch = appendFloat(e.scratch[:0], v.AsFloat64())
+		text = view(e.scratch)
+	default:
+		text = v.String()
+	}
+	e.named(f.Key(), fieldNames[f], text)
+	return true
 }
 
 // duplicate reports whether one of the encoded pairs begins with this encoded

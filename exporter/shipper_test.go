@@ -386,6 +386,32 @@ func TestPushesUnderWayStayWithinWhatLokiForgives(t *testing.T) {
 	})
 }
 
+// A backlog of a quiet panel: a push that comes again must not begin an hour
+// behind its own end, which Loki may know already.
+func TestEachPushStaysWithinWhatLokiForgives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		away := true
+		l := &faultyLoki{t: t}
+		l.answer = func(p received) answer {
+			if span := p.entries[len(p.entries)-1].Timestamp.Sub(p.entries[0].Timestamp); span > maxSpan {
+				t.Errorf("a push holds %v of events, want at most %v", span, maxSpan)
+			}
+			if away {
+				return failed("transport")
+			}
+			return answer{verdict: delivered}
+		}
+		x, _ := startOver(t, l, t.TempDir())
+		for range 20 {
+			emit(t, x, 1)
+			time.Sleep(7 * time.Minute)
+		}
+		away = false
+		shutdown(t, x)
+		l.check(20, true)
+	})
+}
+
 func TestPoisonIsFoundAndTheRestDelivered(t *testing.T) {
 	tests := map[string]struct {
 		poison  []uint64
