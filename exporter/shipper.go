@@ -233,7 +233,7 @@ func (s *shipper) fill() {
 		if !ok {
 			return
 		}
-		if !s.next.empty() && (s.next.sizeWith(len(rec.Payload)) > s.limit) {
+		if !s.next.empty() && (s.next.sizeWith(len(rec.Payload)) > s.limit || rec.Time-s.next.firstTime() > int64(maxSpan)) {
 			s.next.closed = true
 			return
 		}

@@ -390,13 +390,13 @@ func TestPushesUnderWayStayWithinWhatLokiForgives(t *testing.T) {
 // behind its own end, which Loki may know already.
 func TestEachPushStaysWithinWhatLokiForgives(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		away := true
+		var back atomic.Bool
 		l := &faultyLoki{t: t}
 		l.answer = func(p received) answer {
 			if span := p.entries[len(p.entries)-1].Timestamp.Sub(p.entries[0].Timestamp); span > maxSpan {
 				t.Errorf("a push holds %v of events, want at most %v", span, maxSpan)
 			}
-			if away {
+			if !back.Load() {
 				return failed("transport")
 			}
 			return answer{verdict: delivered}
@@ -406,7 +406,7 @@ func TestEachPushStaysWithinWhatLokiForgives(t *testing.T) {
 			emit(t, x, 1)
 			time.Sleep(7 * time.Minute)
 		}
-		away = false
+		back.Store(true)
 		shutdown(t, x)
 		l.check(20, true)
 	})
