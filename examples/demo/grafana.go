@@ -1,0 +1,125 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// grafanaMissing says how to get one.
+const grafanaMissing = `Grafana is not installed: the dashboards stay in dashboards/, everything else works. ` +
+	`To see them, unpack Grafana 12.3 or newer from https://grafana.com/grafana/download and set GRAFANA_HOME to its folder, or use "docker compose up".`
+
+// grafanaUser signs in with the e-mail address of one of the panel's accounts,
+// so that Hide Me has somebody to hide.
+const (
+	grafanaUser  = "admin"
+	grafanaEmail = "demo-admin@example.com"
+	passwordFile = "admin-password"
+)
+
+// grafanaService returns nil if no Grafana is installed.
+func (c config) grafanaService() (*service, error) {
+	bin, home, err := findGrafana(c.getenv("GRAFANA_HOME"))
+	if err != nil || bin == "" {
+		return nil, err
+	}
+	data := c.folders[grafanaFolder]
+	password, err := keptPassword(filepath.Join(data, passwordFile))
+	if err != nil {
+		return nil, fmt.Errorf("keep Grafana's password: %w", err)
+	}
+	s := &service{
+		name: "grafana", bin: bin, onDeath: syscall.SIGTERM,
+		args:  []string{"server", "--homepath", home},
+		ports: []portUse{{grafanaPort, "Grafana"}},
+		env: []string{
+			"ADMINSESSIONS_LOKI_URL=" + c.url(lokiPort),
+			"ADMINSESSIONS_PROMETHEUS_URL=" + c.url(prometheusPort),
+			"ADMINSESSIONS_DASHBOARDS=" + filepath.Join(c.root, "dashboards"),
+			"GF_PATHS_PROVISIONING=" + filepath.Join(c.root, "deploy", "grafana", "provisioning"),
+			"GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=" + filepath.Join(c.root, "dashboards", "admin-sessions.json"),
+			"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=2s",
+			"GF_PATHS_DATA=" + data,
+			"GF_PATHS_LOGS=" + filepath.Join(data, "log"),
+			"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
+			"GF_LOG_MODE=console",
+			"GF_SERVER_HTTP_ADDR=127.0.0.1",
+			fmt.Sprintf("GF_SERVER_HTTP_PORT=%d", c.ports[grafanaPort]),
+			"GF_SECURITY_ADMIN_USER=" + grafanaUser,
+			"GF_SECURITY_ADMIN_EMAIL=" + grafanaEmail,
+			"GF_SECURITY_ADMIN_PASSWORD=" + password,
+			"GF_SECURITY_DISABLE_GRAVATAR=true",
+			"GF_AUTH_ANONYMOUS_ENABLED=false",
+			"GF_USERS_ALLOW_SIGN_UP=false",
+			// The demo reports to nobody and fetches nothing.
+			"GF_ANALYTICS_REPORTING_ENABLED=false",
+			"GF_ANALYTICS_CHECK_FOR_UPDATES=false",
+			"GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES=false",
+			"GF_NEWS_NEWS_FEED_ENABLED=false",
+			"GF_PLUGINS_PREINSTALL_DISABLED=true",
+			"GF_PLUGINS_PUBLIC_KEY_RETRIEVAL_DISABLED=true",
+		},
+		logPath: c.log("grafana"),
+	}
+	if filepath.Base(bin) == "grafana-server" { // before there was one program
+		s.args = s.args[1:]
+	}
+	return s, nil
+}
+
+// packagedGrafana is the home folder of distributions' packages.
+const packagedGrafana = "/usr/share/grafana"
+
+// findGrafana returns its program and home folder, or nothing if it is not
+// installed. A GRAFANA_HOME without a Grafana is an error.
+func findGrafana(named string) (bin, home string, err error) {
+	if named != "" {
+		bin = filepath.Join(named, "bin", "grafana")
+		if _, err := exec.LookPath(bin); err != nil {
+			return "", "", fmt.Errorf("GRAFANA_HOME: %w; want the folder of an unpacked Grafana, with bin/grafana in it", err)
+		}
+		home, err := filepath.Abs(named)
+		return bin, home, err
+	}
+	for _, name := range []string{"grafana", "grafana-server"} {
+		bin, err := exec.LookPath(name)
+		if err != nil {
+			continue
+		}
+		real, err := filepath.EvalSymlinks(bin)
+		if err != nil {
+			return "", "", fmt.Errorf("find Grafana's home folder: %w", err)
+		}
+		for _, home := range []string{filepath.Dir(filepath.Dir(real)), packagedGrafana} {
+			if _, err := os.Stat(filepath.Join(home, "conf", "defaults.ini")); err == nil {
+				return bin, home, nil
+			}
+		}
+		return "", "", fmt.Errorf("find the home folder of %s: no conf/defaults.ini beside it or in %s; set GRAFANA_HOME", bin, packagedGrafana)
+	}
+	return "", "", nil
+}
+
+// keptPassword returns the password in a file, which it makes at first: Grafana
+// takes it only when it makes its database.
+func keptPassword(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(data)), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", err
+	}
+	password := rand.Text()
+	return password, os.WriteFile(path, []byte(password+"\n"), 0o600)
+}
