@@ -11,7 +11,7 @@ import (
 // "user[password]", "x-amz-signature".
 var secretParts = [][]byte{
 	[]byte("token"), []byte("password"), []byte("passwd"), []byte("passphrase"),
-	[]byte("secret"), []byte("signature"), []byte("session"), []byte("credential"),
+	[]byte("secret"), []byte("signature"), []byte("session"), []byte("sessid"), []byte("credential"),
 	[]byte("apikey"), []byte("privatekey"), []byte("accesskey"), []byte("cookie"),
 	[]byte("authcode"), []byte("bearer"),
 }
