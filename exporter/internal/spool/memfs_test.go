@@ -24,6 +24,7 @@ type memFS struct {
 	locked  bool
 	boot    int // handles of earlier boots are dead
 	calls   int
+	dead    bool  // a test let the process die in the middle of a call
 	room    int64 // bytes all files may have; 0: no limit
 
 	// fault returns an error for the n-th call, which is an op on name. A
@@ -110,6 +111,12 @@ func (m *memFS) powerCut(rnd *rand.Rand) {
 		f.dirty = nil
 	}
 	m.dir, m.durable = after, maps.Clone(after)
+}
+
+func (m *memFS) crashed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dead
 }
 
 func (m *memFS) used() (n int64) {

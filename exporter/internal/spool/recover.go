@@ -89,6 +89,8 @@ func (l *Log) recover() error {
 	for i, s := range l.segments {
 		if i+1 < len(l.segments) && l.segments[i+1].first-1 <= pos.synced || s.last != 0 && s.last <= pos.synced {
 			s.synced = s.size
+		} else {
+			s.synced, s.newborn = -1, true // neither it nor its name may be durable
 		}
 	}
 

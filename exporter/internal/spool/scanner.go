@@ -29,8 +29,8 @@ type scanner struct {
 	blank     bool   // they are all zero
 }
 
-func (s *scanner) reset(src io.ReaderAt, key frameKey, offset, limit int64, min, max uint64) {
-	*s = scanner{src: src, key: key, limit: limit, min: min, max: max, buf: s.buf, pos: offset}
+func (s *scanner) reset(src io.ReaderAt, key frameKey, offset, limit int64, minSeq, maxSeq uint64) {
+	*s = scanner{src: src, key: key, limit: max(limit, offset), min: minSeq, max: maxSeq, buf: s.buf, pos: offset}
 }
 
 // next returns the next record. io.EOF means that there is none below the limit;
