@@ -79,7 +79,7 @@ func (r Recording) SetTarget(u adminsessions.User) bool {
 func (r Recording) SignIn(name string, outcome adminsessions.SignInOutcome) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.SignIn.Name = m.bounded(e, adminsessions.KeySignInName, name, MaxNameBytes)
-		e.SignIn.Outcome = outcome
+		e.SignIn.Outcome = adminsessions.SignInOutcome(m.bounded(e, adminsessions.KeySignInOutcome, string(outcome), MaxMethodBytes))
 	})
 }
 

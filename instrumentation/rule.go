@@ -29,9 +29,10 @@ const (
 // Routes is the rule of the requests that match one of the patterns, written
 // as for [http.ServeMux]: "GET /healthz", "/assets/", "admin.example/login".
 //
-// A path that is not in its clean form ("/assets/../users", "//healthz") or
-// that hides a slash ("/assets%2f..") means different things to different
-// routers. Such a request matches no filter and every strict rule.
+// A path that is not in its clean form ("/assets/../users", "//healthz"), that
+// hides a slash ("/assets%2f..") or that only lacks the last one ("/assets")
+// means different things to different routers. Such a request matches no
+// filter, and every strict rule.
 func Routes(patterns ...string) Rule {
 	if len(patterns) == 0 {
 		return Rule{err: fmt.Errorf("no patterns given to Routes")}
@@ -46,12 +47,21 @@ func Routes(patterns ...string) Rule {
 		if !isCleanPath(r) {
 			return unsure
 		}
-		if _, pattern := mux.Handler(r); pattern != "" {
+		h, pattern := mux.Handler(r)
+		if _, matched := h.(meant); matched {
 			return yes
+		}
+		if pattern != "" { // a redirect, from /assets to /assets/
+			return unsure
 		}
 		return no
 	}}
 }
+
+// meant is the handler of every pattern of a rule. It is never called.
+type meant struct{}
+
+func (meant) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 // register turns the panic with which a ServeMux answers a bad pattern into an
 // error.
@@ -61,7 +71,7 @@ func register(mux *http.ServeMux, pattern string) (err error) {
 			err = fmt.Errorf("pattern %q: %v", pattern, v)
 		}
 	}()
-	mux.Handle(pattern, http.NotFoundHandler())
+	mux.Handle(pattern, meant{})
 	return nil
 }
 

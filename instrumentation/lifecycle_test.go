@@ -1,0 +1,258 @@
+package instrumentation_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
+)
+
+func TestARequestThatRunsLongIsRecordedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sink
+		h := newMiddleware(t, &s)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			instrumentation.SetAdmin(r.Context(), adminsessions.User{Email: "anna@example.com"})
+			time.Sleep(25 * time.Second) // of the bubble's clock
+			instrumentation.Annotate(r.Context(), "exported 3 clients")
+		}))
+		began := time.Now()
+		done := make(chan struct{}) // closed by the request's goroutine
+		go func() {
+			defer close(done)
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/export", nil))
+		}()
+		time.Sleep(instrumentation.DefaultStartedAfter)
+		synctest.Wait()
+		first := s.only(t)
+		if first.Stage != adminsessions.Started || first.User.Email != "anna@example.com" || !first.Time.Equal(began) ||
+			!first.Observed.Equal(began.Add(10*time.Second)) || first.Note != "" {
+			t.Errorf("started: %+v", first)
+		}
+		<-done
+		events := s.all()
+		if len(events) != 2 {
+			t.Fatalf("recorded %v", sentences(events))
+		}
+		last := events[1]
+		if last.Stage != adminsessions.Complete || last.RequestID != first.RequestID || last.Duration != 25*time.Second ||
+			last.Note != "exported 3 clients" || !last.Time.Equal(began) {
+			t.Errorf("complete: %+v", last)
+		}
+	})
+}
+
+func TestEachRequestThatRunsLongIsRecordedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s sink
+		h := newMiddleware(t, &s, instrumentation.WithStartedAfter(3*time.Second))(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			d, err := time.ParseDuration(r.URL.Query().Get("for"))
+			if err != nil {
+				panic(err)
+			}
+			time.Sleep(d)
+		}))
+		var requests sync.WaitGroup
+		for i := range 100 { // one a second; every other one ends early
+			requests.Go(func() {
+				time.Sleep(time.Duration(i) * time.Second)
+				d := "2s"
+				if i%2 == 0 {
+					d = "5s"
+				}
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/?for="+d, nil))
+			})
+		}
+		requests.Wait()
+		started := 0
+		for _, e := range s.all() {
+			if e.Stage == adminsessions.Started {
+				started++
+				if late := e.Observed.Sub(e.Time); late != 3*time.Second {
+					t.Errorf("recorded as started after %v", late)
+				}
+			}
+		}
+		if started != 50 || len(s.all()) != 150 {
+			t.Errorf("%d started of %d records, want 50 of 150", started, len(s.all()))
+		}
+	})
+}
+
+func TestStrict(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail    func(context.Context, *adminsessions.Event, adminsessions.Durability) error
+		path    string
+		handled bool
+		took    time.Duration
+	}{
+		"safe in time": {func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
+			if d == adminsessions.Synced {
+				time.Sleep(time.Second)
+			}
+			return nil
+		}, "/admin/users", true, time.Second},
+		"not safe in time": {func(ctx context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
+			if d == adminsessions.Spooled {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}, "/admin/users", false, instrumentation.DefaultStrictTimeout},
+		"disk full": {func(_ context.Context, _ *adminsessions.Event, _ adminsessions.Durability) error {
+			return errors.New("no space left on device")
+		}, "/admin/users", false, 0},
+		"another route, disk full": {func(_ context.Context, _ *adminsessions.Event, _ adminsessions.Durability) error {
+			return errors.New("no space left on device")
+		}, "/other", true, 0},
+		"a path that is not clean counts as meant": {func(_ context.Context, _ *adminsessions.Event, _ adminsessions.Durability) error {
+			return errors.New("no space left on device")
+		}, "/other/../admin/users", false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := sink{fail: c.fail}
+				handled := false
+				h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.Routes("/admin/")))(
+					http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled = true }))
+				w, start := httptest.NewRecorder(), time.Now()
+				h.ServeHTTP(w, httptest.NewRequest("POST", c.path, nil))
+				if handled != c.handled {
+					t.Errorf("handled: %v, want %v", handled, c.handled)
+				}
+				if took := time.Since(start); took != c.took {
+					t.Errorf("took %v, want %v", took, c.took)
+				}
+				id := w.Header().Get("X-Request-Id")
+				if c.handled {
+					return
+				}
+				if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || id == "" || !strings.Contains(w.Body.String(), id) {
+					t.Errorf("answer %d %v %s", w.Code, w.Header(), w.Body)
+				}
+			})
+		})
+	}
+}
+
+func TestStrictRecordsBeforeAndAfter(t *testing.T) {
+	var s sink
+	var before []adminsessions.Event
+	h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.When(func(*http.Request) bool { return true })))(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { before = s.all() }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
+	if len(before) != 1 || before[0].Stage != adminsessions.Started || s.levels[0] != adminsessions.Synced {
+		t.Errorf("before the handler: %v %v", sentences(before), s.levels)
+	}
+	if got := s.all(); len(got) != 2 || got[1].Stage != adminsessions.Complete || got[1].RequestID != got[0].RequestID || s.levels[1] != adminsessions.Spooled {
+		t.Errorf("in the end: %v %v", sentences(got), s.levels)
+	}
+}
+
+func TestARefusedRequestIsRecordedIfItCanBe(t *testing.T) {
+	s := sink{fail: func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
+		if d == adminsessions.Synced {
+			return errors.New("fsync failed")
+		}
+		return nil
+	}}
+	h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.Routes("/")))(ok)
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
+	if e := s.only(t); e.StatusCode != 503 || e.ErrorType != "record_unavailable" || e.Stage != adminsessions.Complete {
+		t.Errorf("recorded %+v", e)
+	}
+}
+
+func TestGoexitIsRecorded(t *testing.T) {
+	var s sink
+	h := newMiddleware(t, &s)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { runtime.Goexit() }))
+	var wg sync.WaitGroup
+	wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
+	wg.Wait()
+	if e := s.only(t); e.StatusCode != 500 || e.ErrorType != "goexit" {
+		t.Errorf("recorded %d %q", e.StatusCode, e.ErrorType)
+	}
+}
+
+func TestAPanicOfTheSinkIsNotTheRequests(t *testing.T) {
+	s := sink{fail: func(context.Context, *adminsessions.Event, adminsessions.Durability) error { panic("bug") }}
+	w := httptest.NewRecorder()
+	newMiddleware(t, &s)(ok).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Body.String() != "ok" {
+		t.Errorf("answer %q", w.Body)
+	}
+}
+
+func TestAPanicOfWithAdminIsRecordedAndGoesOn(t *testing.T) {
+	var s sink
+	h := newMiddleware(t, &s, instrumentation.WithAdmin(func(*http.Request) adminsessions.User { panic("bug") }))(ok)
+	func() {
+		defer func() {
+			if v := recover(); v != "bug" {
+				t.Errorf("panicked with %v", v)
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	if e := s.only(t); e.StatusCode != 500 || e.ErrorType != "panic: string" {
+		t.Errorf("recorded %+v", e)
+	}
+}
+
+// A setter may be called from any goroutine, also while the request is being
+// recorded as started, and after it has ended: what comes too late must not
+// get into the record of another request.
+func TestSettersFromManyGoroutines(t *testing.T) {
+	s := sink{}
+	release := make(chan struct{}) // closed when every request has ended
+	var stragglers sync.WaitGroup
+	h := newMiddleware(t, &s, instrumentation.WithStartedAfter(time.Nanosecond))(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.URL.Query().Get("name")
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: name})
+				instrumentation.SetTarget(r.Context(), adminsessions.User{FullName: name})
+				instrumentation.SignIn(r.Context(), name, adminsessions.SignInSuccess)
+				instrumentation.Annotate(r.Context(), "", instrumentation.Change("x", name, name)...)
+				instrumentation.SetRoute(r.Context(), "/"+name)
+				_ = instrumentation.RequestID(r.Context())
+			})
+		}
+		wg.Wait()
+		_, _ = io.WriteString(w, name)
+		stragglers.Go(func() {
+			<-release
+			if instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: "late"}) {
+				t.Error("a record of a request that has ended was changed")
+			}
+		})
+	}))
+	var requests sync.WaitGroup
+	for i := range 64 {
+		requests.Go(func() {
+			name := strings.Repeat("n", i+1)
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/?name="+name, nil))
+		})
+	}
+	requests.Wait()
+	close(release)
+	stragglers.Wait()
+	for _, e := range s.all() {
+		name := strings.TrimPrefix(e.URL, "http://example.com/?name=")
+		for _, got := range []string{e.User.FullName, e.Target.FullName, e.SignIn.Name} {
+			if got != name && (got != "" || e.Stage != adminsessions.Started) {
+				t.Errorf("%s %s: %q", e.Stage, e.URL, got)
+			}
+		}
+	}
+}

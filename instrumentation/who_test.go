@@ -1,0 +1,374 @@
+package instrumentation_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
+)
+
+var anna = adminsessions.User{ID: "7", FullName: "Anna Kowalska", Email: "anna@example.com"}
+
+func TestWhoIsFoundOut(t *testing.T) {
+	type contextKey struct{}
+	for name, c := range map[string]struct {
+		opts    []instrumentation.Option
+		handler http.HandlerFunc
+		want    adminsessions.User
+	}{
+		"by a function of the request": {
+			opts:    []instrumentation.Option{instrumentation.WithAdmin(func(*http.Request) adminsessions.User { return anna })},
+			handler: func(http.ResponseWriter, *http.Request) {}, want: anna,
+		},
+		"by a setter": {handler: func(_ http.ResponseWriter, r *http.Request) { instrumentation.SetAdmin(r.Context(), anna) }, want: anna},
+		"by a setter in a context made from the request's": {handler: func(_ http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(context.WithValue(r.Context(), contextKey{}, 1))
+			defer cancel()
+			instrumentation.SetAdmin(r.WithContext(ctx).Context(), anna)
+		}, want: anna},
+		"by a setter over a function": {
+			opts:    []instrumentation.Option{instrumentation.WithAdmin(func(*http.Request) adminsessions.User { return adminsessions.User{ID: "proxy"} })},
+			handler: func(_ http.ResponseWriter, r *http.Request) { instrumentation.SetAdmin(r.Context(), anna) }, want: anna,
+		},
+		"where the context was replaced, through the writer": {handler: func(w http.ResponseWriter, r *http.Request) {
+			r = r.WithContext(context.Background())
+			if instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: "nobody"}) {
+				panic("a context of another origin belongs to the request")
+			}
+			instrumentation.FromResponseWriter(wrapped{wrapped{w}}).SetAdmin(anna)
+		}, want: anna},
+		"where the context was replaced, attached to the new one": {handler: func(_ http.ResponseWriter, r *http.Request) {
+			ctx := instrumentation.FromContext(r.Context()).Attach(context.Background())
+			instrumentation.SetAdmin(r.WithContext(ctx).Context(), anna)
+		}, want: anna},
+		"nobody": {handler: func(http.ResponseWriter, *http.Request) {}},
+		"signed out within the request": {
+			opts: []instrumentation.Option{instrumentation.WithAdmin(func(*http.Request) adminsessions.User { return anna })},
+			handler: func(_ http.ResponseWriter, r *http.Request) {
+				instrumentation.SetAdmin(r.Context(), adminsessions.User{})
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s sink
+			srv := httptest.NewServer(newMiddleware(t, &s, c.opts...)(c.handler))
+			resp, err := srv.Client().Get(srv.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			srv.Close()
+			if e := s.only(t); e.User != c.want {
+				t.Errorf("recorded %+v, want %+v", e.User, c.want)
+			}
+		})
+	}
+}
+
+// wrapped is a writer that some middleware further in has made.
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestWithoutAMiddlewareSettersDoNothing(t *testing.T) {
+	ctx := t.Context()
+	if instrumentation.SetAdmin(ctx, anna) || instrumentation.SetTarget(ctx, anna) || instrumentation.Annotate(ctx, "x") ||
+		instrumentation.SignIn(ctx, "x", adminsessions.SignInFailure) || instrumentation.SetRoute(ctx, "/") {
+		t.Error("something was recorded nowhere")
+	}
+	if id := instrumentation.RequestID(ctx); id != "" {
+		t.Errorf("request id %q", id)
+	}
+	if instrumentation.FromResponseWriter(httptest.NewRecorder()).SetAdmin(anna) || (instrumentation.Recording{}).SetAdmin(anna) {
+		t.Error("something was recorded nowhere")
+	}
+	if got := (instrumentation.Recording{}).Attach(ctx); got != ctx {
+		t.Error("a context was changed for nothing")
+	}
+}
+
+func TestAFailedSignInIsRecordedWithTheNameTried(t *testing.T) {
+	r := httptest.NewRequest("POST", "/login", strings.NewReader("name=mallory&password=hunter2"))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	e, _ := record(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		instrumentation.SignIn(r.Context(), r.FormValue("name"), adminsessions.SignInFailure)
+		w.WriteHeader(http.StatusUnauthorized)
+	}), r)
+	if want := `WEB POST http://example.com/login 401 - 192.0.2.1 sign-in failure "mallory"`; e.Sentence() != want {
+		t.Errorf("recorded %s", e.Sentence())
+	}
+	if strings.Contains(e.Sentence(), "hunter2") || len(e.Attributes) != 0 {
+		t.Errorf("recorded %+v", e)
+	}
+}
+
+func TestAnnotate(t *testing.T) {
+	e, _ := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		instrumentation.Annotate(r.Context(), "client 7731 deleted", attribute.Int("client.id", 7731), attribute.Bool("forced", true))
+		instrumentation.Annotate(r.Context(), "mail\nsent", attribute.String("to", "a\u202eb"), attribute.StringSlice("list", []string{"a", "b"}))
+		instrumentation.Annotate(r.Context(), "", attribute.String("to", "ben"), attribute.String("new_password", "hunter2"))
+		instrumentation.Annotate(r.Context(), "", attribute.String("long", strings.Repeat("x", instrumentation.MaxAttributeBytes+1)))
+	}), httptest.NewRequest("GET", "/", nil))
+	if e.Note != "client 7731 deleted; mail\ufffdsent" {
+		t.Errorf("note %q", e.Note)
+	}
+	got := attributes(e)
+	for key, want := range map[string]string{
+		"client.id": "7731", "forced": "true", "to": "ben", "list": `["a","b"]`, "new_password": instrumentation.Redacted,
+		"long": strings.Repeat("x", instrumentation.MaxAttributeBytes),
+	} {
+		if got[key] != want {
+			t.Errorf("%s = %q, want %q", key, got[key], want)
+		}
+	}
+	if len(e.Truncated) != 1 || e.Truncated[0] != "long" {
+		t.Errorf("truncated %v", e.Truncated)
+	}
+}
+
+func TestAttributesAreBoundedInNumber(t *testing.T) {
+	e, _ := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for i := range 2 * instrumentation.MaxAttributes {
+			instrumentation.Annotate(r.Context(), "", attribute.Int("n"+strings.Repeat("n", i%60)+string(rune('a'+i/60)), i))
+		}
+	}), httptest.NewRequest("GET", "/", nil))
+	if len(e.Attributes) != instrumentation.MaxAttributes {
+		t.Errorf("%d attributes", len(e.Attributes))
+	}
+}
+
+func TestEverythingFromOutsideIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 10000)
+	r := httptest.NewRequest("GET", "/"+long, nil)
+	r.Method = long
+	r.Header.Set("User-Agent", long)
+	r.Header.Set("X-Request-Id", long)
+	r.Header.Set("Referer", long)
+	e, _ := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		u := adminsessions.User{ID: long, FullName: long, Email: long}
+		instrumentation.SetAdmin(r.Context(), u)
+		instrumentation.SetTarget(r.Context(), u)
+		instrumentation.SignIn(r.Context(), long, adminsessions.SignInFailure)
+		instrumentation.SetRoute(r.Context(), "/"+long)
+		instrumentation.FromContext(r.Context()).SetErrorType(long)
+		instrumentation.Annotate(r.Context(), long, attribute.String(strings.Repeat("k", 64), long))
+	}), r, instrumentation.WithHeaders("Referer"))
+	record := e.Record()
+	size := len(record.Body().AsString())
+	e.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if n := len(kv.Value.Emit()); n > instrumentation.MaxURLBytes {
+			t.Errorf("%s has %d bytes", kv.Key, n)
+		} else {
+			size += n
+		}
+		return true
+	})
+	if size > 16<<10 {
+		t.Errorf("a record of %d bytes", size)
+	}
+	if len(e.Truncated) != 15 {
+		t.Errorf("%d fields marked as cut: %v", len(e.Truncated), e.Truncated)
+	}
+}
+
+func TestNothingFromOutsideForgesALine(t *testing.T) {
+	evil := "x\r\nAPI GET https://demo.example/ 200 \"Root\" <root@example.com> 1.1.1.1\u2028\u202e\x00\xff"
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Host, r.URL.Path, r.URL.RawQuery, r.Method = evil, evil, evil, evil
+	r.Header.Set("User-Agent", evil)
+	e, _ := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: evil, FullName: evil, Email: evil})
+		instrumentation.SignIn(r.Context(), evil, adminsessions.SignInOutcome(evil))
+		instrumentation.Annotate(r.Context(), evil)
+	}), r)
+	line := e.Sentence()
+	for _, c := range []string{"\r", "\n", "\u2028", "\u202e", "\x00", "\xff"} {
+		if strings.Contains(line, c) {
+			t.Errorf("%q in %q", c, line)
+		}
+	}
+	if n := strings.Count(line, " <root@"); n != 0 && !strings.Contains(line, `\"Root\" <root@`) {
+		t.Errorf("a forged admin in %q", line)
+	}
+	e.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if v := kv.Value.Emit(); strings.ContainsAny(v, "\r\n\u2028\u202e\x00") || strings.ToValidUTF8(v, "") != v {
+			t.Errorf("%s = %q", kv.Key, v)
+		}
+		return true
+	})
+}
+
+func TestRequestID(t *testing.T) {
+	fromProxy := instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, mustPrefix("192.0.2.0/24"))
+	for name, c := range map[string]struct {
+		sent  string
+		opts  []instrumentation.Option
+		taken bool
+	}{
+		"nobody sent one":            {"", nil, false},
+		"a stranger sent one":        {"abc-123", nil, false},
+		"a trusted proxy sent one":   {"abc-123", []instrumentation.Option{fromProxy}, true},
+		"a trusted proxy sent trash": {"abc 123<script>", []instrumentation.Option{fromProxy}, false},
+		"a trusted proxy sent a lot": {strings.Repeat("a", 129), []instrumentation.Option{fromProxy}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("GET", "/", nil)
+			if c.sent != "" {
+				r.Header.Set("X-Request-Id", c.sent)
+			}
+			seen := ""
+			e, w := record(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { seen = instrumentation.RequestID(r.Context()) }), r, c.opts...)
+			if e.RequestID == "" || seen != e.RequestID || w.Header().Get("X-Request-Id") != e.RequestID {
+				t.Errorf("recorded %q, within %q, returned %q", e.RequestID, seen, w.Header().Get("X-Request-Id"))
+			}
+			if (e.RequestID == c.sent) != c.taken {
+				t.Errorf("sent %q, recorded %q", c.sent, e.RequestID)
+			}
+		})
+	}
+	t.Run("another header", func(t *testing.T) {
+		e, w := record(t, ok, httptest.NewRequest("GET", "/", nil), instrumentation.WithRequestIDHeader("x-correlation-id"))
+		if w.Header().Get("X-Correlation-Id") != e.RequestID || w.Header().Get("X-Request-Id") != "" {
+			t.Errorf("header %v", w.Header())
+		}
+	})
+	t.Run("no header", func(t *testing.T) {
+		e, w := record(t, ok, httptest.NewRequest("GET", "/", nil), instrumentation.WithRequestIDHeader(""))
+		if len(w.Header()) != 0 || e.RequestID == "" {
+			t.Errorf("header %v, id %q", w.Header(), e.RequestID)
+		}
+	})
+}
+
+func TestHeadersAndForms(t *testing.T) {
+	opts := []instrumentation.Option{
+		instrumentation.WithHeaders("referer", "X-Tenant"),
+		instrumentation.WithFormFields("name", "status", "absent"),
+	}
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1 << 20); err != nil && err != http.ErrNotMultipart {
+			panic(err)
+		}
+		if r.FormValue("password") != "hunter2" {
+			panic("the form did not arrive")
+		}
+	})
+	var multi bytes.Buffer
+	mw := multipart.NewWriter(&multi)
+	for _, f := range [][2]string{{"name", "Anna\r\nK"}, {"password", "hunter2"}, {"status", "active"}} {
+		if err := mw.WriteField(f[0], f[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, _ := mw.CreateFormFile("name", "big.bin")
+	_, _ = file.Write(make([]byte, 2*instrumentation.MaxFormBytes))
+	_ = mw.Close()
+	for name, c := range map[string]struct {
+		contentType string
+		body        io.Reader
+	}{
+		"urlencoded": {"application/x-www-form-urlencoded", strings.NewReader("name=Anna%0d%0aK&password=hunter2&status=active")},
+		"multipart":  {mw.FormDataContentType(), &multi},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "/", c.body)
+			r.Header.Set("Content-Type", c.contentType)
+			r.Header.Set("Referer", "https://u:p@demo.example/x?token=abc")
+			r.Header["X-Tenant"] = []string{"a", "b"}
+			e, _ := record(t, handler, r, opts...)
+			got := attributes(e)
+			for key, want := range map[string]string{
+				"http.request.header.referer":  "https://demo.example/x?token=REDACTED",
+				"http.request.header.x-tenant": "a, b",
+				"admin.form.name":              "Anna\ufffd\ufffdK",
+				"admin.form.status":            "active",
+			} {
+				if got[key] != want {
+					t.Errorf("%s = %q, want %q", key, got[key], want)
+				}
+			}
+			if len(got) != 4 {
+				t.Errorf("attributes %v", got)
+			}
+		})
+	}
+}
+
+func TestAFormThatNobodyReadsIsNotRead(t *testing.T) {
+	body := strings.NewReader("name=anna")
+	r := httptest.NewRequest("POST", "/", body)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	e, _ := record(t, ok, r, instrumentation.WithFormFields("name"))
+	if body.Len() != len("name=anna") || len(e.Attributes) != 0 {
+		t.Errorf("%d bytes left, attributes %v", body.Len(), e.Attributes)
+	}
+}
+
+func TestSessionIDIsAKeyedHash(t *testing.T) {
+	id := func(r *http.Request) string { return r.Header.Get("X-Session") }
+	hash := func(session, key string) string {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Session", session)
+		e, _ := record(t, ok, r, instrumentation.WithSessionID(id, []byte(key)))
+		return e.SessionID
+	}
+	const key, other = "0123456789abcdef", "fedcba9876543210"
+	a := hash("secret", key)
+	if len(a) != 32 || strings.Contains(a, "secret") || a != hash("secret", key) {
+		t.Errorf("hash %q", a)
+	}
+	if a == hash("secret", other) || a == hash("Secret", key) {
+		t.Error("different sessions or keys have the same hash")
+	}
+	if got := hash("", key); got != "" {
+		t.Errorf("no session has the hash %q", got)
+	}
+}
+
+func TestDefaultInterface(t *testing.T) {
+	for name, c := range map[string]struct {
+		path   string
+		header http.Header
+		want   adminsessions.Interface
+	}{
+		"page":                     {"/admin/clients", http.Header{"Accept": {"text/html,application/xhtml+xml"}}, adminsessions.Web},
+		"path /api/":               {"/api/clients", nil, adminsessions.API},
+		"path /admin/api/":         {"/admin/api/clients", http.Header{"Accept": {"text/html"}}, adminsessions.API},
+		"path with api deep in it": {"/admin/docs/api", nil, adminsessions.Web},
+		"path like api":            {"/apiary", nil, adminsessions.Web},
+		"bearer token":             {"/admin/clients", http.Header{"Authorization": {"Bearer x"}}, adminsessions.API},
+		"basic authentication":     {"/admin/clients", http.Header{"Authorization": {"Basic x"}}, adminsessions.Web},
+		"API key":                  {"/admin/clients", http.Header{"X-Api-Key": {"x"}}, adminsessions.API},
+		"accepts JSON":             {"/admin/clients", http.Header{"Accept": {"application/json, */*"}}, adminsessions.API},
+		"accepts JSON and HTML":    {"/admin/clients", http.Header{"Accept": {"application/json"}, "X": nil}, adminsessions.API},
+		"accepts problem+json":     {"/admin/clients", http.Header{"Accept": {"application/problem+json"}}, adminsessions.API},
+		"accepts anything":         {"/admin/clients", http.Header{"Accept": {"*/*"}}, adminsessions.Web},
+		"HTML before JSON":         {"/admin/clients", http.Header{"Accept": {"text/html", "application/json"}}, adminsessions.Web},
+	} {
+		r := httptest.NewRequest("GET", c.path, nil)
+		r.Header = c.header
+		if got := instrumentation.DefaultInterface(r); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestInterfaceRules(t *testing.T) {
+	e, _ := record(t, ok, httptest.NewRequest("GET", "/rpc/x", nil), instrumentation.WithInterface(instrumentation.APIUnder("/rpc/")))
+	if e.Interface != adminsessions.API {
+		t.Errorf("interface %q", e.Interface)
+	}
+	e, _ = record(t, ok, httptest.NewRequest("GET", "/api/x", nil), instrumentation.WithInterface(func(*http.Request) adminsessions.Interface { return "" }))
+	if e.Interface != adminsessions.API {
+		t.Errorf("a rule that does not know: interface %q", e.Interface)
+	}
+}
