@@ -105,6 +105,29 @@ func TestAcknowledgedEntriesSurvive(t *testing.T) {
 	}
 }
 
+// A backlog that is delivered late must be seen at once, not when Loki flushes
+// it hours later.
+func TestOldEntriesAreVisibleAtOnce(t *testing.T) {
+	loki := lokitest.Start(t)
+	now := time.Now()
+	for _, age := range []time.Duration{300 * 24 * time.Hour, 50 * time.Hour, 26 * time.Hour, time.Hour, 0} {
+		stream := lokitest.Stream{
+			Labels:  map[string]string{"service_name": "lokitest", "service_instance_id": age.String()},
+			Entries: []lokitest.Entry{{Time: now.Add(-age), Line: age.String()}},
+		}
+		if err := loki.Push(t.Context(), stream); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, again := range []func(){func() {}, loki.Restart} {
+		again()
+		entries, err := loki.Query(t.Context(), all, lokitest.Last(301*24*time.Hour))
+		if err != nil || len(entries) != 5 {
+			t.Errorf("%d entries, %v; want all 5", len(entries), err)
+		}
+	}
+}
+
 func TestPauseAnswersNothing(t *testing.T) {
 	loki := lokitest.Start(t)
 	loki.Pause()
