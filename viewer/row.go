@@ -125,6 +125,9 @@ var vocabulary = []string{
 	adminsessions.KeyInterface, adminsessions.KeyMethod, adminsessions.KeyMethodOriginal,
 	adminsessions.KeyURL, adminsessions.KeyRoute, adminsessions.KeyStatusCode, adminsessions.KeyDuration,
 	adminsessions.KeyErrorType, adminsessions.KeyNote, adminsessions.KeyRequestStage, adminsessions.KeyRequestID,
+	adminsessions.LokiTraceID, adminsessions.LokiSpanID,
+	adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
+	adminsessions.KeyLogID, adminsessions.KeySequenceNumber, adminsessions.KeyRequestTime, adminsessions.KeyTruncated,
 }
 
 // fields are everything recorded about an event: the vocabulary's names first,

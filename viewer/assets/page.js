@@ -94,19 +94,19 @@
 
   // show replaces what the last answer showed and marks the rows that are new.
   function show(page) {
-    const parts = ["section.problem", "#results", "footer.bar"];
+    const parts = ["section.problem", "div.results", "footer.bar"];
     if (!page.querySelector(parts.join())) throw new Error("not the page");
     const known = new Set([...document.querySelectorAll("tr.event")].map((row) => row.dataset.key));
-    const had = document.querySelector("#results") !== null;
-    const focused = document.activeElement?.closest("#results, footer.bar") ? document.activeElement : null;
+    const had = document.querySelector("div.results") !== null;
+    const focused = document.activeElement?.closest("div.results, footer.bar") ? document.activeElement : null;
     const mark = focused && [focused.getAttribute("href"), focused.closest("tr")?.dataset.key];
     const main = document.querySelector("main");
     for (const part of parts) {
       const next = page.querySelector(part), old = document.querySelector(part);
-      if (part === "#results" && !next) continue; // nothing better to show
+      if (!next && part !== "section.problem") continue; // nothing better to show
       if (next && old) old.replaceWith(next);
       else if (next) part === "section.problem" ? document.getElementById("announce").after(next) : main.append(next);
-      else if (old && part === "section.problem") old.remove();
+      else old?.remove();
     }
     let fresh = 0;
     for (const row of document.querySelectorAll("tr.event")) {

@@ -1,0 +1,92 @@
+package viewer
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// route is a page or a call of an admin panel.
+type route struct {
+	method string
+	web    bool
+	path   string
+}
+
+// routes are some of a real panel's.
+var routes = []route{
+	{"GET", true, "/admin/dashboard"}, {"GET", true, "/admin/clients"}, {"GET", true, "/admin/clients/{uuid}/edit"},
+	{"GET", true, "/admin/monitoring/admin-sessions"}, {"GET", true, "/admin/settings/general"}, {"GET", true, "/admin/invoices"},
+	{"GET", false, "/admin/api/clients"}, {"GET", false, "/admin/api/client/{uuid}"}, {"PUT", false, "/admin/api/client/{uuid}"},
+	{"DELETE", false, "/admin/api/client/{uuid}"}, {"POST", false, "/admin/api/client"}, {"GET", false, "/admin/api/admins"},
+	{"POST", false, "/admin/api/admin"}, {"PUT", false, "/admin/api/admin/{uuid}"}, {"GET", false, "/admin/api/groups/select"},
+	{"GET", false, "/admin/api/dns_zone/{uuid}/records"}, {"POST", false, "/admin/api/dns_zone/{uuid}/record"},
+	{"PATCH", false, "/admin/api/home_company/{uuid}"}, {"GET", false, "/admin/api/invoices"}, {"GET", false, "/admin/api/invoice/{uuid}/pdf"},
+	{"POST", false, "/admin/api/add_ons/module/{uuid}/activate"}, {"DELETE", false, "/admin/api/certificate_authority/{uuid}"},
+	{"GET", false, "/admin/api/currencies"}, {"GET", false, "/admin/api/module_logs"}, {"GET", false, "/admin/api/country/{uuid}/regions"},
+}
+
+// traffic is n requests of a few administrators up to the time end, always the
+// same for the same seed.
+func traffic(seed uint64, end time.Time, span time.Duration, n int) []adminsessions.Event {
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	admins := []struct {
+		user    adminsessions.User
+		address string
+	}{
+		{anna, "10.2.3.4"}, {ben, "192.0.2.17"}, {lena, "2001:db8::17"},
+		{adminsessions.User{ID: "4", FullName: "Dmytro Kravchenko", Email: "dmytro@example.com"}, "198.51.100.23"},
+		{adminsessions.User{ID: "5", FullName: "Sofía Núñez", Email: "sofia@example.com"}, "203.0.113.80"},
+	}
+	agents := []string{
+		"Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15",
+	}
+	events := make([]adminsessions.Event, 0, n)
+	for i := range n {
+		at := end.Add(-span + span*time.Duration(i+1)/time.Duration(n) - time.Duration(rnd.Int64N(int64(span)/int64(n))))
+		who := admins[rnd.IntN(len(admins))]
+		r := routes[rnd.IntN(len(routes))]
+		e := event(at, int(seed)*1_000_000+i, func(e *adminsessions.Event) {
+			e.User, e.ClientAddress = who.user, netip.MustParseAddr(who.address)
+			e.Interface = adminsessions.API
+			if r.web {
+				e.Interface = adminsessions.Web
+			}
+			uuid := fmt.Sprintf("%08x", rnd.Uint32())
+			e.Method, e.Route = r.method, r.path
+			e.URL = "https://panel.example" + strings.ReplaceAll(r.path, "{uuid}", uuid)
+			e.Duration = time.Duration(rnd.ExpFloat64() * float64(60*time.Millisecond))
+			e.UserAgent = agents[i%2]
+			e.SessionID = fmt.Sprintf("%x", who.address)
+			switch x := rnd.IntN(100); {
+			case x < 4:
+				e.StatusCode = 404
+			case x < 6:
+				e.StatusCode = 403
+			case x < 7:
+				e.StatusCode, e.ErrorType = 500, "500"
+			case x < 9:
+				e.StatusCode = 302
+			case r.method == "POST":
+				e.StatusCode = 201
+			}
+			if r.method == "DELETE" {
+				e.Note = "deleted " + r.path[len("/admin/api/"):len(r.path)-len("/{uuid}")] + " " + uuid
+			}
+		})
+		if i%61 == 17 {
+			e.User, e.SessionID = adminsessions.User{}, ""
+			e.SignIn = adminsessions.SignIn{Name: "mallory", Outcome: adminsessions.SignInFailure}
+			e.Interface, e.Method, e.Route, e.StatusCode = adminsessions.Web, "POST", "/admin/login", 401
+			e.URL, e.ClientAddress = "https://panel.example/admin/login", netip.MustParseAddr("198.51.100.200")
+			e.Note = ""
+		}
+		events = append(events, e)
+	}
+	return events
+}
