@@ -1,0 +1,110 @@
+package dashboards_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/adminsessions/adminsessions/dashboards"
+)
+
+const lokiUID = "adminsessions-loki"
+
+// A query of a dashboard over Loki.
+type query struct {
+	dashboard string // file
+	panel     string // title
+	refID     string
+	expr      string
+	instant   bool
+	log       bool // lists entries, does not count
+}
+
+func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.refID }
+
+type dashboardFile struct {
+	queries []query
+	vars    variables // at their defaults
+	list    []variableModel
+}
+
+type variableModel struct {
+	Name, Type, AllValue string
+	IncludeAll           bool
+	Current              struct{ Value any }
+	Options              []struct{ Value any }
+}
+
+type panelModel struct {
+	Title   string
+	Panels  []panelModel
+	Targets []struct {
+		RefID, Expr, QueryType string
+		Datasource             struct{ UID string }
+	}
+}
+
+// loadDashboards reads every dashboard, by file name.
+func loadDashboards(t testing.TB) map[string]dashboardFile {
+	t.Helper()
+	files, err := fs.Glob(dashboards.Files, "*.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]dashboardFile{}
+	for _, file := range files {
+		data, err := dashboards.Files.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var model struct {
+			Panels     []panelModel
+			Templating struct{ List []variableModel }
+		}
+		if err := json.Unmarshal(data, &model); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		d := dashboardFile{list: model.Templating.List, vars: variables{"__user.email": one("")}}
+		for _, v := range model.Templating.List {
+			d.vars[v.Name] = v.initial()
+		}
+		d.collect(file, model.Panels)
+		all[file] = d
+	}
+	return all
+}
+
+func (d *dashboardFile) collect(file string, panels []panelModel) {
+	for _, p := range panels {
+		for _, target := range p.Targets {
+			if target.Datasource.UID != lokiUID {
+				continue
+			}
+			q := query{dashboard: file, panel: p.Title, refID: target.RefID, expr: target.Expr, instant: target.QueryType == "instant"}
+			q.log = !strings.Contains(q.expr, "_over_time")
+			d.queries = append(d.queries, q)
+		}
+		d.collect(file, p.Panels)
+	}
+}
+
+// initial is the variable's value when somebody opens the dashboard.
+func (v variableModel) initial() value {
+	if v.IncludeAll {
+		return everything(v.AllValue)
+	}
+	return one(fmt.Sprint(v.Current.Value))
+}
+
+// options are the values that can be chosen one by one.
+func (v variableModel) options() []string {
+	var values []string
+	for _, o := range v.Options {
+		if s, isText := o.Value.(string); isText && s != "$__all" {
+			values = append(values, s)
+		}
+	}
+	return values
+}
