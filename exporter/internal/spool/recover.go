@@ -193,6 +193,9 @@ func (l *Log) recoverTail(pos position) (high uint64, err error) {
 			return 0, err
 		}
 		l.last, l.lastTime = t.last, t.lastTime
+		if t.unreadable && pos.clean {
+			t.starts = 0 // the cursor knows it all
+		}
 		high = max(high, max(t.last, s.first-1)+t.starts)
 		if t.unreadable {
 			// Only what can be read now is known. The reader tries again.
