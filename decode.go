@@ -1,6 +1,7 @@
 package adminsessions
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -72,10 +73,11 @@ func (e *Event) set(key, value string) bool {
 		e.StatusCode = n
 	case KeyDuration:
 		s, err := strconv.ParseFloat(value, 64)
-		if err != nil {
+		ns := math.Round(s * float64(time.Second))
+		if err != nil || !(math.Abs(ns) < math.MaxInt64) { // not a number, too
 			return false
 		}
-		e.Duration = time.Duration(s * float64(time.Second))
+		e.Duration = time.Duration(ns)
 	case KeyTruncated:
 		e.Truncated = strings.Split(value, ",")
 	default:
