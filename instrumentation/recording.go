@@ -255,16 +255,11 @@ func isFreeKey(key string) bool {
 // would be one.
 var takenInLoki = func() map[string]bool {
 	taken := map[string]bool{}
+	for f := range adminsessions.Field(adminsessions.NumFields) {
+		taken[f.LokiName()] = true
+	}
 	for _, key := range []string{
-		adminsessions.KeyUserID, adminsessions.KeyUserFullName, adminsessions.KeyUserEmail,
-		adminsessions.KeyTargetUserID, adminsessions.KeyTargetUserFullName, adminsessions.KeyTargetUserEmail,
-		adminsessions.KeySignInName, adminsessions.KeySignInOutcome,
-		adminsessions.KeyInterface, adminsessions.KeyRequestStage, adminsessions.KeyRequestID,
-		adminsessions.KeyNote, adminsessions.KeyClientAddress, adminsessions.KeyMethod,
-		adminsessions.KeyMethodOriginal, adminsessions.KeyURL, adminsessions.KeyRoute,
-		adminsessions.KeyStatusCode, adminsessions.KeyDuration, adminsessions.KeyUserAgent,
-		adminsessions.KeySessionID, adminsessions.KeyErrorType, adminsessions.KeyLogID,
-		adminsessions.KeySequenceNumber, adminsessions.KeyTruncated, adminsessions.KeyRequestTime,
+		adminsessions.KeyLogID, adminsessions.KeySequenceNumber, adminsessions.KeyTruncated, adminsessions.KeyRequestTime,
 		adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
 		adminsessions.LokiTraceID, adminsessions.LokiSpanID, adminsessions.LokiFlags,
 		adminsessions.LokiObservedTimestamp, adminsessions.LokiSeverityNumber, adminsessions.LokiSeverityText,
