@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,6 +21,15 @@ import (
 )
 
 func main() {
+	health := flag.Bool("health", false, "ask the panel that runs here whether it is ready, and end with 0 if it is")
+	flag.Parse()
+	if *health {
+		if err := askHealth(os.Getenv); err != nil {
+			fmt.Fprintln(os.Stderr, "adminpanel:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))

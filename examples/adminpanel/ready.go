@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -55,4 +58,27 @@ func (ready *readiness) probe(ctx context.Context, d dependency) error {
 		return fmt.Errorf("%s is not ready yet: %s", d.name, resp.Status)
 	}
 	return nil
+}
+
+// askHealth asks the panel with the same settings on this machine. It is the
+// health check of a container, which has no other program to ask with.
+func askHealth(getenv func(string) string) error {
+	c, err := readConfig(getenv)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(c.listen)
+	if err != nil {
+		return fmt.Errorf("%s: %w", envListen, err)
+	}
+	resp, err := (&http.Client{Timeout: 4 * time.Second}).Get("http://127.0.0.1:" + port + "/healthz")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	said, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(strings.TrimSpace(string(said)))
+	}
+	return err
 }
