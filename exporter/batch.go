@@ -48,7 +48,8 @@ type batch struct {
 	since   time.Time // when its first record was added
 	closed  bool      // the next record does not fit
 	message []byte    // scratch for a part
-	packed  []byte    // compressed
+	packed  []byte    // scratch for the compressed form
+	whole   []byte    // the compressed form of the whole batch, once pack has made it
 
 	// What is left to deliver, in order: ranges of entries. The shipper's.
 	parts    []part
@@ -70,6 +71,7 @@ func (b *batch) reset() {
 	b.parts = b.parts[:0]
 	b.inFlight = false
 	b.closed = false
+	b.whole = nil
 }
 
 func (b *batch) empty() bool         { return len(b.entries) == 0 }
@@ -133,17 +135,30 @@ func (b *batch) halve() {
 	b.parts[0], b.parts[1] = part{first.from, middle}, part{middle, first.to}
 }
 
-// part returns the message of a part, and its compressed form. Both are valid
-// until the next call.
-func (b *batch) part(p part) (message, compressed []byte) {
-	message = b.raw
-	if p.len() != len(b.entries) {
-		message = b.rebuild(p)
+// pack compresses the whole batch ahead of its turn. Nothing may be added to it
+// afterwards.
+func (b *batch) pack() {
+	if b.whole == nil {
+		b.whole = b.compress(b.raw)
 	}
+}
+
+// part returns a part of the batch as a compressed message, valid until the next
+// call.
+func (b *batch) part(p part) []byte {
+	if p.len() == len(b.entries) {
+		b.pack()
+		return b.whole
+	}
+	b.whole = nil // its memory is used again
+	return b.compress(b.rebuild(p))
+}
+
+func (b *batch) compress(message []byte) []byte {
 	if n := s2.MaxEncodedLen(len(message)); cap(b.packed) < n {
 		b.packed = make([]byte, n)
 	}
-	return message, s2.EncodeSnappy(b.packed[:cap(b.packed)], message)
+	return s2.EncodeSnappy(b.packed[:cap(b.packed)], message)
 }
 
 func (b *batch) rebuild(p part) []byte {

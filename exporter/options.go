@@ -52,7 +52,7 @@ const (
 	DefaultTimeout       = 10 * time.Second
 	DefaultBatchWait     = 250 * time.Millisecond
 	DefaultBatchBytes    = 2 << 20
-	DefaultMaxInFlight   = 2
+	DefaultMaxInFlight   = 1
 	DefaultMinBackoff    = 100 * time.Millisecond
 	DefaultMaxBackoff    = 30 * time.Second
 	DefaultSyncEvery     = time.Second
@@ -137,7 +137,16 @@ func WithBatch(wait time.Duration, size int) Option {
 }
 
 // WithMaxInFlight sets how many pushes may be under way at once, 1 to 16, default
-// 2. Events are acknowledged in order whatever it is.
+// 1. Events are acknowledged in order whatever it is.
+//
+// More than one is faster only where Loki is far away, and costs a promise: two
+// pushes to one stream that arrive together can stand in Loki's write-ahead log
+// in the wrong order, and if that Loki is then killed before it has flushed,
+// the replay takes the earlier one for a duplicate and discards it, although it
+// was acknowledged (seen with Loki 3.7.8: pkg/ingester/instance.go logs a push
+// after it has let go of the stream, stream.go drops a lower counter; its metric
+// loki_ingester_wal_discarded_samples_total{reason="duplicate"} tells). Replicas
+// that were not killed still have it.
 func WithMaxInFlight(n int) Option { return func(c *config) { c.maxInFlight = n } }
 
 // WithSpoolDir sets the folder of the spool. Required. It is made if need be

@@ -39,7 +39,8 @@ var errEnded = errors.New("the exporter has been shut down")
 // shipper takes records from the spool, oldest first, and pushes them. One
 // goroutine, run, owns everything in it but flushes and failure.
 //
-// A window of at most maxInFlight batches is under way. The first one is
+// A window of at most maxInFlight batches is under way, and the next one is made
+// meanwhile. The first one is
 // acknowledged to the spool when all of it is delivered or quarantined, so
 // never past a hole. As soon as a push fails, the circuit opens: only the
 // oldest batch is tried, after a pause that grows, until a push is
@@ -206,8 +207,7 @@ func (s *shipper) start(b *batch) {
 		b.halve() // made before it was known how much Loki takes
 	}
 	b.inFlight = true
-	_, body := b.part(b.parts[0])
-	s.jobs <- job{batch: b, part: b.parts[0], body: body}
+	s.jobs <- job{batch: b, part: b.parts[0], body: b.part(b.parts[0])}
 }
 
 // fill moves records from the spool into the next batch until that is full or
@@ -269,8 +269,21 @@ func (s *shipper) ready() bool {
 	return s.full() || len(s.waiting) > 0 || s.now().Sub(b.since) >= s.batchWait
 }
 
+// prepare makes the next batch while the pushes under way are, so that it can
+// follow the first answer at once.
+func (s *shipper) prepare() {
+	if s.circuit.open || len(s.window) < s.maxInFlight {
+		return
+	}
+	s.fill()
+	if s.next != nil && s.full() {
+		s.next.pack()
+	}
+}
+
 // wait blocks until there is something to do.
 func (s *shipper) wait(ctx context.Context) {
+	s.prepare()
 	var timer <-chan time.Time
 	var record <-chan struct{}
 	room := !s.circuit.open && len(s.window) < s.maxInFlight

@@ -440,6 +440,9 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 func (l *Log) seal(seg *segment) {
 	if l.active == seg {
 		l.active = nil
+		// A reserve that can't be given back is passed over as the zeros that
+		// it is.
+		_ = seg.file.Truncate(seg.size)
 	}
 	l.mu.Lock()
 	seg.sealed = true

@@ -162,23 +162,19 @@ func (l *Log) giveUp(seg *segment, err error) {
 func (l *Log) release() {
 	l.mu.Lock()
 	var files []File
-	var sizes []int64
 	for i := len(l.segments) - 1; i >= 0; i-- {
 		s := l.segments[i]
 		if s.sealed && s.file == nil {
 			break
 		}
 		if s.sealed && (s.synced == s.size || l.opts.Sync == SyncNone) {
-			files, sizes = append(files, s.file), append(sizes, s.size)
+			files = append(files, s.file)
 			s.file = nil
 		}
 	}
 	l.mu.Unlock()
-	for i, f := range files {
-		// All is synced, or is known not to be. A reserve that can't be given
-		// back is passed over as the zeros that it is.
-		_ = f.Truncate(sizes[i])
-		_ = f.Close()
+	for _, f := range files {
+		_ = f.Close() // all is synced, or is known not to be
 	}
 }
 
