@@ -345,7 +345,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 
 	if _, err := seg.file.WriteAt(buf, seg.size); err != nil {
 		err = fmt.Errorf("writing segment %s: %w", seg.name, err)
-		l.cutBack(seg, err)
+		l.seal(seg) // cuts it back: nothing is half kept
 		return n, l.writeFailed(now, err), err
 	}
 	if l.broken.err != nil {
@@ -368,6 +368,7 @@ func (l *Log) publish(seg *segment, size int64, last uint64, lastTime int64, n i
 	seg.size += size
 	seg.last = last
 	l.last, l.lastWritten = last, lastTime
+	l.full = false
 	l.stats.appended += uint64(n)
 	l.stats.appendedBytes += uint64(size)
 	l.mu.Unlock()
@@ -450,15 +451,6 @@ func (l *Log) seal(seg *segment) {
 	l.reader.visible()
 }
 
-// cutBack undoes a write that failed: nothing is half kept. If that fails too,
-// or the disk has shown that it loses data, the segment ends at its last good
-// record. wmu is held.
-func (l *Log) cutBack(seg *segment, cause error) {
-	if err := seg.file.Truncate(seg.size); err != nil || classify(cause) != ReasonDiskFull {
-		l.seal(seg)
-	}
-}
-
 // writeFailed notes a failed write and returns the reason for the records it
 // takes. wmu is held.
 func (l *Log) writeFailed(now time.Time, err error) Reason {
@@ -483,6 +475,9 @@ func classify(err error) Reason {
 
 // makeRoom lets an active segment go that is delivered in full. wmu is held.
 func (l *Log) makeRoom() {
+	l.mu.Lock()
+	l.full = true
+	l.mu.Unlock()
 	if seg := l.active; seg != nil && seg.last != 0 && seg.last <= l.acked.Load() {
 		l.seal(seg)
 		l.bury()

@@ -45,6 +45,7 @@ type Log struct {
 	last        uint64        // last record written
 	lastWritten int64         // its Time
 	space       chan struct{} // closed and replaced when room is made
+	full        bool          // the last record found no room
 	stats       counters
 	todo        []unsynced // scratch of the sync goroutine
 

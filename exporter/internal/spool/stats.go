@@ -142,8 +142,8 @@ func (l *Log) Health() error {
 	if c.lastRemoveErr != nil {
 		errs = append(errs, fmt.Errorf("spool %s can't free delivered segments, check the folder's permissions: %w", l.opts.Dir, c.lastRemoveErr))
 	}
-	if used, limit := l.used.Load(), l.opts.MaxBytes; used+l.opts.SegmentBytes/64 > limit && l.last > l.acked.Load() {
-		errs = append(errs, fmt.Errorf("spool %s has reached its limit of %d bytes, raise it or see to the delivery", l.opts.Dir, limit))
+	if l.full {
+		errs = append(errs, fmt.Errorf("spool %s has reached its limit of %d bytes, raise it or see to the delivery", l.opts.Dir, l.opts.MaxBytes))
 	}
 	if c.setAsideBytes > l.opts.MaxBytes/2 {
 		errs = append(errs, fmt.Errorf("files set aside as damaged take %d of the %d bytes of spool %s, move them away", c.setAsideBytes, l.opts.MaxBytes, l.opts.Dir))

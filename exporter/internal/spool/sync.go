@@ -274,6 +274,7 @@ func (l *Log) removeDead() {
 	}
 	l.mu.Lock()
 	l.dead = append(kept, l.dead...)
+	l.full = l.full && len(kept) == len(dead)
 	if len(kept) == 0 {
 		l.stats.lastRemoveErr = nil
 	}
