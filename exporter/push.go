@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -73,10 +74,20 @@ func (p *pusher) push(ctx context.Context, body []byte) answer {
 func (p *pusher) send(ctx context.Context, body []byte) answer {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
+	// The transport may go on reading the body after Do has returned, until it
+	// has closed it; the caller uses the memory again.
+	var open sync.WaitGroup
+	defer open.Wait()
+	newBody := func() (io.ReadCloser, error) {
+		open.Add(1)
+		return &requestBody{Reader: bytes.NewReader(body), closed: sync.OnceFunc(open.Done)}, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, http.NoBody)
 	if err != nil {
 		return answer{verdict: hold, status: "unexpected", err: fmt.Errorf("making a push request: %w", err)}
 	}
+	req.ContentLength, req.GetBody = int64(len(body)), newBody
+	req.Body, _ = newBody()
 	req.Header.Set("Content-Type", contentType)
 	req.Header.Set("User-Agent", defaultAgent)
 	if p.tenant != "" {
@@ -98,6 +109,17 @@ func (p *pusher) send(ctx context.Context, body []byte) answer {
 		a.retryAfter = retryAfter(resp.Header.Get("Retry-After"), time.Now())
 	}
 	return a
+}
+
+// requestBody tells when the transport is done with it.
+type requestBody struct {
+	*bytes.Reader
+	closed func()
+}
+
+func (b *requestBody) Close() error {
+	b.closed()
+	return nil
 }
 
 func transportFailure(err error) answer {

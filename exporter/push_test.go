@@ -131,3 +131,23 @@ func TestPushRequest(t *testing.T) {
 		t.Errorf("request %s %s %v", got.Method, got.URL, got.Header)
 	}
 }
+
+// A push that has timed out must not be read any more when send returns: its
+// memory is used again.
+func TestTimedOutPushLetsGoOfItsBody(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // nobody accepts; the kernel takes what its buffers hold
+	p := &pusher{client: &http.Client{}, url: "http://" + listener.Addr().String(), timeout: 50 * time.Millisecond}
+	body := make([]byte, 8<<20)
+	for range 2 {
+		if a := p.push(t.Context(), body); a.verdict != again || a.status != "timeout" {
+			t.Errorf("verdict %d, status %q: %v", a.verdict, a.status, a.err)
+		}
+		for i := range body { // the race detector watches
+			body[i]++
+		}
+	}
+}
