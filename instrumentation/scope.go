@@ -233,17 +233,15 @@ const StatusClientClosedRequest = 499
 func (s *scope) outcome(returned bool, panicked any) (int, string) {
 	cause := s.ctx.Err()
 	gone := errors.Is(cause, context.Canceled)
-	switch err, isErr := panicked.(error); {
-	case returned:
-	case isErr && errors.Is(err, http.ErrAbortHandler):
-		if gone {
+	if !returned {
+		kind := errorTypeExit
+		if panicked != nil {
+			kind = panicType(panicked)
+		}
+		if kind == errorTypeAbort && gone {
 			return StatusClientClosedRequest, errorTypeClientGone
 		}
-		return http.StatusInternalServerError, errorTypeAbort
-	case panicked == nil:
-		return http.StatusInternalServerError, errorTypeExit
-	default:
-		return http.StatusInternalServerError, panicType(panicked)
+		return http.StatusInternalServerError, kind
 	}
 	switch {
 	case s.stream:
@@ -262,6 +260,9 @@ func (s *scope) outcome(returned bool, panicked any) (int, string) {
 }
 
 func panicType(v any) string {
+	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return errorTypeAbort
+	}
 	return fmt.Sprintf("panic: %T", v)
 }
 
