@@ -71,7 +71,13 @@ func askHealth(getenv func(string) string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", envListen, err)
 	}
-	resp, err := (&http.Client{Timeout: 4 * time.Second}).Get("http://127.0.0.1:" + port + "/healthz")
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:"+port+"/healthz", http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ const meanPause = 1200 * time.Millisecond
 func newTraffic(base string, routes []route, logger *slog.Logger) *traffic {
 	t := &traffic{
 		base: base, routes: routes, logger: logger,
-		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), // #nosec G404 -- sample traffic
+		random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 		admins: []*visitor{
 			{email: "anna@example.com", addresses: []string{"10.2.3.4", "10.2.3.4", "89.64.12.201"}, browser: firefox, program: "curl/8.14.1", weight: 5},
 			{email: "rory@example.com", addresses: []string{"10.2.7.19", "2001:db8:40::7"}, browser: safari, program: "billing-export/2.3", weight: 3},

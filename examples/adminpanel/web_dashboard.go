@@ -59,6 +59,7 @@ func summarize(all []client, now time.Time) dashboardPage {
 			if len(page.Overdue) < 5 {
 				page.Overdue = append(page.Overdue, c)
 			}
+		case closed:
 		}
 		if at := (c.CreatedAt.Year()-first.Year())*12 + int(c.CreatedAt.Month()-first.Month()); at >= 0 && at < 12 {
 			page.Months[at].Count++

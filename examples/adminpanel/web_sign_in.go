@@ -33,10 +33,9 @@ func (p *panel) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	instrumentation.SetAdmin(r.Context(), who.user())
-	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: p.sessions.start(who), Path: "/admin/",
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
-	})
+	cookie := newSessionCookie(r)
+	cookie.Value = p.sessions.start(who)
+	http.SetCookie(w, cookie)
 	http.Redirect(w, r, safeNext(r.PostFormValue("next")), http.StatusSeeOther)
 }
 
@@ -44,11 +43,19 @@ func (p *panel) signOut(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		p.sessions.end(cookie.Value)
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Path: "/admin/", MaxAge: -1,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
-	})
+	cookie := newSessionCookie(r)
+	cookie.MaxAge = -1
+	http.SetCookie(w, cookie)
 	http.Redirect(w, r, "/admin/login", http.StatusSeeOther)
+}
+
+// newSessionCookie is for TLS only where the panel is asked over TLS: the demo
+// is plain HTTP on loopback.
+func newSessionCookie(r *http.Request) *http.Cookie {
+	return &http.Cookie{
+		Name: sessionCookie, Path: "/admin/",
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+	}
 }
 
 // signInPath leads back to the page asked for, if asking again is harmless.

@@ -93,11 +93,11 @@ func findGrafana(named string) (bin, home string, err error) {
 		if err != nil {
 			continue
 		}
-		real, err := filepath.EvalSymlinks(bin)
+		program, err := filepath.EvalSymlinks(bin)
 		if err != nil {
 			return "", "", fmt.Errorf("find Grafana's home folder: %w", err)
 		}
-		for _, home := range []string{filepath.Dir(filepath.Dir(real)), packagedGrafana} {
+		for _, home := range []string{filepath.Dir(filepath.Dir(program)), packagedGrafana} {
 			if _, err := os.Stat(filepath.Join(home, "conf", "defaults.ini")); err == nil {
 				return bin, home, nil
 			}

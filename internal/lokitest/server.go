@@ -62,7 +62,6 @@ type Server struct {
 	client             *http.Client
 
 	cmd    *exec.Cmd
-	log    *os.File
 	exited chan struct{} // closed by wait when the process is gone
 	exit   error         // valid once exited is closed
 }
@@ -234,7 +233,7 @@ func (s *Server) ready(ctx context.Context) error {
 	for {
 		select {
 		case <-s.exited:
-			return fmt.Errorf("it ended: %v", s.exit)
+			return fmt.Errorf("it ended: %w", s.exit)
 		case <-ctx.Done():
 			return fmt.Errorf("not ready within %s: %w", readyTimeout, last)
 		case <-tick.C:
