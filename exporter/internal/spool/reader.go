@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -272,6 +273,13 @@ func (r *Reader) finish(last uint64) bool {
 // drop gives a segment up that can't be read.
 func (r *Reader) drop(seg *segment, reason DamageReason, err error) error {
 	if r.quiet {
+		if errors.Is(err, fs.ErrNotExist) { // delivered and removed meanwhile
+			r.at = seg.first
+			if last := r.l.maxSeq(seg); last != math.MaxUint64 {
+				r.last = max(r.last, last)
+			}
+			return nil
+		}
 		return err
 	}
 	limit, _, _ := r.l.limit(seg, r.quiet)

@@ -127,8 +127,8 @@ func (s *scanner) fill(want int) error {
 		s.w = copy(s.buf, s.buf[s.r:s.w])
 		s.r = 0
 	}
-	if len(s.buf) < want || s.buf == nil {
-		grown := make([]byte, max(want, scanChunk))
+	if size := max(want, int(min(s.limit-s.pos, scanChunk))); len(s.buf) < size {
+		grown := make([]byte, max(size, min(2*len(s.buf), scanChunk)))
 		copy(grown, s.buf[:s.w])
 		s.buf = grown
 	}
