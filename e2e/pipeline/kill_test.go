@@ -52,16 +52,15 @@ func TestKill(t *testing.T) {
 func unsteady(seed uint64) fault {
 	var mu sync.Mutex
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	return func(w http.ResponseWriter, r *http.Request, forward func() int) {
+	return func(w http.ResponseWriter, r *http.Request, forward func(http.ResponseWriter)) {
 		mu.Lock()
 		delay, lose := time.Duration(rnd.IntN(int(20*time.Millisecond))), rnd.IntN(8) == 0
 		mu.Unlock()
 		<-time.After(delay)
-		status := forward()
 		if lose {
-			reset(w)
+			loseAnswer(w, r, forward)
 			return
 		}
-		w.WriteHeader(status)
+		forward(w)
 	}
 }

@@ -33,9 +33,9 @@ type push struct {
 	faulty bool // it met a fault
 }
 
-// A fault answers a push. forward hands it to Loki and returns its status; a
-// fault that does not call it keeps the push from Loki.
-type fault func(w http.ResponseWriter, r *http.Request, forward func() int)
+// A fault answers a push. forward hands it to Loki, and Loki's answer to w
+// unless that is nil; a fault that does not call it keeps the push from Loki.
+type fault func(w http.ResponseWriter, r *http.Request, forward func(w http.ResponseWriter))
 
 func startProxy(t testing.TB, loki *lokitest.Server) *faultProxy {
 	p := &faultProxy{loki: loki, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
@@ -66,14 +66,13 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 
 	if f != nil {
-		f(w, r, func() int { return p.forward(nil, r, body) })
+		f(w, r, func(w http.ResponseWriter) { p.forward(w, r, body) })
 		return
 	}
 	p.forward(w, r, body)
 }
 
-// forward hands a push to Loki. The answer goes to w, if there is one.
-func (p *faultProxy) forward(w http.ResponseWriter, r *http.Request, body []byte) int {
+func (p *faultProxy) forward(w http.ResponseWriter, r *http.Request, body []byte) {
 	// Not the exporter's context: what has reached the network arrives, even
 	// if the sender is killed.
 	req, err := http.NewRequest(r.Method, p.loki.URL()+r.URL.Path, bytes.NewReader(body))
@@ -91,7 +90,6 @@ func (p *faultProxy) forward(w http.ResponseWriter, r *http.Request, body []byte
 		w.WriteHeader(status)
 		_, _ = w.Write(answer)
 	}
-	return status
 }
 
 // seen returns the pushes so far.
@@ -114,7 +112,7 @@ func (p *faultProxy) faults() int {
 
 // answerWith never lets a push through.
 func answerWith(status int, header http.Header, body string) fault {
-	return func(w http.ResponseWriter, _ *http.Request, _ func() int) {
+	return func(w http.ResponseWriter, _ *http.Request, _ func(http.ResponseWriter)) {
 		for name, values := range header {
 			w.Header()[name] = values
 		}
@@ -131,6 +129,12 @@ func sayAndHangUp(w http.ResponseWriter, raw string) {
 	}
 	defer conn.Close()
 	_, _ = io.WriteString(conn, raw)
+}
+
+// loseAnswer lets Loki have the push and cuts the connection.
+func loseAnswer(w http.ResponseWriter, _ *http.Request, forward func(http.ResponseWriter)) {
+	forward(nil)
+	reset(w)
 }
 
 // reset cuts the connection with a TCP reset.

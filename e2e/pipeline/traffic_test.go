@@ -16,6 +16,9 @@ type source struct {
 	name string
 	rnd  *rand.Rand
 	n    int
+
+	at   time.Time // of the next event, if not zero; else the clock's
+	note string    // of the next event, if not empty
 }
 
 func newSource(name string) *source {
@@ -62,12 +65,18 @@ func (s *source) next() *adminsessions.Event {
 		UserAgent:     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
 		SessionID:     "5f0c7e1ab2d94a33",
 	}
+	if !s.at.IsZero() {
+		e.Time = s.at
+	}
 	e.Observed = e.Time.Add(e.Duration)
 	switch s.rnd.IntN(20) {
 	case 0:
 		e.Note = strings.Repeat("changed a setting; ", s.rnd.IntN(400))
 	case 1, 2, 3:
 		e.Note = "client 7731 deleted"
+	}
+	if s.note != "" {
+		e.Note = s.note
 	}
 	return e
 }
