@@ -151,7 +151,7 @@ func expectations(all selection, to time.Time, admin string) map[string]map[stri
 
 	// activity.json
 	a := func(panel string, numbers map[string]float64) { want["activity.json/"+panel] = numbers }
-	a("Admins in the last hour/A", signedHour.distinct("user_email"))
+	a("Admins online/A", signedHour.distinct("user_email"))
 	a("Requests/A", today.total())
 	a("IP addresses/A", signed.distinct("client_address"))
 	a("Failed sign-ins/A", failed.total())
@@ -165,7 +165,12 @@ func expectations(all selection, to time.Time, admin string) map[string]map[stri
 	}
 	a("Active in the last hour/A", selection(slices.Collect(maps.Values(newest))).last("user_email", "user_full_name", "client_address"))
 	a("Active in the last hour/B", signedHour.count("user_email"))
-	a("Requests by admin/A", today.count("user_email"))
+	byAdmin := today.count("user_email")
+	if anonymous, any := byAdmin[""]; any {
+		delete(byAdmin, "")
+		byAdmin["user_email=nobody signed in"] = anonymous
+	}
+	a("Requests by admin/A", byAdmin)
 	a("Administrators/A", signed.count("user_full_name", "user_email"))
 	a("Administrators/B", signed.where(refused).count("user_full_name", "user_email"))
 	a("Administrators/C", signed.where(status("5")).count("user_full_name", "user_email"))
@@ -207,7 +212,7 @@ func expectations(all selection, to time.Time, admin string) map[string]map[stri
 	m("IP addresses/A", mine.distinct("client_address"))
 	m("Sessions/A", mine.where(func(e *event) bool { return e.SessionID != "" }).distinct("session_id"))
 	m("Failed sign-ins/A", failed.where(func(e *event) bool { return strings.EqualFold(e.SignIn.Name, admin) }).total())
-	m("Refused or failed/A", mine.where(status("401", "403", "5")).total())
+	m("Refused, failed/A", mine.where(status("401", "403", "5")).total())
 	m("Requests by method/A", mine.count("http_request_method"))
 	for panel, names := range map[string][]string{
 		"By IP address": {"client_address"}, "By session": {"session_id", "client_address"}, "By user agent": {"user_agent_original"},

@@ -167,7 +167,7 @@ func TestAdminSessions(t *testing.T) {
 	for _, q := range d.queries {
 		byPanel[q.panel] = q
 	}
-	table, found, overTime := byPanel["Admin requests"], byPanel["Requests found"], byPanel["Requests over time"]
+	table, found, overTime := byPanel["Admin requests"], byPanel["Found"], byPanel["Requests over time"]
 	if len(byPanel) != 3 || table.expr == "" || found.expr == "" || overTime.expr == "" {
 		t.Fatalf("%s has the queries %v", sessions, byPanel)
 	}
