@@ -1,19 +1,48 @@
 package instrumentation
 
 import (
-	"bytes"
 	"net/url"
 	"strings"
 )
 
-// secretParts mark a name as a secret's wherever they stand in it, with the
-// separators between words taken out: "session_id", "accessToken",
-// "user[password]", "x-amz-signature".
-var secretParts = [][]byte{
-	[]byte("token"), []byte("password"), []byte("passwd"), []byte("passphrase"),
-	[]byte("secret"), []byte("signature"), []byte("session"), []byte("sessid"), []byte("credential"),
-	[]byte("apikey"), []byte("privatekey"), []byte("accesskey"), []byte("cookie"),
-	[]byte("authcode"), []byte("bearer"),
+// hasSecretPart reports whether a name, in small letters and with the
+// separators between words taken out, has a part that marks a secret wherever
+// it stands: "session_id", "accessToken", "user[password]", "x-amz-signature".
+func hasSecretPart(name []byte) bool {
+	for i, c := range name {
+		rest := name[i:]
+		switch c {
+		case 'a':
+			if starts(rest, "apikey") || starts(rest, "accesskey") || starts(rest, "authcode") {
+				return true
+			}
+		case 'b':
+			if starts(rest, "bearer") {
+				return true
+			}
+		case 'c':
+			if starts(rest, "credential") || starts(rest, "cookie") {
+				return true
+			}
+		case 'p':
+			if starts(rest, "password") || starts(rest, "passwd") || starts(rest, "passphrase") || starts(rest, "privatekey") {
+				return true
+			}
+		case 's':
+			if starts(rest, "secret") || starts(rest, "signature") || starts(rest, "session") || starts(rest, "sessid") {
+				return true
+			}
+		case 't':
+			if starts(rest, "token") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func starts(b []byte, prefix string) bool {
+	return len(b) >= len(prefix) && string(b[:len(prefix)]) == prefix
 }
 
 // isSecretName reports whether a parameter's name looks like a secret's. Words
@@ -53,13 +82,8 @@ func isSecretName(name string) bool {
 	if isSecretWord(joined[start:]) {
 		return true
 	}
-	for _, part := range secretParts {
-		if bytes.Contains(joined, part) {
-			return true
-		}
-	}
 	// A "code" alone is an authorization code; a zip_code is not.
-	return string(joined) == "code"
+	return hasSecretPart(joined) || string(joined) == "code"
 }
 
 func isSecretWord(w []byte) bool {

@@ -34,6 +34,12 @@ func clean(s string, limit int) (_ string, cut bool) {
 // or len(s).
 func firstDirty(s string) int {
 	for i := 0; i < len(s); {
+		for i+8 <= len(s) && isPlain(s[i:i+8]) {
+			i += 8
+		}
+		if i == len(s) {
+			break
+		}
 		if c := s[i]; c < utf8.RuneSelf {
 			if c < ' ' || c == 0x7f {
 				return i
@@ -48,6 +54,17 @@ func firstDirty(s string) int {
 		i += size
 	}
 	return len(s)
+}
+
+// isPlain reports whether eight bytes are all printable ASCII, at once: what
+// is not has, after the subtraction that fits, the top bit of its byte set. It
+// may take a plain byte beside one that is not for another.
+func isPlain(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	del := w ^ ones*0x7f
+	return (w|(w-ones*' ')|(del-ones)&^del)&tops == 0
 }
 
 func isDirty(r rune) bool {
