@@ -17,6 +17,8 @@ const (
 	stopGrace = 20 * time.Second
 	// quick is a run so short that the next start should wait longer.
 	quick = 20 * time.Second
+	// firstPause is how long to wait before the first start again; it doubles.
+	firstPause = time.Second
 	// maxCrashes is after how many quick ends in a row the demo gives up.
 	maxCrashes = 5
 )
@@ -29,7 +31,7 @@ type supervisor struct {
 	running []*service // in the order in which they end
 	exits   chan exit  // written by one goroutine for each process, until it has ended
 	retries chan *service
-	now     func() time.Time
+	pause   time.Duration // before the first start again
 }
 
 // exit is the end of a process.
@@ -45,7 +47,7 @@ type built struct {
 }
 
 func newSupervisor(out io.Writer) *supervisor {
-	return &supervisor{out: out, exits: make(chan exit), retries: make(chan *service), now: time.Now}
+	return &supervisor{out: out, exits: make(chan exit), retries: make(chan *service), pause: firstPause}
 }
 
 // run starts the services, and Loki when it is built, and keeps them running
@@ -108,7 +110,7 @@ func (s *supervisor) start(one *service) error {
 // later each time it happens soon after the last.
 func (s *supervisor) crashed(ctx context.Context, e exit) error {
 	one := e.service
-	ran := s.now().Sub(one.started)
+	ran := time.Since(one.started)
 	s.release(one)
 	if ran > quick {
 		one.crashes = 0
@@ -117,7 +119,7 @@ func (s *supervisor) crashed(ctx context.Context, e exit) error {
 	if one.crashes == maxCrashes {
 		return fmt.Errorf("%s ended %d times in a row, last with: %s; the end of its log:\n%s", one.name, maxCrashes, outcome(e.err), one.lastWords())
 	}
-	wait := time.Second << (one.crashes - 1)
+	wait := s.pause << (one.crashes - 1)
 	s.say("%s ended (%s); starting it again in %s", one.name, outcome(e.err), wait)
 	go func() {
 		select {
