@@ -1,6 +1,7 @@
 package viewer
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -38,9 +39,7 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, err)
 		return
 	}
-	ctx, cancel := h.withTimeout(r)
-	defer cancel()
-	res, err := h.load(ctx, &v, h.me(r), func(float64) {})
+	res, err := h.load(r.Context(), &v, h.me(r), func(float64) {})
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -53,9 +52,16 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		Next string `json:"next,omitempty"`
 		// SortedNewest is how many events were sorted, if not all of them.
 		SortedNewest int `json:"sorted_newest,omitempty"`
+		// Reached is how far a search came before its time was over; Next
+		// goes on from there.
+		Reached *time.Time `json:"reached,omitempty"`
 	}{
 		Window: apiWindow{res.window.From.UTC(), res.window.To.UTC()},
 		Events: apiEvents(res.events), InProgress: apiEvents(res.inProgress), SortedNewest: res.cut,
+	}
+	if !res.reached.IsZero() {
+		t := time.Unix(0, res.reached.Nanos).UTC()
+		answer.Reached = &t
 	}
 	p := pageData{V: &v, Result: &res}
 	if next := p.NextURL(); next != "" {
@@ -80,14 +86,8 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, err)
 		return
 	}
-	ctx, cancel := h.withTimeout(r)
-	defer cancel()
-	now := h.config.Now()
-	if !v.at.IsZero() {
-		now = v.at
-	}
-	window := v.rng.window(now)
-	n, err := h.count(ctx, &v, h.me(r), window)
+	window := v.rng.window(v.now(h.config.Now))
+	n, err := h.count(r.Context(), &v, h.me(r), window)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -101,7 +101,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 
 // serveOnline is GET api/online: who was active in the last hour.
 func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := h.withTimeout(r)
+	ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
 	defer cancel()
 	who, err := h.store.Online(ctx, onlineWindow(h.config.Now()))
 	if err != nil {

@@ -59,8 +59,9 @@ type Config struct {
 	// are shown before its own name.
 	Breadcrumbs []Link
 
-	// QueryTimeout is how long one answer may take, exports excepted: 30 s by
-	// default.
+	// QueryTimeout is how long a search and, after it, counting may take: 30 s
+	// each by default. What a search has found until then is shown, with a link
+	// to search on. Exports take as long as they take.
 	QueryTimeout time.Duration
 	// SortLimit is how many events are looked at to sort by another column
 	// than time: 100,000 by default, at most 1,000,000. Of a result with more,

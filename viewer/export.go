@@ -64,7 +64,7 @@ func safeCell(s string) string {
 	}
 	if strings.ContainsAny(trimmed[:1], "=+-@\t\r\n|%") || strings.HasPrefix(trimmed, "＝") ||
 		strings.HasPrefix(trimmed, "＋") || strings.HasPrefix(trimmed, "－") || strings.HasPrefix(trimmed, "＠") {
-		if _, err := strconv.ParseFloat(s, 64); err != nil || !strings.ContainsAny(s[:1], "0123456789-") {
+		if _, err := strconv.ParseFloat(s, 64); err != nil || s[0] != '-' || strings.ContainsAny(s, "IiNn") {
 			return "'" + s
 		}
 	}
@@ -102,10 +102,7 @@ func (h *Handler) export(w http.ResponseWriter, r *http.Request, x exporter) {
 		h.writeError(w, r, err)
 		return
 	}
-	now := h.config.Now()
-	if !v.at.IsZero() {
-		now = v.at
-	}
+	now := v.now(h.config.Now)
 	walk := trail.Walk{Filter: v.filter(h.me(r)), Window: v.rng.window(now),
 		Forward: v.sort == byTime && v.asc, Batch: trail.MaxBatch / 2}
 	n := 0

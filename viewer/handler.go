@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -278,11 +277,6 @@ func redirect(w http.ResponseWriter, q url.Values) {
 	}
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
-}
-
-// withTimeout is the context of everything but an export.
-func (h *Handler) withTimeout(r *http.Request) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(r.Context(), h.config.QueryTimeout)
 }
 
 // me is who is signed in.

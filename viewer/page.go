@@ -65,7 +65,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
-	ctx, cancel := h.withTimeout(r)
+	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	out := h.pages.start(w, p)
 	defer out.close(h.config.Logger)
@@ -113,7 +113,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	if p.Result != nil {
 		out.show("results")
 		out.flush()
-		if p.Count = p.Result.total; p.Count < 0 && p.Problem == nil {
+		if p.Count = p.Result.total; p.Count < 0 && p.Problem == nil && p.Result.reached.IsZero() {
 			if p.Count, err = h.count(ctx, p.V, p.Me, p.Result.window); err != nil {
 				p.Count = -1
 				h.config.Logger.WarnContext(ctx, "counting the events of a view failed; the page shows no total", "error", err)
@@ -129,6 +129,8 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) askOnline(ctx context.Context, now time.Time) <-chan *online {
 	answer := make(chan *online, 1)
 	go func() {
+		ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
+		defer cancel()
 		who, err := h.store.Online(ctx, onlineWindow(now))
 		if err != nil && ctx.Err() == nil {
 			h.config.Logger.WarnContext(ctx, "asking who is online failed; the page does without", "error", err)

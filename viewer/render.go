@@ -374,7 +374,7 @@ func (p *pageData) PreviousURL() string {
 }
 
 func (p *pageData) NextURL() string {
-	if !p.Result.more || len(p.Result.events) == 0 {
+	if !p.Result.more {
 		return ""
 	}
 	v := *p.V
@@ -386,7 +386,11 @@ func (p *pageData) NextURL() string {
 	}
 	v.page++
 	v.back, v.auto = false, false
-	if v.sort == byTime {
+	switch {
+	case v.sort != byTime:
+	case !p.Result.reached.IsZero():
+		v.past = p.Result.reached
+	default:
 		v.past = p.Result.events[len(p.Result.events)-1].Cursor()
 	}
 	return v.url()
@@ -426,6 +430,15 @@ func (p *pageData) CutText() string {
 		return ""
 	}
 	return p.L.T("sort.cut", p.L.Number(int64(p.Result.cut)))
+}
+
+// ReachedText says how far a search came before its time was over; empty if it
+// came to its end.
+func (p *pageData) ReachedText() string {
+	if p.Result.reached.IsZero() {
+		return ""
+	}
+	return p.L.T("search.cut", p.Instant(time.Unix(0, p.Result.reached.Nanos)))
 }
 
 // Instant writes a time of the page in the viewer's zone.

@@ -19,6 +19,8 @@ type result struct {
 	// total is how many events there are on all pages, -1 where that is still
 	// to be counted.
 	total int64
+	// reached, unless zero, is how far a search came before its time was over.
+	reached trail.Cursor
 	// cut is how many events were sorted, if that is not all of them.
 	cut int
 }
@@ -30,15 +32,18 @@ const inProgressWithin = 24 * time.Hour
 // it saves a second query where several events share the last nanosecond.
 const slack = 8
 
-// load asks the trail for what the view shows. progress is called with the part
+// load asks the trail for what the view shows, for QueryTimeout at most; what a
+// search has found until then is its result. progress is called with the part
 // done of a search that takes more than one query.
 func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, progress func(float64)) (result, error) {
-	now := h.config.Now()
-	if !v.at.IsZero() {
-		now = v.at
-	}
-	r := result{window: v.rng.window(now), total: -1}
-	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Progress: progress}
+	ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
+	defer cancel()
+	r := result{window: v.rng.window(v.now(h.config.Now)), total: -1}
+	var place trail.Cursor
+	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Progress: func(done float64, at trail.Cursor) {
+		place = at
+		progress(done)
+	}}
 	if v.sort != byTime {
 		return h.loadSorted(ctx, v, walk, r)
 	}
@@ -46,6 +51,10 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	walk.Past = v.past
 	walk.Batch = v.size + 1 + slack
 	for e, err := range h.store.Walk(ctx, walk) {
+		if trail.OutOfTime(ctx, err) && !place.IsZero() && !v.back {
+			r.reached, r.more = place, true
+			return r, nil
+		}
 		if err != nil {
 			return result{}, err
 		}
@@ -97,6 +106,8 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 
 // count is how many events the view has on all its pages.
 func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
+	defer cancel()
 	key := v.values()
 	for _, name := range []string{"sort", "size", "every", "auto", "past", "back", "page"} {
 		key.Del(name)

@@ -259,6 +259,14 @@ func (v *view) filter(me adminsessions.User) trail.Filter {
 	return f
 }
 
+// now is the time that the view's range is relative to.
+func (v *view) now(clock func() time.Time) time.Time {
+	if v.at.IsZero() {
+		return clock()
+	}
+	return v.at
+}
+
 // isLive reports whether the view shows the newest events, so that looking
 // again makes sense.
 func (v *view) isLive() bool {

@@ -46,6 +46,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
+// OutOfTime reports whether err is there because the deadline of ctx has passed:
+// what was found until then still holds.
+func OutOfTime(ctx context.Context, err error) bool {
+	return err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded)
+}
+
 // transportError is an error without a (whole) answer.
 func transportError(ctx context.Context, err error) *Error {
 	kind := Unavailable

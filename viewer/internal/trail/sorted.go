@@ -18,7 +18,7 @@ type Sorted struct {
 // Sort walks over the whole result of w, newest first, and returns the events
 // number skip to skip+take (from 0) in the order of compare, ties the newest
 // first. It holds skip+take events and one batch, and looks at no more than
-// limit events: what has more is Cut.
+// limit events, for no longer than ctx allows: what has more is Cut.
 func (s *Store) Sort(ctx context.Context, w Walk, compare func(a, b *Event) int, skip, take, limit int) (Sorted, error) {
 	w.Forward, w.Past, w.Batch = false, Cursor{}, MaxBatch
 	full := func(a, b *Event) int {
@@ -30,6 +30,10 @@ func (s *Store) Sort(ctx context.Context, w Walk, compare func(a, b *Event) int,
 	var result Sorted
 	best := &worstFirst{compare: full}
 	for e, err := range s.Walk(ctx, w) {
+		if OutOfTime(ctx, err) && result.Scanned > 0 {
+			result.Cut = true
+			break
+		}
 		if err != nil {
 			return Sorted{}, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 )
@@ -32,9 +33,10 @@ type Walk struct {
 	// Batch is how many events to ask for at a time, 1 to MaxBatch. A little
 	// more than what is wanted saves a second query.
 	Batch int
-	// Progress, unless nil, is called after each query with the part of the
-	// window gone over, 0 to 1.
-	Progress func(done float64)
+	// Progress, unless nil, is called after each query, when its events have been
+	// yielded, with the part of the window gone over, 0 to 1, and the place up
+	// to which it has been: a walk Past it goes on where this one is.
+	Progress func(done float64, place Cursor)
 }
 
 // The width of a slice of time grows from first to last by factor, as long as
@@ -100,13 +102,15 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 					return
 				}
 			}
+			place := Cursor{Nanos: start}
 			if w.Forward {
 				lo = end
+				place = Cursor{Nanos: end - 1, Hash: math.MaxUint64}
 			} else {
 				hi = start
 			}
 			if w.Progress != nil {
-				w.Progress(1 - float64(hi-lo)/total)
+				w.Progress(1-float64(hi-lo)/total, place)
 			}
 		}
 	}

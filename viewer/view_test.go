@@ -1,0 +1,148 @@
+package viewer
+
+import (
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+)
+
+// FuzzView reads views from any query: it never fails in another way than by
+// telling what is wrong, and what it writes it reads back the same.
+func FuzzView(f *testing.F) {
+	for _, s := range []string{"", "q=anna&type=api&method=GET&method=POST&status=4xx&hide=me&range=7d&sort=-duration&size=100&auto=1&every=2",
+		"from=2026-01-01T10:00&to=2026-01-02", "from=2026-01-01T10:00:00.5%2B02:00", "past=17.ff&at=2026-01-01T00:00:00Z&page=2",
+		"back=17.ff&page=3", "sort=time", "sort=x", "sort=--", "type=x", "size=7", "range=1y", "range=custom", "to=x", "page=99999&sort=url",
+		"q=%ff%00", "admin=a&ip=b&session=c", "from=2026-03-02&to=2026-03-01"} {
+		f.Add(s)
+	}
+	zone := time.FixedZone("", 3600)
+	f.Fuzz(func(t *testing.T, s string) {
+		q, err := url.ParseQuery(s)
+		if err != nil {
+			return
+		}
+		v, err := parseView(q, zone)
+		if err != nil {
+			return
+		}
+		again, err := parseView(v.values(), time.UTC)
+		if err != nil {
+			t.Fatalf("%q, written as %q: %v", s, v.values().Encode(), err)
+		}
+		if !reflect.DeepEqual(v.values(), again.values()) {
+			t.Errorf("%q is written as %q and then as %q", s, v.values().Encode(), again.values().Encode())
+		}
+		if w := v.rng.window(testNow); !w.From.Before(w.To) {
+			t.Errorf("%q: window %v", s, w)
+		}
+	})
+}
+
+func TestBadViews(t *testing.T) {
+	h := newTestHandler(t, newFakeLoki(t, holds()).URL)
+	for query, want := range map[string]string{
+		"type=cli":                      "a filter that does not exist",
+		"method=BREW":                   "a filter that does not exist",
+		"status=6xx":                    "a filter that does not exist",
+		"sort=colour":                   "a filter that does not exist",
+		"size=1000000":                  "a filter that does not exist",
+		"every=1":                       "a filter that does not exist",
+		"page=0":                        "a filter that does not exist",
+		"range=1y":                      "not a time range",
+		"from=yesterday":                "not a time range",
+		"from=2026-05-02&to=2026-05-01": "not a time range",
+		"from=0001-01-01":               "not a time range",
+		"at=x":                          "not a time range",
+		"past=x":                        "a place that does not exist",
+		"back=1":                        "a place that does not exist",
+		"q=" + strings.Repeat("x", 501): "too long",
+		"sort=url&page=201":             "down to 10,000 rows",
+	} {
+		page := get(t, h, "/?"+query)
+		if body := page.Body.String(); page.Code != http.StatusBadRequest || !strings.Contains(body, want) {
+			t.Errorf("%.40s: status %d, want 400 and %q", query, page.Code, want)
+		}
+		api := get(t, h, "/api/events?"+query)
+		if name, _, _ := strings.Cut(query, "="); api.Code != http.StatusBadRequest || !strings.Contains(api.Body.String(), `parameter \"`+name) && name != "from" && name != "sort" {
+			t.Errorf("%.40s: API: status %d: %s", query, api.Code, api.Body)
+		}
+	}
+}
+
+func TestTimeRange(t *testing.T) {
+	warsaw, err := time.LoadLocation("Europe/Warsaw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ quick, from, to, wantFrom, wantTo string }{
+		{"", "", "", "2026-05-03T12:00:00Z", "2026-05-04T12:00:00Z"},
+		{"1h", "", "", "2026-05-04T11:00:00Z", "2026-05-04T12:00:00Z"},
+		{"1h", "2026-05-01T10:00", "", "2026-05-01T08:00:00Z", "2026-05-04T12:00:00Z"},
+		{"", "2026-05-01T10:00", "2026-05-01T10:00:05", "2026-05-01T08:00:00Z", "2026-05-01T08:00:05Z"},
+		{"", "2026-05-01", "2026-05-01", "2026-04-30T22:00:00Z", "2026-05-01T22:00:00Z"},
+		{"", "2026-05-01T10:00:00Z", "2026-05-01T10:00:00.0015Z", "2026-05-01T10:00:00Z", "2026-05-01T10:00:00.001Z"},
+		{"", "", "2026-05-02T00:00:00Z", "2026-05-01T00:00:00Z", "2026-05-02T00:00:00Z"},
+		{"", "2030-01-01T00:00:00Z", "", "2030-01-01T00:00:00Z", "2030-01-01T00:00:00.001Z"},
+		// The day on which clocks go forward has 23 hours, the other 25.
+		{"", "2026-03-29", "2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z"},
+		{"", "2026-10-25", "2026-10-25", "2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z"},
+	} {
+		r, err := parseRange(test.quick, test.from, test.to, warsaw)
+		if err != nil {
+			t.Errorf("%+v: %v", test, err)
+			continue
+		}
+		w := r.window(testNow)
+		if from, to := formatInstant(w.From), formatInstant(w.To); from != test.wantFrom || to != test.wantTo {
+			t.Errorf("%s %s %s: %s to %s, want %s to %s", test.quick, test.from, test.to, from, to, test.wantFrom, test.wantTo)
+		}
+	}
+}
+
+// TestFormBecomesAView sends what the form sends, and is led to the view.
+func TestFormBecomesAView(t *testing.T) {
+	h := newTestHandler(t, newFakeLoki(t, holds()).URL)
+	w := get(t, h, "/?size=50&range=24h&q=&from=2026-05-01T10%3A00&to=&method=GET&admin=+anna+&every=10",
+		func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieZone, Value: "browser:Europe/Warsaw"}) })
+	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "?admin=anna&from=2026-05-01T08%3A00%3A00Z&method=GET" {
+		t.Errorf("status %d to %q", w.Code, got)
+	}
+	if w := get(t, h, "/?size=50&q="); w.Header().Get("Location") != "./" {
+		t.Errorf("an empty form leads to %q", w.Header().Get("Location"))
+	}
+}
+
+func TestColumnsCompare(t *testing.T) {
+	event := func(values ...string) *trail.Event {
+		e := &trail.Event{Metadata: map[string]string{}}
+		for i := 0; i < len(values); i += 2 {
+			e.Metadata[values[i]] = values[i+1]
+		}
+		return e
+	}
+	for column, inOrder := range map[column][]*trail.Event{
+		byAdmin:    {event(), event("user_full_name", "anna"), event("user_full_name", "Ben", "user_email", "a"), event("user_full_name", "ben", "user_email", "b")},
+		byAddress:  {event(), event("client_address", "10.0.0.9"), event("client_address", "10.0.0.10"), event("client_address", "2001:db8::1")},
+		byStatus:   {event(), event("http_response_status_code", "99"), event("http_response_status_code", "404")},
+		byDuration: {event(), event("http_server_request_duration", "0.09"), event("http_server_request_duration", "1e1")},
+		byType:     {event("admin_interface", "api"), event("admin_interface", "web")},
+		byMethod:   {event("http_request_method", "GET"), event("http_request_method", "POST")},
+		byURL:      {event("url_full", "https://a/"), event("url_full", "https://b/")},
+		byTime:     {{Nanos: 1}, {Nanos: 2}},
+	} {
+		if !slices.IsSortedFunc(inOrder, column.compare) {
+			t.Errorf("%s: not in order", column)
+		}
+		for i := range len(inOrder) - 1 {
+			if column.compare(inOrder[i], inOrder[i+1]) >= 0 || column.compare(inOrder[i+1], inOrder[i]) <= 0 {
+				t.Errorf("%s: %d and %d compare wrongly", column, i, i+1)
+			}
+		}
+	}
+}
