@@ -82,7 +82,7 @@ func TestTheMetadataHoldTheVocabulary(t *testing.T) {
 	want := full()
 	metadata := map[string]string{adminsessions.LokiObservedTimestamp: fmt.Sprint(want.Observed.UnixNano()), "trace_id": "x"}
 	want.WalkAttributes(func(kv attribute.KeyValue) bool {
-		metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.Emit()
+		metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
 		return true
 	})
 	want.Attributes = nil // the application's own stay in the map
@@ -312,7 +312,7 @@ func FuzzEventRoundTrip(f *testing.F) {
 		}
 		metadata := map[string]string{adminsessions.LokiObservedTimestamp: fmt.Sprint(want.Observed.UnixNano())}
 		want.WalkAttributes(func(kv attribute.KeyValue) bool {
-			metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.Emit()
+			metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
 			return true
 		})
 		got := adminsessions.EventFromMetadata(want.Time, metadata)

@@ -104,7 +104,11 @@ func ExampleExporter_Ready() {
 		fmt.Println(err)
 		return
 	}
-	defer exp.Shutdown(context.Background())
+	defer func() {
+		if err := exp.Shutdown(context.Background()); err != nil {
+			fmt.Println(err)
+		}
+	}()
 
 	readyz := func(w http.ResponseWriter, _ *http.Request) {
 		if err := exp.Ready(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,6 @@ type config struct {
 	registerer prometheus.Registerer
 	logger     *slog.Logger
 	now        func() time.Time
-	lookupEnv  func(string) (string, bool)
 	fs         spool.FS // tests put faults here
 	errs       []error
 }
@@ -285,12 +285,9 @@ func between[T int | time.Duration](c *config, field string, v, low, high T) {
 }
 
 func oneOf[T ~string](c *config, field string, v T, accepted ...T) {
-	for _, a := range accepted {
-		if v == a {
-			return
-		}
+	if !slices.Contains(accepted, v) {
+		c.fail("%s: %q; want one of %q", field, v, accepted)
 	}
-	c.fail("%s: %q; want one of %q", field, v, accepted)
 }
 
 func (c *config) spoolOptions() spool.Options {
@@ -299,6 +296,8 @@ func (c *config) spoolOptions() spool.Options {
 		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now, FS: c.fs,
 	}
 	switch c.sync {
+	case SyncInterval:
+		o.Sync = spool.SyncInterval
 	case SyncAlways:
 		o.Sync = spool.SyncAlways
 	case SyncNone:

@@ -86,7 +86,7 @@ func TestPushAnswersThatAreNotWhole(t *testing.T) {
 		}, "transport"},
 		"garbage": {func(w http.ResponseWriter, _ *http.Request) { hijack(t, w, "\x00\x01\x02\r\n\r\n") }, "transport"},
 		"no answer in time": {func(_ http.ResponseWriter, r *http.Request) {
-			io.Copy(io.Discard, r.Body)
+			_, _ = io.Copy(io.Discard, r.Body)
 			<-hang
 		}, "timeout"},
 	}

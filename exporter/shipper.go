@@ -23,6 +23,10 @@ const maxSpan = 30 * time.Minute
 // reminderInterval is how often a lasting failure is logged again.
 const reminderInterval = 5 * time.Minute
 
+// flappingInterval is how often a failure that comes and goes, such as a rate
+// limit, is logged.
+const flappingInterval = time.Minute
+
 // growAfter is how many pushes must fit before larger ones are tried again. The
 // limit they met is a setting of Loki's, which seldom changes.
 const growAfter = 1000
@@ -91,7 +95,8 @@ type circuit struct {
 	open     bool
 	retryAt  time.Time
 	since    time.Time
-	reminded time.Time
+	reminded time.Time // when it was last logged that it is open
+	told     bool      // that it is open now has been logged
 	backoff  *backoff.Backoff
 }
 
@@ -249,7 +254,7 @@ func (s *shipper) fill() {
 				return
 			}
 		}
-		s.reader.TryNext() // takes what Peek has shown
+		_, _, _ = s.reader.TryNext() // takes what Peek has shown
 	}
 }
 
@@ -387,11 +392,13 @@ func (s *shipper) openCircuit(a answer) {
 	delay := max(c.backoff.NextDelay(), a.retryAfter)
 	c.retryAt = now.Add(delay)
 	s.metrics.up.Set(0)
-	if !c.open || now.Sub(c.reminded) >= reminderInterval {
-		if !c.open {
-			c.since = now
-		}
-		c.reminded = now
+	pause := reminderInterval
+	if !c.open {
+		c.since = now
+		pause = flappingInterval
+	}
+	if now.Sub(c.reminded) >= pause {
+		c.reminded, c.told = now, true
 		level, advice := slog.LevelWarn, "events are kept in the spool and sent when loki is back"
 		if a.verdict == hold {
 			level, advice = slog.LevelError, "check the exporter's address, tenant and credentials; events are kept in the spool until they are right"
@@ -418,8 +425,10 @@ func (s *shipper) closeCircuit() {
 	if !c.open {
 		return
 	}
-	s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Stats().BacklogEvents)
-	c.open = false
+	if c.told {
+		s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Stats().BacklogEvents)
+	}
+	c.open, c.told = false, false
 	s.failure.Store(nil)
 	c.backoff.Reset()
 	s.metrics.up.Set(1)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -609,5 +610,29 @@ func TestShutdownWithLokiAwayIsQuickAndKeepsEverything(t *testing.T) {
 		x, _ = startOver(t, l, dir)
 		shutdown(t, x)
 		l.check(1000, true)
+	})
+}
+
+// A rate limit lets pushes through now and then; that is not told each time.
+func TestAFailureThatComesAndGoesDoesNotFloodTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int32
+		l := &faultyLoki{t: t, answer: func(received) answer {
+			if n.Add(1)%2 == 1 {
+				return classify(429, "slow down")
+			}
+			return answer{verdict: delivered}
+		}}
+		var out strings.Builder
+		x, _ := startOver(t, l, t.TempDir(), WithLogger(slog.New(slog.NewTextHandler(&out, nil))))
+		for range 300 {
+			emit(t, x, 1)
+			time.Sleep(time.Second)
+		}
+		shutdown(t, x)
+		l.check(300, false)
+		if lines := strings.Count(out.String(), "loki"); lines < 2 || lines > 12 {
+			t.Errorf("%d lines in five minutes:\n%s", lines, out.String())
+		}
 	})
 }
