@@ -155,7 +155,7 @@ func TestLimits(t *testing.T) {
 			loki := startLoki(t, data, lokitest.WithArgs(test.args...))
 			r := record(t, "limits", exporterOptions(loki.URL(), dir, "limits",
 				exporter.WithBatch(20*time.Millisecond, 1<<20)))
-			r.traffic(1500)
+			r.traffic(700)
 			r.flush(t)
 			loki.Stop()
 			// The limits are in the way of queries, too.
