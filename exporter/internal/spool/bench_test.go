@@ -82,6 +82,7 @@ func BenchmarkAppend(b *testing.B) {
 				all := slices.Concat(took...)
 				slices.Sort(all)
 				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "appends/s")
+				b.ReportMetric(float64(all[len(all)/2].Nanoseconds()), "p50-ns")
 				b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds()), "p99-ns")
 			})
 		}
@@ -151,4 +152,54 @@ func BenchmarkReader(b *testing.B) {
 		n++
 	}
 	_ = r.Close()
+}
+
+// BenchmarkOpen opens a spool with a backlog of 10 GiB. The segments before the
+// newest are holes, which Open can't tell because it does not read them.
+func BenchmarkOpen(b *testing.B) {
+	dir := b.TempDir()
+	l, err := load(Options{Dir: dir, MaxBytes: 64 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	const segments = 10 << 30 / DefaultSegmentBytes
+	first := uint64(1)
+	for range segments {
+		l.nextSeq.Store(first)
+		if _, err := l.Append(b.Context(), time.Now(), make([]byte, benchPayload)); err != nil {
+			b.Fatal(err)
+		}
+		f := l.active.file
+		l.seal(l.active)
+		if err := f.Truncate(DefaultSegmentBytes); err != nil {
+			b.Fatal(err)
+		}
+		first += DefaultSegmentBytes / (benchPayload + frameOverhead)
+	}
+	l.nextSeq.Store(first)
+	payload := make([]byte, benchPayload)
+	for range DefaultSegmentBytes/(benchPayload+frameOverhead) - 1 {
+		if _, err := l.Append(b.Context(), time.Now(), payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+	close(l.stopped)
+	if err := l.Close(); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		l, err := load(Options{Dir: dir, MaxBytes: 64 << 30})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if n := l.Stats().Segments; n != segments+1 {
+			b.Fatal(n)
+		}
+		close(l.stopped)
+		if err := l.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
 }

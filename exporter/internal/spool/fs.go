@@ -39,7 +39,6 @@ type File interface {
 	Reserve(size int64) error
 	// Sync makes the file's data, and its size, durable.
 	Sync() error
-	Size() (int64, error)
 }
 
 var errLockHeld = errors.New("lock is held by another process")
@@ -49,14 +48,6 @@ type osFS struct{}
 type osFile struct {
 	*os.File
 	mem []byte // the file's beginning, mapped by Reserve
-}
-
-func (f *osFile) Size() (int64, error) {
-	fi, err := f.Stat()
-	if err != nil {
-		return 0, err
-	}
-	return fi.Size(), nil
 }
 
 func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {

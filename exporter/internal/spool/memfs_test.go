@@ -391,12 +391,6 @@ func (h *memFile) Sync() error {
 	return err
 }
 
-func (h *memFile) Size() (int64, error) {
-	leave, err := h.enter("size")
-	defer leave()
-	return int64(len(h.f.data)), err
-}
-
 func (h *memFile) Close() error {
 	leave, err := h.enter("close")
 	defer leave()

@@ -1,0 +1,201 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	writeChunk = 256 << 10 // a write is begun when this much has gathered
+
+	// clockSlack is how far ahead of the clock the last time stamp may be
+	// before it is taken for the mistake of a clock that was wrong.
+	clockSlack = 10 * time.Minute
+)
+
+var errSpoolFull = errors.New("spool has reached its size limit")
+
+// writeSome writes the first n of reqs, or says why they can't be. wmu is held.
+func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, err error) {
+	if l.broken.closedAt(now) {
+		return len(reqs), l.broken.reason, l.broken.err
+	}
+	seg := l.active
+	if seg != nil && seg.size+frameSize(len(reqs[0].payload)) > l.opts.SegmentBytes && seg.size > headerSize {
+		l.seal(seg)
+		seg = nil
+	}
+	overhead := int64(0)
+	if seg == nil {
+		overhead = headerSize
+	}
+	room := l.opts.MaxBytes - l.used.Load() - overhead
+	if frameSize(len(reqs[0].payload)) > room {
+		l.makeRoom()
+		return 1, ReasonSpoolFull, errSpoolFull
+	}
+	if seg == nil {
+		if seg, err = l.newSegment(now); err != nil {
+			return len(reqs), l.writeFailed(now, err), err
+		}
+	}
+	room = min(room, l.opts.SegmentBytes-seg.size)
+
+	seq, last := l.nextSeq.Load(), l.lastTime
+	buf := l.buf[:0]
+	for n < len(reqs) && len(buf) < writeChunk && int64(len(buf))+frameSize(len(reqs[n].payload)) <= room {
+		q := &reqs[n]
+		q.rec = Record{Seq: seq, Origin: origin(q.ts, now), Payload: q.payload}
+		q.rec.Time = l.stamp(q.rec.Origin, last, now)
+		buf = seg.key.appendFrame(buf, &q.rec)
+		q.rec.Payload, q.seg = nil, seg
+		seq, last = seq+1, q.rec.Time
+		n++
+	}
+	l.buf = buf
+
+	if _, err := seg.file.WriteAt(buf, seg.size); err != nil {
+		err = fmt.Errorf("writing segment %s: %w", seg.name, err)
+		l.seal(seg) // cuts it back: nothing is half kept
+		return n, l.writeFailed(now, err), err
+	}
+	if l.broken.err != nil {
+		l.opts.Logger.Info("spool writes again", "dir", l.opts.Dir)
+		l.mu.Lock()
+		l.stats.lastWriteErr = nil
+		l.mu.Unlock()
+	}
+	l.broken = backoff{}
+	l.nextSeq.Store(seq)
+	l.lastTime = last
+	l.publish(seg, int64(len(buf)), seq-1, last, n)
+	return n, "", nil
+}
+
+// publish makes written records known to readers and the sync goroutine.
+func (l *Log) publish(seg *segment, size int64, last uint64, lastTime int64, n int) {
+	l.used.Add(size)
+	l.mu.Lock()
+	seg.size += size
+	seg.last = last
+	l.last, l.lastWritten = last, lastTime
+	l.full = false
+	l.stats.appended += uint64(n)
+	l.stats.appendedBytes += uint64(size)
+	l.mu.Unlock()
+	l.reader.written()
+}
+
+// origin is the time stamp as the caller gave it, in what an int64 of
+// nanoseconds can hold.
+func origin(ts, now time.Time) int64 {
+	if s := ts.Unix(); s <= 0 || s >= 1<<33 {
+		return now.UnixNano()
+	}
+	return ts.UnixNano()
+}
+
+// stamp returns the record's Time: strictly after the last one, unless either is
+// so far ahead of the clock that a clock must have been wrong.
+func (l *Log) stamp(ts, last int64, now time.Time) int64 {
+	limit := now.Add(clockSlack).UnixNano()
+	if ts > limit {
+		ts = now.UnixNano()
+	}
+	if last > limit {
+		l.mu.Lock()
+		l.stats.clockResets++
+		l.mu.Unlock()
+		return ts
+	}
+	return max(ts, last+1)
+}
+
+// newSegment begins a segment file and makes it the active one. Nothing is
+// synced here: the sync goroutine does, before it calls the segment's records
+// durable. wmu is held.
+func (l *Log) newSegment(now time.Time) (*segment, error) {
+	first := l.nextSeq.Load()
+	seg := &segment{first: first, name: segmentName(first), key: l.ident.secret.key(first), newborn: true}
+	name := l.path(seg.name)
+	f, err := l.opts.FS.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		// Left over from an attempt that failed and could not be undone.
+		if _, err := l.setAside(seg.name); err != nil {
+			return nil, fmt.Errorf("making segment %s: %w", seg.name, err)
+		}
+		f, err = l.opts.FS.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("making segment %s: %w", seg.name, err)
+	}
+	l.mu.Lock()
+	last := l.last
+	l.mu.Unlock()
+	h := header{identity: l.ident, first: first, prevLast: last, created: now.UnixNano()}
+	if _, err := f.WriteAt(h.encode(), 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("making segment %s: %w", seg.name, err),
+			f.Close(), l.opts.FS.Remove(name))
+	}
+	// Without a reserve the segment grows write by write, which is slower.
+	_ = f.Reserve(min(l.opts.SegmentBytes, l.opts.MaxBytes-l.used.Load()))
+	seg.file, seg.size, seg.synced = f, headerSize, 0
+	l.used.Add(headerSize)
+	l.mu.Lock()
+	l.segments = append(l.segments, seg)
+	l.mu.Unlock()
+	l.active = seg
+	return seg, nil
+}
+
+// seal ends a segment: nothing is written to it any more. wmu is held.
+func (l *Log) seal(seg *segment) {
+	if l.active == seg {
+		l.active = nil
+		// A reserve that can't be given back is passed over as the zeros that
+		// it is.
+		_ = seg.file.Truncate(seg.size)
+	}
+	l.mu.Lock()
+	seg.sealed = true
+	l.mu.Unlock()
+	l.reader.visible()
+}
+
+// writeFailed notes a failed write and returns the reason for the records it
+// takes. wmu is held.
+func (l *Log) writeFailed(now time.Time, err error) Reason {
+	reason := classify(err)
+	if l.broken.err == nil || l.broken.reason != reason {
+		l.opts.Logger.Error("spool can't write; records are refused until it can", "dir", l.opts.Dir, "reason", string(reason), "error", err)
+	}
+	l.broken.failed(now, reason, err)
+	l.mu.Lock()
+	l.stats.writeErrors++
+	l.stats.lastWriteErr = err
+	l.mu.Unlock()
+	return reason
+}
+
+func classify(err error) Reason {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return ReasonDiskFull
+	}
+	return ReasonIOError
+}
+
+// makeRoom lets an active segment go that is delivered in full. wmu is held.
+func (l *Log) makeRoom() {
+	l.mu.Lock()
+	l.full = true
+	l.mu.Unlock()
+	if seg := l.active; seg != nil && seg.last != 0 && seg.last <= l.acked.Load() {
+		l.seal(seg)
+		l.bury()
+		signal(l.kick)
+	}
+}
