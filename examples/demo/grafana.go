@@ -35,6 +35,10 @@ func (c config) grafanaService() (*service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keep Grafana's password: %w", err)
 	}
+	plugins := filepath.Join(data, "plugins") // it complains if there is none
+	if err := os.MkdirAll(plugins, 0o700); err != nil {
+		return nil, fmt.Errorf("make Grafana's folder: %w", err)
+	}
 	s := &service{
 		name: "grafana", bin: bin, onDeath: syscall.SIGTERM,
 		args:  []string{"server", "--homepath", home},
@@ -48,7 +52,7 @@ func (c config) grafanaService() (*service, error) {
 			"GF_DASHBOARDS_MIN_REFRESH_INTERVAL=2s",
 			"GF_PATHS_DATA=" + data,
 			"GF_PATHS_LOGS=" + filepath.Join(data, "log"),
-			"GF_PATHS_PLUGINS=" + filepath.Join(data, "plugins"),
+			"GF_PATHS_PLUGINS=" + plugins,
 			"GF_LOG_MODE=console",
 			"GF_SERVER_HTTP_ADDR=127.0.0.1",
 			fmt.Sprintf("GF_SERVER_HTTP_PORT=%d", c.ports[grafanaPort]),
