@@ -56,6 +56,13 @@ func fails(status int, text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { http.Error(w, text, status) }
 }
 
+// says is a Loki that answers everything with a text.
+func says(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, text) // who asked may have gone
+	}
+}
+
 // hangs is a Loki that never answers.
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
@@ -64,7 +71,7 @@ func holds(events ...fakeEvent) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		if strings.HasSuffix(r.URL.Path, "/query") {
-			io.WriteString(w, `{"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"`+strconv.Itoa(len(events))+`"]}]}}`)
+			says(`{"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"`+strconv.Itoa(len(events))+`"]}]}}`)(w, r)
 			return
 		}
 		start, _ := strconv.ParseInt(q.Get("start"), 10, 64)
@@ -77,8 +84,12 @@ func holds(events ...fakeEvent) http.HandlerFunc {
 				values = append(values, []any{strconv.FormatInt(e.nanos, 10), e.line, map[string]any{"structuredMetadata": e.metadata}})
 			}
 		}
-		json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"resultType": "streams",
+		answer, err := json.Marshal(map[string]any{"data": map[string]any{"resultType": "streams",
 			"result": []any{map[string]any{"stream": map[string]string{"service_name": "panel"}, "values": values}}}})
+		if err != nil {
+			panic(err)
+		}
+		says(string(answer))(w, r)
 	}
 }
 

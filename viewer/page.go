@@ -90,14 +90,13 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		out.flush()
 	})
 	key := v.values().Encode() + " " + v.filter(p.Me).Hide.ID + " " + v.filter(p.Me).Hide.Email
-	switch {
-	case err == nil:
+	if err == nil {
 		p.Result = &res
 		h.health.note(p.Now, nil)
 		h.last.store(key, res, p.Now)
 		h.config.Accessed(r.Context(), "viewed the admin sessions: "+v.describe())
 		out.head(http.StatusOK)
-	default:
+	} else {
 		p.Problem = h.problem(ctx, p, err)
 		if last, ok := h.last.load(key); ok && p.Problem.Kind == string(trail.Unavailable) {
 			p.Result, p.Problem.Stale = &last.result, last.at
@@ -158,7 +157,7 @@ type problem struct {
 func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem {
 	kind, status := classify(err)
 	out := &problem{Kind: kind, status: status}
-	if bad, ok := errors.AsType[*badView](err); ok {
+	if bad, ok := errors.AsType[*viewError](err); ok {
 		out.Message = p.L.T(bad.message)
 		return out
 	}
@@ -173,7 +172,7 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 
 // classify names the kind of an error and the status that it is answered with.
 func classify(err error) (kind string, status int) {
-	if _, ok := errors.AsType[*badView](err); ok {
+	if _, ok := errors.AsType[*viewError](err); ok {
 		return "bad_request", http.StatusBadRequest
 	}
 	failure, ok := errors.AsType[*trail.Error](err)

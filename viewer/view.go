@@ -58,26 +58,26 @@ type view struct {
 	every int
 }
 
-// badView is a URL that asks for something that is not there; the message is a
+// viewError is a URL that asks for something that is not there; the message is a
 // key of the translations.
-type badView struct {
+type viewError struct {
 	field   string
 	message string
 	err     error
 }
 
-func (e *badView) Error() string { return fmt.Sprintf("parameter %q: %v", e.field, e.err) }
+func (e *viewError) Error() string { return fmt.Sprintf("parameter %q: %v", e.field, e.err) }
 
-func (e *badView) Unwrap() error { return e.err }
+func (e *viewError) Unwrap() error { return e.err }
 
 // parseView reads a view from a URL's query. Times without a zone are in zone.
-// On a *badView the rest of the view is still what the URL says.
+// On a *viewError the rest of the view is still what the URL says.
 func parseView(q url.Values, zone *time.Location) (view, error) {
 	v := view{size: defaultSize, every: defaultEvery, page: 1, sort: byTime}
-	var bad *badView
+	var bad *viewError
 	fail := func(field, message string, format string, args ...any) {
 		if bad == nil {
-			bad = &badView{field, message, fmt.Errorf(format, args...)}
+			bad = &viewError{field, message, fmt.Errorf(format, args...)}
 		}
 	}
 	text := func(name string) string {

@@ -38,7 +38,7 @@ func TestPage(t *testing.T) {
 	browser := startBrowser(t)
 
 	t.Run("table", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("")
 		if got, want := b.text("#count"), fmt.Sprintf("1–50 of %d", total); got != want {
 			t.Errorf("the page says %q, want %q", got, want)
@@ -63,7 +63,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("details", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("?method=DELETE")
 		b.run(chromedp.Click("tr.event td.c-url", chromedp.ByQuery))
 		b.until(`document.querySelector("tr.detail").offsetHeight > 0`)
@@ -79,7 +79,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("search", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("")
 		b.leave(chromedp.SendKeys("#q", "łENA"+kb.Enter, chromedp.ByQuery))
 		if b.rows() == 0 {
@@ -114,7 +114,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("filters", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("")
 		b.follow("input[name=type][value=api]")
 		b.follow("input[name=method][value=POST]")
@@ -155,7 +155,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("hide me", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("?size=200")
 		b.follow("input[name=hide]")
 		for _, who := range b.column("admin") {
@@ -175,7 +175,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("range", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("")
 		b.run(chromedp.Click(".range summary", chromedp.ByQuery))
 		b.shoot("viewer-range")
@@ -221,7 +221,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("sort", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("")
 		b.follow("th.c-duration a")
 		if got := b.column("duration")[0]; got != "1 min 10 s" {
@@ -256,7 +256,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("paging", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("?size=100")
 		seen := map[string]bool{}
 		for n := 1; ; n++ {
@@ -281,7 +281,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("export", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("?method=DELETE&hide=me")
 		link := eval[string](b, `document.querySelector(".export a").getAttribute("href")`)
 		resp, err := p.get(t.Context(), prefix+link)
@@ -315,7 +315,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("without a script", func(t *testing.T) {
-		b := newTab(t, browser, p, emulation.SetScriptExecutionDisabled(true))
+		b := newTab(browser, t, p, emulation.SetScriptExecutionDisabled(true))
 		// The tests' own questions are answered by the browser, not the page.
 		b.run(chromedp.Navigate(p.URL+prefix), chromedp.WaitVisible("#count", chromedp.ByQuery))
 		html := func() string {
@@ -336,7 +336,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("dark", func(t *testing.T) {
-		b := newTab(t, browser, p, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
+		b := newTab(browser, t, p, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 		b.open("")
 		b.accessible("dark")
 		b.shoot("viewer-dark")
@@ -346,7 +346,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("settings", func(t *testing.T) {
-		b := newTab(t, browser, p)
+		b := newTab(browser, t, p)
 		b.open("?method=GET")
 		b.run(chromedp.Click(".settings summary", chromedp.ByQuery))
 		b.accessible("settings")
@@ -371,7 +371,7 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("phone", func(t *testing.T) {
-		b := newTab(t, browser, p, chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
+		b := newTab(browser, t, p, chromedp.EmulateViewport(390, 844, chromedp.EmulateScale(2), chromedp.EmulateMobile, chromedp.EmulateTouch))
 		b.open("")
 		if got := eval[int](b, `document.documentElement.scrollWidth`); got > 390 {
 			t.Errorf("the page is %d wide, the phone 390", got)

@@ -71,7 +71,7 @@ type tab struct {
 	errors   []string // what the page's script or its policy complained about
 }
 
-func newTab(t *testing.T, browser context.Context, p *panel, actions ...chromedp.Action) *tab {
+func newTab(browser context.Context, t *testing.T, p *panel, actions ...chromedp.Action) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)

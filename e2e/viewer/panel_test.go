@@ -203,4 +203,3 @@ func counted(events []apiEvent) map[string]int {
 	}
 	return n
 }
-

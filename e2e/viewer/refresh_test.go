@@ -16,7 +16,7 @@ func TestAutoRefresh(t *testing.T) {
 	loki := lokitest.Start(t)
 	push(t, loki, stream("one", traffic(1, time.Now().Add(-time.Minute), time.Hour, 20)...))
 	p := newPanel(t, loki)
-	b := newTab(t, startBrowser(t), p)
+	b := newTab(startBrowser(t), t, p)
 	next := 9_000_000
 	arrive := func() string {
 		next++
