@@ -1,0 +1,180 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/grafana/loki/pkg/push"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/exporter"
+)
+
+// A peer delivers events to Loki.
+type peer interface {
+	// emit hands an event over. An error means that the peer has not taken it.
+	emit(e *adminsessions.Event) error
+	// finish returns when the peer has delivered what it was given, or has
+	// given it up.
+	finish(ctx context.Context) error
+	// sent is how many bytes were pushed, as they travel, without HTTP's own.
+	sent() int64
+}
+
+// The names of the peers.
+const (
+	ours       = "adminsessions"
+	lokiClient = "loki-client-go"
+	otlp       = "otlp"
+	otlpTuned  = "otlp-tuned"
+	bare       = "bare"
+	none       = "none"
+)
+
+const serviceName = "delivery"
+
+// A stream gets each peer's events apart from the others'.
+type stream struct{ instance string }
+
+func (s stream) resource() *resource.Resource {
+	return resource.NewSchemaless(
+		attribute.String(adminsessions.KeyServiceName, serviceName),
+		attribute.String(adminsessions.KeyServiceInstanceID, s.instance),
+		attribute.String(adminsessions.KeyDeploymentEnvironment, "bench"),
+	)
+}
+
+func (s stream) labels() string {
+	return fmt.Sprintf(`{deployment_environment_name="bench", service_instance_id=%q, service_name=%q}`, s.instance, serviceName)
+}
+
+func openPeer(c senderConfig) (peer, error) {
+	s := stream{c.Instance}
+	switch c.Peer {
+	case ours:
+		return openExporter(c, s)
+	case lokiClient:
+		return openLokiClient(c.Loki, s)
+	case otlp:
+		return openOTLP(c.Loki, s)
+	case otlpTuned:
+		return openOTLP(c.Loki, s, tunedBatches...)
+	case bare:
+		return openBare(c.Loki, s), nil
+	case none:
+		return nobody{}, nil
+	}
+	return nil, fmt.Errorf("no peer is called %q", c.Peer)
+}
+
+// exporterPeer is this project's exporter, with its defaults but for the spool's
+// size: it shall hold the burst.
+type exporterPeer struct {
+	exporter *exporter.Exporter
+	provider *exporter.LoggerProvider
+	metrics  *prometheus.Registry
+}
+
+func openExporter(c senderConfig, s stream) (peer, error) {
+	reg := prometheus.NewRegistry()
+	x, err := exporter.New(
+		exporter.WithEndpoint(c.Loki),
+		exporter.WithSpoolDir(c.SpoolDir),
+		exporter.WithSpoolLimit(4<<30),
+		exporter.WithFullPolicy(exporter.FullBlock, time.Minute),
+		exporter.WithResource(s.resource()),
+		exporter.WithRegisterer(reg),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &exporterPeer{x, x.LoggerProvider(), reg}, nil
+}
+
+func (p *exporterPeer) emit(e *adminsessions.Event) error {
+	return p.provider.RecordEvent(context.Background(), e, adminsessions.Spooled)
+}
+
+func (p *exporterPeer) finish(ctx context.Context) error { return p.provider.ForceFlush(ctx) }
+
+func (p *exporterPeer) sent() int64 {
+	return counter(p.metrics, "adminsessions_exporter_pushed_bytes_total")
+}
+
+// counter returns the sum of a metric's series.
+func counter(g prometheus.Gatherer, name string) int64 {
+	families, err := g.Gather()
+	if err != nil {
+		return -1
+	}
+	sum := 0.0
+	for _, f := range families {
+		if f.GetName() == name {
+			for _, m := range f.GetMetric() {
+				sum += m.GetCounter().GetValue()
+			}
+		}
+	}
+	return int64(sum)
+}
+
+// nobody takes events and forgets them.
+type nobody struct{}
+
+func (nobody) emit(*adminsessions.Event) error { return nil }
+func (nobody) finish(context.Context) error    { return nil }
+func (nobody) sent() int64                     { return 0 }
+
+// metadata is an event's structured metadata as peers without an encoder of
+// their own must make it.
+func metadata(m push.LabelsAdapter, e *adminsessions.Event) push.LabelsAdapter {
+	e.WalkAttributes(func(kv attribute.KeyValue) bool {
+		m = append(m, push.LabelAdapter{Name: lokiName(string(kv.Key)), Value: kv.Value.String()})
+		return true
+	})
+	return append(m,
+		push.LabelAdapter{Name: adminsessions.LokiObservedTimestamp, Value: strconv.FormatInt(e.Observed.UnixNano(), 10)},
+		push.LabelAdapter{Name: adminsessions.LokiSeverityNumber, Value: strconv.Itoa(int(e.Severity()))},
+		push.LabelAdapter{Name: adminsessions.LokiSeverityText, Value: e.SeverityText()},
+		push.LabelAdapter{Name: adminsessions.LokiScopeName, Value: adminsessions.ScopeName},
+		push.LabelAdapter{Name: adminsessions.LokiScopeVersion, Value: adminsessions.Version},
+	)
+}
+
+// lokiName is adminsessions.LokiName by table, as a careful client would have
+// it; keys of events are few.
+func lokiName(key string) string {
+	if name, ok := lokiNames[key]; ok {
+		return name
+	}
+	return adminsessions.LokiName(key)
+}
+
+var lokiNames = func() map[string]string {
+	m := make(map[string]string)
+	e := newSource(0, 1).templates[0]
+	e.RequestID = "1"
+	e.WalkAttributes(func(kv attribute.KeyValue) bool {
+		m[string(kv.Key)] = adminsessions.LokiName(string(kv.Key))
+		return true
+	})
+	return m
+}()
+
+// countingTransport counts the bytes of requests.
+type countingTransport struct {
+	next  http.RoundTripper
+	bytes atomic.Int64
+}
+
+func (t *countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.bytes.Add(r.ContentLength)
+	return t.next.RoundTrip(r)
+}
