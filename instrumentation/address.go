@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -92,8 +93,8 @@ func (p *proxies) trusts(addr netip.Addr) bool {
 // stranger may have made up.
 func (p *proxies) fromXForwardedFor(o *origin, lines []string) {
 	hops := 0
-	for i := len(lines) - 1; i >= 0; i-- {
-		for rest := lines[i]; ; {
+	for _, line := range slices.Backward(lines) {
+		for rest := line; ; {
 			comma := strings.LastIndexByte(rest, ',')
 			addr, ok := parseNode(rest[comma+1:])
 			if !ok {
@@ -116,8 +117,7 @@ func (p *proxies) fromXForwardedFor(o *origin, lines []string) {
 // cannot swallow what our proxy has appended.
 func (p *proxies) fromForwarded(o *origin, lines []string) {
 	hops := 0
-	for i := len(lines) - 1; i >= 0; i-- {
-		rest := lines[i]
+	for _, rest := range slices.Backward(lines) {
 		for rest != "" {
 			var element string
 			rest, element = cutLastElement(rest, ',')

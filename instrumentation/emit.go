@@ -55,7 +55,9 @@ func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminse
 		if v := recover(); v != nil {
 			m.metrics.lost[failurePanic].Inc()
 			err = fmt.Errorf("recording request %s: provider panicked: %v", e.RequestID, v)
-			m.log.warn("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(v))
+			if l := m.losses.take(); l != nil {
+				l.Error("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(v))
+			}
 		}
 	}()
 	sink := m.destination.currentSink()
@@ -65,7 +67,9 @@ func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminse
 	}
 	if err := sink.RecordEvent(ctx, e, d); err != nil {
 		m.metrics.lost[failureSink].Inc()
-		m.log.warn("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
+		if l := m.losses.take(); l != nil {
+			l.Error("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
+		}
 		return fmt.Errorf("recording request %s: %w", e.RequestID, err)
 	}
 	return nil
@@ -81,14 +85,15 @@ type limitedLog struct {
 
 const logEvery = 10 * time.Second
 
-func (l *limitedLog) warn(msg string, args ...any) {
+// take returns the logger if it is time for a line, and nil if not.
+func (l *limitedLog) take() *slog.Logger {
 	now, next := time.Now().UnixNano(), l.next.Load()
 	if now < next || !l.next.CompareAndSwap(next, now+int64(logEvery)) {
 		l.suppressed.Add(1)
-		return
+		return nil
 	}
 	if n := l.suppressed.Swap(0); n > 0 {
-		args = append(args, "lines_suppressed", n)
+		return l.logger.With("lines_suppressed", n)
 	}
-	l.logger.Warn("adminsessions: "+msg, args...)
+	return l.logger
 }

@@ -20,7 +20,8 @@ type middleware struct {
 	config
 	destination destination
 	metrics     *metrics
-	log         *limitedLog
+	losses      limitedLog // says that a record was lost
+	omissions   limitedLog // says that a detail was left out
 	watch       *watch
 	records     sync.Pool // of *record
 	warned      sync.Once
@@ -42,7 +43,8 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	m := &middleware{
 		config:      c,
 		destination: newDestination(c.provider),
-		log:         &limitedLog{logger: c.logger},
+		losses:      limitedLog{logger: c.logger},
+		omissions:   limitedLog{logger: c.logger},
 		watch:       newWatch(c.startedAfter),
 		records:     sync.Pool{New: func() any { return new(record) }},
 	}
@@ -157,7 +159,7 @@ func (s *scope) refuse() {
 func (m *middleware) disabled() {
 	m.metrics.lost[failureDisabled].Inc()
 	m.warned.Do(func() {
-		m.log.logger.Warn("adminsessions: admin requests are not recorded: no LoggerProvider takes them; " +
+		m.logger.Warn("admin requests are not recorded: no LoggerProvider takes them; " +
 			"give one with instrumentation.WithLoggerProvider or otel.SetLoggerProvider")
 	})
 }

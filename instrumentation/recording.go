@@ -217,7 +217,10 @@ func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	key := string(kv.Key)
 	if !isFreeKey(key) {
 		m.metrics.refusedByReason[detailKey].Inc()
-		m.log.warn("attribute refused: its key is empty, too long, has characters other than letters, digits, dots, dashes and underscores, or is the event's own", "key", boundedKey(key))
+		if l := m.omissions.take(); l != nil {
+			key, _ = clean(key, MaxKeyBytes)
+			l.Warn("attribute left out of a record: its key is empty, too long, not made of letters, digits, dots, dashes and underscores, or the event's own", "key", key)
+		}
 		return
 	}
 	if isSecretName(key) {
@@ -230,11 +233,6 @@ func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	default: // strings, and lists as they would be shown
 		m.setAttribute(e, attribute.String(key, m.bounded(e, key, kv.Value.String(), MaxAttributeBytes)))
 	}
-}
-
-func boundedKey(key string) string {
-	key, _ = clean(key, MaxKeyBytes)
-	return key
 }
 
 // isFreeKey reports whether an application may use the key.

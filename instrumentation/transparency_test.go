@@ -319,7 +319,7 @@ func writeInterfaces(w http.ResponseWriter, _ *http.Request) {
 	_, push := w.(http.Pusher)
 	_, readFrom := w.(io.ReaderFrom)
 	_, writeString := w.(io.StringWriter)
-	_, closeNotify := w.(http.CloseNotifier)
+	_, closeNotify := w.(http.CloseNotifier) //nolint:staticcheck // handlers may still ask for it
 	_, deadlines := w.(interface{ SetReadDeadline(time.Time) error })
 	_, duplex := w.(interface{ EnableFullDuplex() error })
 	fmt.Fprintln(w, flush, flushError, hijack, push, readFrom, writeString, closeNotify, deadlines, duplex)

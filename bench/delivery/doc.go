@@ -20,7 +20,6 @@
 //	go test -run '^$' -bench Burst      -benchtime 1x ./delivery
 //	go test -run '^$' -bench Outage     -benchtime 1x -timeout 30m ./delivery
 //	go test -run '^$' -bench Kill       -benchtime 1x ./delivery
-//	go test -run '^$' -bench Append     ./delivery
 //
 // The tables come with the benchmark's log. docs/benchmarks.md has figures.
 package delivery

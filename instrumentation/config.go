@@ -1,0 +1,80 @@
+package instrumentation
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/log"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+type config struct {
+	provider        log.LoggerProvider // nil for the global one
+	otelhttp        bool
+	otelhttpOptions []otelhttp.Option
+	registerer      prometheus.Registerer
+	logger          *slog.Logger
+	clock           func() time.Time
+
+	admin         func(*http.Request) adminsessions.User
+	interfaceRule func(*http.Request) adminsessions.Interface
+	session       *session
+	headers       []recordedHeader
+	formFields    []formField
+
+	proxies         proxies
+	truncation      truncation
+	redaction       redaction
+	requestIDHeader string
+
+	filters       []namedFilter
+	strict        []Rule
+	strictTimeout time.Duration
+	startedAfter  time.Duration
+}
+
+type namedFilter struct {
+	name string
+	Rule
+}
+
+func newConfig(opts []Option) (config, error) {
+	c := config{
+		otelhttp:        true,
+		logger:          slog.Default(),
+		interfaceRule:   DefaultInterface,
+		requestIDHeader: DefaultRequestIDHeader,
+		strictTimeout:   DefaultStrictTimeout,
+		startedAfter:    DefaultStartedAfter,
+	}
+	var errs []error
+	for _, opt := range opts {
+		if opt != nil {
+			errs = append(errs, opt(&c))
+		}
+	}
+	if len(c.strict) > 0 {
+		if _, ok := c.provider.(adminsessions.Sink); !ok {
+			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+
+				"as package exporter's can: give it with WithLoggerProvider (got %s)", describe(c.provider)))
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+func describe(p log.LoggerProvider) string {
+	if p == nil {
+		return "the global one"
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+func optionError(option, format string, args ...any) error {
+	return fmt.Errorf("instrumentation: "+option+": "+format, args...)
+}
