@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -101,9 +100,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 
 // serveOnline is GET api/online: who was active in the last hour.
 func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
-	defer cancel()
-	who, err := h.store.Online(ctx, onlineWindow(h.config.Now()))
+	who, err := h.whoIsOnline(r.Context(), h.config.Now())
 	if err != nil {
 		h.writeError(w, r, err)
 		return

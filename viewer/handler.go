@@ -24,24 +24,29 @@ type Handler struct {
 	pages   *pages
 	assets  map[string]asset
 	health  health
-	counts  counts
+	counts  *memo[int64]
+	running *memo[[]trail.Event]
+	online  *memo[[]trail.Presence]
 	last    lastViews
 	mux     *http.ServeMux
 }
 
 // NewHandler returns the page for one trail. It fails on a configuration that
 // cannot work, naming the field; it does not wait for Loki, which may come
-// later. The handler may serve many requests at once, owns no goroutine
-// between requests, and needs no closing.
+// later. The handler may serve many requests at once and needs no closing: what
+// it still asks Loki when a request is over ends within QueryTimeout.
 func NewHandler(c Config) (*Handler, error) {
 	c, client, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	h := &Handler{
-		config: c,
-		store:  &trail.Store{Client: client, Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
-		mux:    http.NewServeMux(),
+		config:  c,
+		store:   &trail.Store{Client: client, Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
+		counts:  newMemo[int64](&c),
+		running: newMemo[[]trail.Event](&c),
+		online:  newMemo[[]trail.Presence](&c),
+		mux:     http.NewServeMux(),
 	}
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,15 +177,17 @@ func TestFaultsOfLoki(t *testing.T) {
 
 func TestLokiAway(t *testing.T) {
 	loki := newFakeLoki(t, holds(eventAgo(time.Minute, "https://panel.example/admin/clients")))
-	now := testNow
-	h := newTestHandler(t, loki.URL, func(c *Config) { c.Now = func() time.Time { return now } })
+	var passed atomic.Int64 // since testNow
+	h := newTestHandler(t, loki.URL, func(c *Config) {
+		c.Now = func() time.Time { return testNow.Add(time.Duration(passed.Load())) }
+	})
 	if w := get(t, h, "/"); w.Code != http.StatusOK {
 		t.Fatalf("status %d", w.Code)
 	}
 	loki.become(fails(503, "away"))
-	now = testNow.Add(10 * time.Second)
+	passed.Store(int64(10 * time.Second))
 	get(t, h, "/")
-	now = testNow.Add(20 * time.Second)
+	passed.Store(int64(20 * time.Second))
 	w := get(t, h, "/")
 	body := w.Body.String()
 	for _, want := range []string{"/admin/clients", "It has not answered since 4 May 2026, 12:00:10.", "as of 4 May 2026, 12:00:00."} {
@@ -200,7 +203,7 @@ func TestLokiAway(t *testing.T) {
 		t.Errorf("status %d after Loki is back", w.Code)
 	}
 	loki.become(fails(503, "away"))
-	now = testNow.Add(time.Minute)
+	passed.Store(int64(time.Minute))
 	if body := get(t, h, "/").Body.String(); !strings.Contains(body, "since 4 May 2026, 12:01:00.") {
 		t.Error("away again: the old time is shown")
 	}

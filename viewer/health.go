@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
@@ -28,53 +27,6 @@ func (h *health) note(now time.Time, err error) time.Time {
 		h.downSince = now
 	}
 	return h.downSince
-}
-
-// counts remembers how many events a filter chooses for five times as long as
-// it took to count them, so that a page that is refreshed every two seconds
-// keeps Loki busy with counting a sixth of the time at most.
-type counts struct {
-	mu    sync.Mutex
-	known map[string]count
-}
-
-type count struct {
-	n     int64
-	until time.Time
-}
-
-// maxCounts bounds what is remembered; then the oldest is forgotten.
-const maxCounts = 256
-
-func (c *counts) get(ctx context.Context, key string, now func() time.Time, ask func(context.Context) (int64, error)) (int64, error) {
-	start := now()
-	c.mu.Lock()
-	known, ok := c.known[key]
-	c.mu.Unlock()
-	if ok && start.Before(known.until) {
-		return known.n, nil
-	}
-	n, err := ask(ctx)
-	if err != nil {
-		return 0, err
-	}
-	end := now()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.known == nil {
-		c.known = make(map[string]count)
-	}
-	if len(c.known) >= maxCounts {
-		oldest, first := "", true
-		for k, v := range c.known {
-			if first || v.until.Before(c.known[oldest].until) {
-				oldest, first = k, false
-			}
-		}
-		delete(c.known, oldest)
-	}
-	c.known[key] = count{n, end.Add(5 * end.Sub(start))}
-	return n, nil
 }
 
 // lastViews remembers the last good answer of a few views, to have something to

@@ -128,15 +128,19 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) askOnline(ctx context.Context, now time.Time) <-chan *online {
 	answer := make(chan *online, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
-		defer cancel()
-		who, err := h.store.Online(ctx, onlineWindow(now))
+		who, err := h.whoIsOnline(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			h.config.Logger.WarnContext(ctx, "asking who is online failed; the page does without", "error", err)
 		}
 		answer <- &online{Known: err == nil, Who: who}
 	}()
 	return answer
+}
+
+func (h *Handler) whoIsOnline(ctx context.Context, now time.Time) ([]trail.Presence, error) {
+	return h.online.get(ctx, "", func(ctx context.Context) ([]trail.Presence, error) {
+		return h.store.Online(ctx, onlineWindow(now))
+	})
 }
 
 func onlineWindow(now time.Time) trail.Window {

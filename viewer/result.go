@@ -2,6 +2,7 @@ package viewer
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -28,6 +29,10 @@ type result struct {
 // inProgressWithin is how far back requests without an end are looked for.
 const inProgressWithin = 24 * time.Hour
 
+// runningWait is how long a page waits for requests in progress. If they take
+// longer to find they stand on the next page that asks.
+const runningWait = 200 * time.Millisecond
+
 // slack is how many entries to ask for beyond what is wanted:
 // it saves a second query where several events share the last nanosecond.
 const slack = 8
@@ -47,13 +52,17 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	if v.sort != byTime {
 		return h.loadSorted(ctx, v, walk, r)
 	}
+	var running <-chan []trail.Event
+	if v.isLive() && !v.asc {
+		running = h.askRunning(ctx, v, me, r.window)
+	}
 	walk.Forward = v.asc != v.back
 	walk.Past = v.past
 	walk.Batch = v.size + 1 + slack
 	for e, err := range h.store.Walk(ctx, walk) {
 		if trail.OutOfTime(ctx, err) && !place.IsZero() && !v.back {
 			r.reached, r.more = place, true
-			return r, nil
+			break
 		}
 		if err != nil {
 			return result{}, err
@@ -70,15 +79,8 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	} else if !r.more && v.page == 1 {
 		r.total = int64(len(r.events))
 	}
-	if v.isLive() && !v.asc {
-		since := r.window
-		if since.Length() > inProgressWithin {
-			since.From = since.To.Add(-inProgressWithin)
-		}
-		var err error
-		if r.inProgress, err = h.store.InProgress(ctx, walk.Filter, since); err != nil {
-			return result{}, err
-		}
+	if running != nil {
+		r.inProgress = <-running
 	}
 	return r, nil
 }
@@ -106,14 +108,41 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 
 // count is how many events the view has on all its pages.
 func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
-	defer cancel()
+	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (int64, error) {
+		return h.store.Count(ctx, v.filter(me), w)
+	})
+}
+
+// askRunning asks which requests have no end, beside the search. They are few
+// and rarely needed, but Loki has to read a day to find them: a page that would
+// otherwise be ready waits for them no longer than runningWait. The channel
+// gets exactly one answer and has room for it.
+func (h *Handler) askRunning(ctx context.Context, v *view, me adminsessions.User, w trail.Window) <-chan []trail.Event {
+	if w.Length() > inProgressWithin {
+		w.From = w.To.Add(-inProgressWithin)
+	}
+	answer := make(chan []trail.Event, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(ctx, runningWait)
+		defer cancel()
+		events, err := h.running.get(ctx, v.filterKey(me), func(ctx context.Context) ([]trail.Event, error) {
+			return h.store.InProgress(ctx, v.filter(me), w)
+		})
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			h.config.Logger.WarnContext(ctx, "looking for requests in progress failed; the page shows none", "error", err)
+		}
+		answer <- events
+	}()
+	return answer
+}
+
+// filterKey names what the view chooses, for whom, and nothing of how it shows
+// it.
+func (v *view) filterKey(me adminsessions.User) string {
 	key := v.values()
 	for _, name := range []string{"sort", "size", "every", "auto", "past", "back", "page"} {
 		key.Del(name)
 	}
 	f := v.filter(me)
-	return h.counts.get(ctx, key.Encode()+" "+f.Hide.ID+" "+f.Hide.Email, h.config.Now, func(ctx context.Context) (int64, error) {
-		return h.store.Count(ctx, f, w)
-	})
+	return key.Encode() + " " + f.Hide.ID + " " + f.Hide.Email
 }

@@ -94,8 +94,8 @@
 
   // show replaces what the last answer showed and marks the rows that are new.
   function show(page) {
-    const parts = ["section.problem", "div.results", "footer.bar"];
-    if (!page.querySelector(parts.join())) throw new Error("not the page");
+    const parts = [".zone", "section.problem", "div.results", "footer.bar"];
+    if (!page.querySelector("section.problem, div.results")) throw new Error("not the page");
     const known = new Set([...document.querySelectorAll("tr.event")].map((row) => row.dataset.key));
     const had = document.querySelector("div.results") !== null;
     const focused = document.activeElement?.closest("div.results, footer.bar") ? document.activeElement : null;
