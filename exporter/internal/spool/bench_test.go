@@ -144,7 +144,7 @@ func BenchmarkReader(b *testing.B) {
 	for b.Loop() {
 		if n == records {
 			_ = r.Close()
-			r.at, r.last, n = 0, 0, 0
+			r.prev, r.last, n = nil, 0, 0
 		}
 		if _, ok, err := r.TryNext(); !ok {
 			b.Fatal(n, err)

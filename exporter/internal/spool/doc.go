@@ -153,7 +153,14 @@
 // towards MaxBytes until someone moves it away; Health says so when such files take
 // more than half.
 //
-// What follows the last good record of the newest segment at Open is a torn tail.
-// Every beginning of a record in it uses up a number, as does every number the
-// cursor has seen written. Numbers are rather passed over than given twice.
+// A record is copied with its marker last. What follows the last good record of the
+// newest segment at Open is therefore either an Append that the process's death cut
+// short, without a marker: it never returned, nobody knows its number, and the number
+// is given again. Or it is a torn tail: every beginning of a record in it uses up a
+// number, as does every number the cursor has seen written. Numbers are rather passed
+// over than given twice. (TestKilledInTheMiddleOfACopy)
+//
+// A file is closed as soon as it is read to its end, and while the disk is full the
+// log looks by itself whether there is room again. (TestDeliveredFilesAreClosed,
+// TestHealthRecoversByItself)
 package spool

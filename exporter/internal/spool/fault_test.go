@@ -309,3 +309,132 @@ func TestNumbersOfRefusedRecordsSurvive(t *testing.T) {
 		t.Errorf("the next number is %d, want 6", rec.Seq)
 	}
 }
+
+// TestKilledInTheMiddleOfACopy: a record that a dying process had not finished
+// copying leaves no gap and is no damage; one whose marker is there is both.
+func TestKilledInTheMiddleOfACopy(t *testing.T) {
+	for _, c := range []struct {
+		what string
+		from int // bytes of the last record before this are not there
+		next uint64
+		torn uint64
+	}{{"marker not written", 4, 3, 0}, {"marker written, the rest not", 0, 4, 1}} {
+		m := newMemFS()
+		l, err := load(Options{Dir: spoolDir, FS: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, l, "one")
+		mustAppend(t, l, "two")
+		end := l.active.size
+		mustAppend(t, l, "three")
+		size := l.active.size
+		m.kill()
+		m.damage(segmentName(1), func(b []byte) []byte {
+			if c.from > 0 {
+				clear(b[end : end+int64(c.from)])
+			} else {
+				clear(b[size-10 : size])
+			}
+			return b
+		})
+		if l, err = load(Options{Dir: spoolDir, FS: m}); err != nil {
+			t.Fatal(err)
+		}
+		if rec := mustAppend(t, l, "next"); rec.Seq != c.next {
+			t.Errorf("%s: the next number is %d, want %d", c.what, rec.Seq, c.next)
+		}
+		if s := l.Stats(); s.DamageFound[DamageTail] != c.torn || s.RecordsLost != c.torn {
+			t.Errorf("%s: damage %v, lost %d, want %d", c.what, s.DamageFound, s.RecordsLost, c.torn)
+		}
+	}
+}
+
+// TestHealthRecoversByItself: a panel that gets no requests while its readiness
+// says no must not wait for one to be ready again.
+func TestHealthRecoversByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemFS()
+		l := open(t, Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, MaxBytes: 2 * minSegmentBytes})
+		room := func(n int64) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.room = n
+		}
+		room(cursorBytes + 1)
+		if _, err := l.Append(t.Context(), time.Now(), []byte("event")); err == nil || l.Health() == nil {
+			t.Errorf("on a full disk: append %v, health %v", err, l.Health())
+		}
+		room(0)
+		time.Sleep(3 * time.Second)
+		if err := l.Health(); err != nil {
+			t.Errorf("there is room on the disk, and health is %v", err)
+		}
+
+		for {
+			if _, err := l.Append(t.Context(), time.Now(), make([]byte, 700)); err != nil {
+				break
+			}
+		}
+		if l.Health() == nil {
+			t.Error("healthy with a full spool")
+		}
+		readAll(t, l)
+		if err := l.Ack(l.reader.read.Load()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		if err := l.Health(); err != nil {
+			t.Errorf("all is delivered, and health is %v", err)
+		}
+		if s := l.Stats(); s.DiskBytes > 2*headerSize {
+			t.Errorf("all is delivered, and the spool has %d bytes", s.DiskBytes)
+		}
+	})
+}
+
+// TestDeliveredFilesAreClosed: an open file keeps its space, which on a full disk
+// is the space that the next segment needs.
+func TestDeliveredFilesAreClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemFS()
+		l := open(t, Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, MaxBytes: 4 * minSegmentBytes})
+		for {
+			if _, err := l.Append(t.Context(), time.Now(), make([]byte, 700)); err != nil {
+				break
+			}
+		}
+		_ = l.Stats()
+		readAll(t, l)
+		if err := l.Ack(l.reader.read.Load()); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok, err := l.Reader().Peek(); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		time.Sleep(3 * time.Second)
+		if _, ok, err := l.Reader().Peek(); ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.opened != 1 { // the cursor
+			t.Errorf("%d files are open, segments are %v", m.opened, m.dir)
+		}
+	})
+}
+
+func readAll(t *testing.T, l *Log) {
+	t.Helper()
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, ok, err := l.Reader().TryNext(); !ok || err != nil {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	}
+}

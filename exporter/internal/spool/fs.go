@@ -34,9 +34,10 @@ type File interface {
 	Truncate(size int64) error
 	// Reserve makes the file size bytes long, zeros behind what is written,
 	// and sets their disk space apart, so that writing there can't fail for
-	// want of it and may be much cheaper. If it fails, with
+	// want of it. If direct is set, WriteAt there is a copy and no system
+	// call, and makes p's first four bytes visible last. If it fails, with
 	// errors.ErrUnsupported or otherwise, the file is as before, or longer.
-	Reserve(size int64) error
+	Reserve(size int64) (direct bool, err error)
 	// Sync makes the file's data, and its size, durable.
 	Sync() error
 }

@@ -13,27 +13,31 @@ import (
 // the page cache instead of a system call: it survives the process all the same.
 // The blocks come first, because writing to a mapped page that has none, on a
 // full disk, is not an error but a signal.
-func (f *osFile) Reserve(size int64) error {
+func (f *osFile) Reserve(size int64) (direct bool, err error) {
 	if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
-		return &fs.PathError{Op: "fallocate", Path: f.Name(), Err: err}
+		return false, &fs.PathError{Op: "fallocate", Path: f.Name(), Err: err}
 	}
 	mem, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
-		return &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
+		return false, &fs.PathError{Op: "mmap", Path: f.Name(), Err: err}
 	}
 	f.mem = mem
-	return nil
+	return true, nil
 }
 
 // WriteAt copies into the mapping where there is one.
 func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
-	if off+int64(len(p)) > int64(len(f.mem)) {
+	if len(p) < frameOverhead || off+int64(len(p)) > int64(len(f.mem)) {
 		return f.File.WriteAt(p, off)
 	}
 	return f.copyAt(p, off)
 }
 
-// copyAt turns a page that can't be had (the file was cut by someone else, the
+// copyAt copies the beginning last: a process that is killed in between leaves
+// bytes that don't begin with a marker, and so can't be mistaken for a record
+// that was whole once.
+//
+// It turns a page that can't be had (the file was cut by someone else, the
 // device fails) into an error.
 func (f *osFile) copyAt(p []byte, off int64) (n int, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -42,7 +46,10 @@ func (f *osFile) copyAt(p []byte, off int64) (n int, err error) {
 			n, err = 0, &fs.PathError{Op: "write to mapping", Path: f.Name(), Err: fmt.Errorf("%w: %v", unix.EIO, r)}
 		}
 	}()
-	return copy(f.mem[off:], p), nil
+	const mark = 4
+	n = copy(f.mem[off+mark:], p[mark:])
+	n += copy(f.mem[off:off+mark], p)
+	return n, nil
 }
 
 // Close unmaps and closes. It must not run beside WriteAt.

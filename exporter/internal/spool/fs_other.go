@@ -8,7 +8,7 @@ import (
 )
 
 // Reserve is not supported; records are written with a system call each.
-func (f *osFile) Reserve(int64) error { return errors.ErrUnsupported }
+func (f *osFile) Reserve(int64) (bool, error) { return false, errors.ErrUnsupported }
 
 // Free is not supported.
 func (osFS) Free(string) (int64, error) { return 0, errors.ErrUnsupported }

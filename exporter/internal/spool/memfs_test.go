@@ -25,6 +25,8 @@ type memFS struct {
 	boot    int // handles of earlier boots are dead
 	calls   int
 	dead    bool  // a test let the process die in the middle of a call
+	direct  bool  // what Reserve says
+	opened  int   // files
 	room    int64 // bytes all files may have; 0: no limit
 
 	// fault returns an error for the n-th call, which is an op on name. A
@@ -61,6 +63,7 @@ func (m *memFS) kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.boot++
+	m.opened = 0
 	m.locked = false
 	m.fault = nil
 }
@@ -179,6 +182,7 @@ func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
 	if flag&os.O_TRUNC != 0 {
 		f.truncate(0)
 	}
+	m.opened++
 	return &memFile{m: m, f: f, name: base, boot: m.boot}, nil
 }
 
@@ -306,6 +310,21 @@ func (h *memFile) ReadAt(p []byte, off int64) (int, error) {
 func (h *memFile) WriteAt(p []byte, off int64) (int, error) {
 	leave, err := h.enter("write")
 	defer leave()
+	// Killed in the middle of it. The cursor's writes lie within a sector, which
+	// neither a kernel nor a disk leaves half done.
+	if err == errDead && h.boot == h.m.boot && filepath.Ext(h.name) == segmentExt {
+		if n := len(h.f.data); int(off) < n {
+			mark := 0
+			if h.m.direct {
+				mark = min(4, len(p))
+			}
+			end := min(mark+len(p)/2, len(p), n-int(off))
+			if mark < end {
+				copy(h.f.data[int(off)+mark:], p[mark:end])
+				h.f.dirty = append(h.f.dirty, span{int(off) + mark, int(off) + end})
+			}
+		}
+	}
 	if err != nil && err != error(errShort) {
 		return 0, err
 	}
@@ -328,20 +347,20 @@ func (h *memFile) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), err
 }
 
-func (h *memFile) Reserve(size int64) error {
+func (h *memFile) Reserve(size int64) (bool, error) {
 	leave, err := h.enter("reserve")
 	defer leave()
 	if err != nil {
-		return err
+		return false, err
 	}
 	grow := size - int64(len(h.f.data))
 	if grow > 0 {
 		if h.m.room > 0 && h.m.used()+grow > h.m.room {
-			return syscall.ENOSPC
+			return false, syscall.ENOSPC
 		}
 		h.f.data = append(h.f.data, make([]byte, grow)...)
 	}
-	return nil
+	return h.m.direct, nil
 }
 
 func (f *inode) truncate(size int64) {
@@ -394,6 +413,9 @@ func (h *memFile) Sync() error {
 func (h *memFile) Close() error {
 	leave, err := h.enter("close")
 	defer leave()
+	if !h.closed && h.boot == h.m.boot {
+		h.m.opened--
+	}
 	h.closed = true
 	if err == errDead {
 		err = nil

@@ -71,6 +71,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), fs: newMemFS(),
 		now: time.Unix(1_800_000_000, 0), tried: map[uint64]string{}, must: map[uint64]bool{},
 		durable: map[uint64]bool{}, doubtful: map[uint64]bool{}, exposed: map[uint64]string{}, refused: map[uint64]bool{}, excused: map[uint64]bool{}}
+	h.fs.direct = h.rnd.IntN(2) == 0
 	h.o = Options{Dir: "spool", FS: h.fs, SegmentBytes: minSegmentBytes, MaxBytes: int64(4+h.rnd.IntN(12)) * minSegmentBytes,
 		Sync: SyncPolicy(2 * h.rnd.IntN(2)), Now: func() time.Time { return h.now },
 		OnDamage: func(d Damage) { h.lost += d.Records; h.note("damage: %v", d) }}
@@ -191,8 +192,6 @@ func (h *history) read(n int) (got int) {
 			return got
 		}
 		if !ok {
-			r := h.l.reader
-			h.note("nothing to read: at %d last %d seg %v limit %d pos %d", r.at, r.last, r.seg, r.scan.limit, r.scan.pos)
 			return got
 		}
 		got++

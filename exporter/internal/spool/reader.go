@@ -38,10 +38,10 @@ type Reader struct {
 	scan  scanner
 	seg   *segment
 	file  File
-	tried int64  // the scanner's limit, before it found the file to be shorter
-	found bool   // a valid record was in seg
-	at    uint64 // the segment that was opened last, 0 if none
-	last  uint64 // all numbers up to here are returned, acknowledged, or accounted for
+	tried int64    // the scanner's limit, before it found the file to be shorter
+	found bool     // a valid record was in seg
+	prev  *segment // opened last
+	last  uint64   // all numbers up to here are returned, acknowledged, or accounted for
 
 	peeked  Record
 	hasPeek bool
@@ -190,16 +190,17 @@ func (r *Reader) find() (Record, error) {
 				r.tried, r.scan.limit = limit, limit
 				continue
 			}
-			if !end || !r.finish(last) {
+			if !end {
 				return Record{}, io.EOF
 			}
+			r.finish(last)
 		}
 	}
 }
 
 // advance opens the next segment. It returns io.EOF if there is none.
 func (r *Reader) advance() error {
-	seg := r.l.segmentFor(r.at, r.last)
+	seg := r.l.segmentFor(r.prev, r.last)
 	if seg == nil {
 		return io.EOF
 	}
@@ -218,7 +219,7 @@ func (r *Reader) advance() error {
 		_ = f.Close()
 		return r.drop(seg, DamageUnreadable, errors.New("segment of another log"))
 	}
-	r.at = seg.first
+	r.prev = seg
 	first, key := seg.first, seg.key
 	if ok {
 		r.settle(h.prevLast)
@@ -246,16 +247,17 @@ func (r *Reader) openFailed(seg *segment, err error) error {
 	return err
 }
 
-// finish leaves a segment that is read to its end, if there is another one.
-// last is the last record that was written to it, 0 if that is not known.
-func (r *Reader) finish(last uint64) bool {
+// finish leaves a segment that is read to its end, at once, because an open file
+// keeps its space. last is the last record that was written to it, 0 if that is
+// not known.
+func (r *Reader) finish(last uint64) {
 	seg := r.seg
 	if !r.found && r.pending != nil && !r.blanks && !r.quiet {
 		bad := *r.pending
 		r.pending = nil
 		_ = r.Close()
 		r.dropAs(seg, bad)
-		return true
+		return
 	}
 	if r.pending != nil && !r.blanks {
 		r.mark(seg)
@@ -263,18 +265,14 @@ func (r *Reader) finish(last uint64) bool {
 	if last != 0 {
 		r.settle(last)
 	}
-	if r.l.segmentFor(r.at, r.last) == nil {
-		return false
-	}
 	_ = r.Close()
-	return true
 }
 
 // drop gives a segment up that can't be read.
 func (r *Reader) drop(seg *segment, reason DamageReason, err error) error {
 	if r.quiet {
 		if errors.Is(err, fs.ErrNotExist) { // delivered and removed meanwhile
-			r.at = seg.first
+			r.prev = seg
 			if last := r.l.maxSeq(seg); last != math.MaxUint64 {
 				r.last = max(r.last, last)
 			}
@@ -289,7 +287,7 @@ func (r *Reader) drop(seg *segment, reason DamageReason, err error) error {
 
 func (r *Reader) dropAs(seg *segment, d Damage) {
 	r.failCount = 0
-	r.at = seg.first
+	r.prev = seg
 	if d.Reason == DamageRecord {
 		d.Reason = DamageUnreadable
 	}
@@ -323,9 +321,10 @@ func (r *Reader) settle(upTo uint64) {
 		return // blanks are a reserve that was not given back
 	}
 	if d == nil {
-		d = &Damage{File: segmentName(max(r.at, 1)), Reason: DamageMissing}
-		if r.seg != nil {
-			d.File, d.Offset = r.seg.name, r.scan.pos
+		// It names the segment in which they should have been.
+		d = &Damage{File: segmentName(r.last + 1), Reason: DamageMissing}
+		if r.prev != nil {
+			d.File, d.Offset = r.prev.name, r.scan.pos
 		}
 	}
 	if upTo > r.last {

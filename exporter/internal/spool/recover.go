@@ -211,7 +211,7 @@ func (l *Log) recoverTail(pos position) (high uint64, err error) {
 		} else {
 			d.Offset, d.Bytes = 0, s.size
 			l.segments = l.segments[:n-1]
-			if s.size <= headerSize || t.starts == 0 {
+			if s.size <= headerSize || t.starts == 0 && pos.written < s.first {
 				err = l.removeSegment(s)
 			} else {
 				d.SetAsideAs, err = l.setAside(s.name)
@@ -284,7 +284,7 @@ func (l *Log) scanTail(s *segment) (tail, error) {
 		case err == nil:
 			t.last, t.lastTime, t.end, t.starts = rec.Seq, rec.Time, scan.pos, 0
 		case err == io.EOF:
-			if !scan.blank {
+			if !scan.blank && (scan.starts > 0 || !unfinished(f, t.end)) {
 				t.starts += max(1, scan.starts)
 			}
 			return t, nil
@@ -296,6 +296,14 @@ func (l *Log) scanTail(s *segment) (tail, error) {
 			return t, fmt.Errorf("spool: reading segment %s: %w", l.path(s.name), err)
 		}
 	}
+}
+
+// unfinished tells that what is at end is a record that was being copied when the
+// process was killed: its marker comes last. Nobody has heard of its number.
+func unfinished(f File, end int64) bool {
+	var mark [4]byte
+	n, err := f.ReadAt(mark[:], end)
+	return n == len(mark) && err == nil && mark == [4]byte{}
 }
 
 // cutTail ends a segment after its last record. If the file can't be cut, what

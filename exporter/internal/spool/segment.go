@@ -86,7 +86,9 @@ type segment struct {
 	size     int64  // up to here whole frames are written
 	synced   int64  // up to here an fsync covers it, or it is given up: see syncErr
 	last     uint64 // last record written here; 0 if none, or if not known
+	direct   bool   // writing is a copy; guarded by wmu
 	sealed   bool   // nothing more is written here
+	unlinked bool   // the name may be another segment's by now
 	damaged  bool   // set aside instead of removed
 	newborn  bool   // its name in the folder is not yet durable
 	syncedTo uint64 // last record an fsync covers

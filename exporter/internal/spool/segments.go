@@ -20,16 +20,16 @@ func (l *Log) limit(seg *segment, all bool) (limit int64, last uint64, end bool)
 	return max(limit, headerSize), seg.last, seg.sealed && limit >= seg.size
 }
 
-// segmentFor returns the segment to read after the one named at. If that is 0,
-// it is the one in which the record after acked lies.
-func (l *Log) segmentFor(at, acked uint64) *segment {
+// segmentFor returns the segment to read after prev. If that is nil, it is the
+// one in which the record after acked lies.
+func (l *Log) segmentFor(prev *segment, acked uint64) *segment {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, s := range l.segments {
-		if s.first <= at {
+		if prev != nil && (s == prev || s.first < prev.first) {
 			continue
 		}
-		if at == 0 && i+1 < len(l.segments) && l.segments[i+1].first <= acked+1 {
+		if prev == nil && i+1 < len(l.segments) && l.segments[i+1].first <= acked+1 {
 			continue
 		}
 		return s

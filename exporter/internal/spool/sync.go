@@ -47,6 +47,7 @@ func (l *Log) turn(segments bool) {
 	l.qmu.Unlock()
 	l.wmu.Lock()
 	l.flush()
+	l.mend()
 	l.wmu.Unlock()
 	if segments {
 		r.err = l.syncSegments()
@@ -269,6 +270,7 @@ func (l *Log) removeDead() {
 		}
 	}
 	if len(kept) < len(dead) {
+		l.probe.close() // its file must not keep the space
 		// A removal that a power cut undoes is done again by the next Open.
 		_ = l.opts.FS.SyncDir(l.opts.Dir)
 	}
@@ -286,10 +288,14 @@ func (l *Log) removeSegment(s *segment) error {
 	l.mu.Lock()
 	f := s.file
 	s.file = nil
-	damaged, size := s.damaged, s.size
+	damaged, size, unlinked := s.damaged, s.size, s.unlinked
 	l.mu.Unlock()
 	if f != nil {
 		_ = f.Close()
+	}
+	if unlinked {
+		l.used.Add(-size)
+		return nil
 	}
 	if damaged {
 		_, err := l.setAside(s.name)

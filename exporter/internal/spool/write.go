@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -55,6 +56,9 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		q.rec.Payload, q.seg = nil, seg
 		seq, last = seq+1, q.rec.Time
 		n++
+		if seg.direct {
+			break // gathering saves no system call
+		}
 	}
 	l.buf = buf
 
@@ -63,13 +67,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		l.seal(seg) // cuts it back: nothing is half kept
 		return n, l.writeFailed(now, err), err
 	}
-	if l.broken.err != nil {
-		l.opts.Logger.Info("spool writes again", "dir", l.opts.Dir)
-		l.mu.Lock()
-		l.stats.lastWriteErr = nil
-		l.mu.Unlock()
-	}
-	l.broken = backoff{}
+	l.mended()
 	l.nextSeq.Store(seq)
 	l.lastTime = last
 	l.publish(seg, int64(len(buf)), seq-1, last, n)
@@ -142,7 +140,7 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 			f.Close(), l.opts.FS.Remove(name))
 	}
 	// Without a reserve the segment grows write by write, which is slower.
-	_ = f.Reserve(min(l.opts.SegmentBytes, l.opts.MaxBytes-l.used.Load()))
+	seg.direct, _ = f.Reserve(min(l.opts.SegmentBytes, l.opts.MaxBytes-l.used.Load()))
 	seg.file, seg.size, seg.synced = f, headerSize, 0
 	l.used.Add(headerSize)
 	l.mu.Lock()
@@ -154,14 +152,24 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 
 // seal ends a segment: nothing is written to it any more. wmu is held.
 func (l *Log) seal(seg *segment) {
-	if l.active == seg {
-		l.active = nil
-		// A reserve that can't be given back is passed over as the zeros that
-		// it is.
-		_ = seg.file.Truncate(seg.size)
+	if l.active != seg {
+		return
+	}
+	l.active = nil
+	// A reserve that can't be given back is passed over as the zeros that it is.
+	_ = seg.file.Truncate(seg.size)
+	if seg.size == headerSize {
+		// Its name is the next number, as the next segment's will be. If it
+		// can't be removed it is set aside then.
+		_ = l.opts.FS.Remove(l.path(seg.name))
 	}
 	l.mu.Lock()
 	seg.sealed = true
+	if seg.size == headerSize {
+		l.segments = slices.Delete(slices.Clone(l.segments), len(l.segments)-1, len(l.segments))
+		seg.unlinked = true
+		l.dead = append(l.dead, seg)
+	}
 	l.mu.Unlock()
 	l.reader.visible()
 }
@@ -179,6 +187,38 @@ func (l *Log) writeFailed(now time.Time, err error) Reason {
 	l.stats.lastWriteErr = err
 	l.mu.Unlock()
 	return reason
+}
+
+// mended notes that the disk takes writes. wmu is held.
+func (l *Log) mended() {
+	if l.broken.err == nil {
+		return
+	}
+	l.broken = backoff{}
+	l.mu.Lock()
+	l.stats.lastWriteErr = nil
+	l.mu.Unlock()
+	l.opts.Logger.Info("spool writes again", "dir", l.opts.Dir)
+}
+
+// mend does what an Append would to find out whether there is room again, so that
+// Health can tell without one. wmu is held.
+func (l *Log) mend() {
+	l.mu.Lock()
+	full := l.full
+	l.mu.Unlock()
+	if full {
+		l.makeRoom()
+	}
+	now := l.opts.Now()
+	if l.broken.err == nil || l.broken.closedAt(now) || l.active != nil {
+		return
+	}
+	if _, err := l.newSegment(now); err != nil {
+		l.writeFailed(now, err)
+		return
+	}
+	l.mended()
 }
 
 func classify(err error) Reason {
