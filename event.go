@@ -127,7 +127,8 @@ func (e *Event) WalkFields(f func(Field, attribute.Value) bool) bool {
 	str := func(field Field, value string) bool {
 		return value == "" || f(field, attribute.StringValue(value))
 	}
-	return str(FieldUserID, e.User.ID) &&
+	return (!e.ClientAddress.IsValid() || f(FieldClientAddress, attribute.StringValue(e.ClientAddress.String()))) &&
+		str(FieldUserID, e.User.ID) &&
 		str(FieldUserFullName, e.User.FullName) &&
 		str(FieldUserEmail, e.User.Email) &&
 		str(FieldTargetUserID, e.Target.ID) &&
@@ -135,7 +136,6 @@ func (e *Event) WalkFields(f func(Field, attribute.Value) bool) bool {
 		str(FieldTargetUserEmail, e.Target.Email) &&
 		str(FieldSignInName, e.SignIn.Name) &&
 		str(FieldSignInOutcome, string(e.SignIn.Outcome)) &&
-		(!e.ClientAddress.IsValid() || f(FieldClientAddress, attribute.StringValue(e.ClientAddress.String()))) &&
 		str(FieldInterface, string(e.Interface)) &&
 		str(FieldMethod, e.Method) &&
 		str(FieldMethodOriginal, e.MethodOriginal) &&

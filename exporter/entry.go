@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -76,7 +77,14 @@ func (e *encoder) event(ev *adminsessions.Event, sc trace.SpanContext) {
 	sev := ev.Severity()
 	e.fields(ev.Observed, int(sev), sev.String(), sc.TraceID(), sc.SpanID(), sc.TraceFlags())
 	e.scope(adminsessions.ScopeName, adminsessions.Version)
-	ev.WalkFields(e.field)
+	rest := *ev
+	if ev.ClientAddress.IsValid() {
+		// WalkFields has it first, too, but must make a string of it.
+		e.scratch = ev.ClientAddress.AppendTo(e.scratch[:0])
+		e.named(adminsessions.KeyClientAddress, fieldNames[adminsessions.FieldClientAddress], view(e.scratch))
+		rest.ClientAddress = netip.Addr{}
+	}
+	rest.WalkFields(e.field)
 	for _, kv := range ev.Attributes {
 		e.add(kv)
 	}
