@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -364,9 +365,7 @@ func TestTrafficIsPlausible(t *testing.T) {
 		if r.Header.Get("X-Forwarded-For") == "" {
 			t.Error("a request does not say whom it is for")
 		}
-		for name, values := range rec.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), rec.Header())
 		w.WriteHeader(rec.Code)
 		_, _ = rec.Body.WriteTo(w)
 	}))

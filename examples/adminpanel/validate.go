@@ -45,15 +45,15 @@ func (c *client) clean() faults {
 	}
 	text("name", &c.Name, true, 80)
 	text("company", &c.Company, false, 80)
-	text("email", &c.Email, true, 120)
+	text("email", &c.Email, false, 120)
 	text("phone", &c.Phone, false, 30)
 	text("city", &c.City, false, 60)
 	text("notes", &c.Notes, false, 2000)
-	if _, err := mail.ParseAddress(c.Email); err != nil && wrong["email"] == "" {
+	if _, err := mail.ParseAddress(c.Email); c.Email != "" && err != nil && wrong["email"] == "" {
 		wrong["email"] = "is not an e-mail address"
 	}
 	c.Country = strings.ToUpper(strings.TrimSpace(c.Country))
-	if !countryCode.MatchString(c.Country) {
+	if c.Country != "" && !countryCode.MatchString(c.Country) {
 		wrong["country"] = "must be a two-letter country code, such as PL"
 	}
 	if c.Status == "" {
@@ -61,6 +61,9 @@ func (c *client) clean() faults {
 	}
 	if !slices.Contains(statuses, c.Status) {
 		wrong["status"] = "must be active, suspended or closed"
+	}
+	if c.Plan == "" {
+		c.Plan = plans[0].Name
 	}
 	at := slices.IndexFunc(plans, func(p plan) bool { return p.Name == c.Plan })
 	if at < 0 {
