@@ -130,6 +130,7 @@ func TestSchemeAndHostAsTheClientSawThem(t *testing.T) {
 		{"a scheme that is none", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Proto": "javascript"}, "http://panel.internal/x"},
 		{"Forwarded", Forwarded, "10.0.0.1:1", map[string]string{"Forwarded": `for=192.0.2.7;proto=https;host="demo.example:8443"`}, "https://demo.example:8443/x"},
 		{"Forwarded of two proxies", Forwarded, "10.0.0.1:1", map[string]string{"Forwarded": `for=1.1.1.1;host=evil.example, for=192.0.2.7;proto=https;host=demo.example, for=10.0.0.2;proto=http`}, "https://demo.example/x"},
+		{"a host that is none", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Host": "demo.example/admin?x="}, "http://panel.internal/x"},
 		{"a host with user-info", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Host": "user:pass@demo.example"}, "http://demo.example/x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,9 +17,10 @@ const (
 	MaxKeyBytes       = 64   // a key given to Annotate; a longer one is refused
 	MaxHeaderBytes    = 512
 	MaxFormFieldBytes = 256
-	// MaxAttributes is the number of an application's attributes in one record.
-	// Loki takes 128 names in an entry, and some 30 are ours.
-	MaxAttributes = 64
+	// MaxAttributes is the number of an application's attributes in one record,
+	// recorded headers and form fields among them. Loki takes 64 KiB of metadata
+	// in an entry.
+	MaxAttributes = 32
 	// MaxFormBytes is how much of a request's body is kept to find the form
 	// fields asked for with WithFormFields.
 	MaxFormBytes = 64 << 10

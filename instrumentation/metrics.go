@@ -18,10 +18,10 @@ const (
 
 // Reasons for which a detail is missing from a record.
 const (
-	detailLate    = "late"    // given after the request had ended
-	detailKey     = "key"     // an attribute's key is empty, too long or not free
-	detailTooMany = "toomany" // more than MaxAttributes
-	detailForm    = "form"    // a form field could not be read
+	detailLate    = "late"     // given after the request had ended
+	detailKey     = "key"      // an attribute's key is empty, too long or not free
+	detailTooMany = "too_many" // more than MaxAttributes
+	detailForm    = "form"     // a form field could not be read
 )
 
 // metrics are the middleware's counters. Every series exists from the start.

@@ -173,7 +173,7 @@ func TestMetrics(t *testing.T) {
 adminsessions_instrumentation_details_refused_total{reason="form"} 0
 adminsessions_instrumentation_details_refused_total{reason="key"} 0
 adminsessions_instrumentation_details_refused_total{reason="late"} 1
-adminsessions_instrumentation_details_refused_total{reason="toomany"} 0
+adminsessions_instrumentation_details_refused_total{reason="too_many"} 0
 # HELP adminsessions_instrumentation_fields_truncated_total Fields of records that were cut to their limits.
 # TYPE adminsessions_instrumentation_fields_truncated_total counter
 adminsessions_instrumentation_fields_truncated_total 1

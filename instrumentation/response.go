@@ -103,6 +103,10 @@ func (s *scope) noteHeader(code int) {
 	s.wroteHeader = true
 	s.status = code
 	s.goneAtHeader = s.ctx.Err() != nil
+	// A proxying handler adds the headers of the answer it passes on to ours.
+	if name := s.m.requestIDHeader; name != "" && len(s.rw.Header()[name]) > 1 {
+		s.rw.Header()[name] = s.requestID[:]
+	}
 }
 
 func (s *scope) noteImplicit() {

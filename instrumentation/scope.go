@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -286,7 +287,7 @@ func routeOf(pattern string) string {
 // cut.
 func (m *middleware) bounded(e *adminsessions.Event, key, value string, limit int) string {
 	value, cut := clean(value, limit)
-	if cut {
+	if cut && !slices.Contains(e.Truncated, key) {
 		e.Truncated = append(e.Truncated, key)
 	}
 	return value

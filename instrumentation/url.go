@@ -18,11 +18,11 @@ func (d *redaction) appendURL(b []byte, r *http.Request, o *origin) []byte {
 		b = append(b, "http"...)
 	}
 	b = append(b, "://"...)
-	host := o.host
-	if host == "" {
-		host = r.Host
+	host := o.host[strings.LastIndexByte(o.host, '@')+1:]
+	if !isHost(host) {
+		host = r.Host[strings.LastIndexByte(r.Host, '@')+1:]
 	}
-	b = append(b, host[strings.LastIndexByte(host, '@')+1:]...)
+	b = append(b, host...)
 	if r.URL.Opaque != "" {
 		b = append(b, '/')
 		b = d.appendURLText(b, r.URL.Opaque)
@@ -34,4 +34,16 @@ func (d *redaction) appendURL(b []byte, r *http.Request, o *origin) []byte {
 		b = d.appendQuery(b, r.URL.RawQuery)
 	}
 	return b
+}
+
+// isHost reports whether a forwarded host can be one, with or without a port.
+// net/http has seen to it for the Host header.
+func isHost(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !isLower(c) && !isUpper(c) && (c < '0' || c > '9') && strings.IndexByte("-._~:[]", c) < 0 {
+			return false
+		}
+	}
+	return s != ""
 }

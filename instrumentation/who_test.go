@@ -7,6 +7,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -247,6 +249,19 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("header %v, id %q", w.Header(), e.RequestID)
 		}
 	})
+}
+
+func TestAProxyingHandlerDoesNotDoubleTheRequestID(t *testing.T) {
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X-Request-Id", "theirs") }))
+	defer backend.Close()
+	target, err := url.Parse(backend.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, w := record(t, httputil.NewSingleHostReverseProxy(target), httptest.NewRequest("GET", "/", nil))
+	if got := w.Header().Values("X-Request-Id"); len(got) != 1 || got[0] != e.RequestID {
+		t.Errorf("X-Request-Id %q, recorded %q", got, e.RequestID)
+	}
 }
 
 func TestHeadersAndForms(t *testing.T) {

@@ -105,6 +105,7 @@ func otelOptions() []otelhttp.Option {
 func ours(tb testing.TB, p log.LoggerProvider, opts ...instrumentation.Option) http.Handler {
 	opts = append(opts,
 		instrumentation.WithLoggerProvider(p),
+		instrumentation.WithLogger(slog.New(failing{slog.DiscardHandler, tb})),
 		instrumentation.WithAdmin(func(*http.Request) adminsessions.User {
 			return adminsessions.User{ID: userID, FullName: fullName, Email: email}
 		}))
@@ -113,6 +114,19 @@ func ours(tb testing.TB, p log.LoggerProvider, opts ...instrumentation.Option) h
 		tb.Fatal(err)
 	}
 	return mw(panel())
+}
+
+// failing fails the benchmark when something is logged: a record that is lost
+// is not a record that is cheap.
+type failing struct {
+	slog.Handler
+	tb testing.TB
+}
+
+func (failing) Enabled(context.Context, slog.Level) bool { return true }
+func (f failing) Handle(_ context.Context, r slog.Record) error {
+	f.tb.Error(r.Message)
+	return nil
 }
 
 // discard is a sink that does nothing: what remains is the middleware's own.
