@@ -1,6 +1,7 @@
 package viewer
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -86,7 +87,9 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	window := v.rng.window(v.now(h.config.Now))
-	n, err := h.count(r.Context(), &v, h.me(r), window)
+	ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
+	defer cancel()
+	n, err := h.count(ctx, &v, h.me(r), window)
 	if err != nil {
 		h.writeError(w, r, err)
 		return

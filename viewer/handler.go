@@ -34,7 +34,8 @@ type Handler struct {
 // NewHandler returns the page for one trail. It fails on a configuration that
 // cannot work, naming the field; it does not wait for Loki, which may come
 // later. The handler may serve many requests at once and needs no closing: what
-// it still asks Loki when a request is over ends within QueryTimeout.
+// it still asks Loki when a request is over ends within four times
+// QueryTimeout.
 func NewHandler(c Config) (*Handler, error) {
 	c, client, err := c.withDefaults()
 	if err != nil {
@@ -43,9 +44,9 @@ func NewHandler(c Config) (*Handler, error) {
 	h := &Handler{
 		config:  c,
 		store:   &trail.Store{Client: client, Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
-		counts:  newMemo[int64](&c),
-		running: newMemo[[]trail.Event](&c),
-		online:  newMemo[[]trail.Presence](&c),
+		counts:  newMemo[int64](c.Now, 4*c.QueryTimeout),
+		running: newMemo[[]trail.Event](c.Now, c.QueryTimeout),
+		online:  newMemo[[]trail.Presence](c.Now, c.QueryTimeout),
 		mux:     http.NewServeMux(),
 	}
 	if h.locales, err = loadLocales(); err != nil {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func TestFaultsOfLoki(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			loki := newFakeLoki(t, test.loki)
-			var log bytes.Buffer
+			var log lockedBuffer
 			h := newTestHandler(t, loki.URL, func(c *Config) {
 				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				if name == "no answer" {
@@ -173,6 +174,24 @@ func TestFaultsOfLoki(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lockedBuffer takes the log of goroutines that may outlive the request.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestLokiAway(t *testing.T) {

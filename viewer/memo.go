@@ -10,6 +10,9 @@ import (
 // five times as long as it took. So a page that is refreshed every two seconds
 // by many keeps Loki busy with them a sixth of the time at most.
 //
+// So are failures: what Loki could not answer in half a minute it is not asked
+// again at once.
+//
 // A question that is being answered is not asked again meanwhile, and goes on
 // when who asked goes away, for the next who asks, until its time is over.
 type memo[T any] struct {
@@ -33,8 +36,8 @@ type answer[T any] struct {
 // maxAnswers bounds what is remembered; then what is oldest is forgotten.
 const maxAnswers = 256
 
-func newMemo[T any](c *Config) *memo[T] {
-	return &memo[T]{now: c.Now, timeout: c.QueryTimeout, answers: make(map[string]*answer[T])}
+func newMemo[T any](now func() time.Time, timeout time.Duration) *memo[T] {
+	return &memo[T]{now: now, timeout: timeout, answers: make(map[string]*answer[T])}
 }
 
 // get returns the answer to the question key, which ask finds. If that takes
@@ -48,9 +51,12 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 		a = &answer[T]{}
 		m.answers[key] = a
 	}
-	if a.known && m.now().Before(a.until) {
+	if m.now().Before(a.until) {
 		defer m.mu.Unlock()
-		return a.value, nil
+		if a.known {
+			return a.value, nil
+		}
+		return a.value, a.err
 	}
 	if a.asking == nil {
 		a.asking = make(chan struct{})
@@ -67,12 +73,14 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err == nil {
-		err = a.err
-	} else if a.known {
-		err = nil
+	switch {
+	case err == nil:
+		return a.value, a.err
+	case a.known:
+		return a.value, nil
+	default:
+		return a.value, err
 	}
-	return a.value, err
 }
 
 func (m *memo[T]) ask(ctx context.Context, a *answer[T], ask func(context.Context) (T, error)) {
@@ -84,8 +92,9 @@ func (m *memo[T]) ask(ctx context.Context, a *answer[T], ask func(context.Contex
 
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if a.err = err; err == nil {
-		a.value, a.known, a.until = value, true, end.Add(5*end.Sub(start))
+	a.until, a.err = end.Add(5*end.Sub(start)), err
+	if err == nil {
+		a.value, a.known = value, true
 	}
 	close(a.asking)
 	a.asking = nil

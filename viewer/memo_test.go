@@ -25,7 +25,7 @@ func slowly(asked *atomic.Int64, takes time.Duration) func(context.Context) (int
 
 func TestMemo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemo[int](&Config{Now: time.Now, QueryTimeout: time.Minute})
+		m := newMemo[int](time.Now, time.Minute)
 		var asked atomic.Int64
 		ask := slowly(&asked, time.Second)
 		get := func(wait time.Duration) (int, error) {
@@ -52,13 +52,21 @@ func TestMemo(t *testing.T) {
 		if n, err := get(time.Minute); n != 2 || err != nil || asked.Load() != 2 {
 			t.Errorf("%d, %v, asked %d times; want the new answer", n, err, asked.Load())
 		}
-		// An error is not remembered.
+		// A failure is remembered like an answer.
 		failure := errors.New("failed")
-		time.Sleep(time.Minute)
-		if _, err := m.get(t.Context(), "key", func(context.Context) (int, error) { return 0, failure }); !errors.Is(err, failure) {
-			t.Errorf("%v, want the failure", err)
+		failed := 0
+		for range 3 {
+			_, err := m.get(t.Context(), "failing", func(context.Context) (int, error) {
+				failed++
+				time.Sleep(time.Second)
+				return 0, failure
+			})
+			if !errors.Is(err, failure) || failed != 1 {
+				t.Errorf("%v after %d questions, want the failure of the first", err, failed)
+			}
 		}
-		if n, err := get(time.Minute); n != 3 || err != nil {
+		time.Sleep(5 * time.Second)
+		if n, err := m.get(t.Context(), "failing", ask); n != 3 || err != nil {
 			t.Errorf("%d, %v; want it asked again", n, err)
 		}
 		// A question ends when its time is over, even if nobody waits for it.
@@ -74,7 +82,7 @@ func TestMemo(t *testing.T) {
 }
 
 func TestMemoIsBounded(t *testing.T) {
-	m := newMemo[int](&Config{Now: time.Now, QueryTimeout: time.Minute})
+	m := newMemo[int](time.Now, time.Minute)
 	for i := range 3 * maxAnswers {
 		_, err := m.get(t.Context(), strconv.Itoa(i), func(context.Context) (int, error) { return i, nil })
 		if err != nil {

@@ -30,6 +30,8 @@ type pageData struct {
 	Online  *online
 	// Count is the number of events on all pages, -1 if it is not known.
 	Count int64
+	// Counting is set if it is still being counted.
+	Counting bool
 	// Progress is the part done of a search, 0 to 1000.
 	Progress int
 }
@@ -47,6 +49,9 @@ const (
 	onlineWait = time.Second
 	// quiet is how long a search may take before the page shows its progress.
 	quiet = 300 * time.Millisecond
+	// countWait is how long the end of the page waits for the total. Counting
+	// goes on, and the next page that asks has it.
+	countWait = 3 * time.Second
 )
 
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
@@ -113,10 +118,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		out.show("results")
 		out.flush()
 		if p.Count = p.Result.total; p.Count < 0 && p.Problem == nil && p.Result.reached.IsZero() {
-			if p.Count, err = h.count(ctx, p.V, p.Me, p.Result.window); err != nil {
-				p.Count = -1
-				h.config.Logger.WarnContext(ctx, "counting the events of a view failed; the page shows no total", "error", err)
-			}
+			p.Count, p.Counting = h.askCount(ctx, p)
 		}
 		out.show("count")
 	}
@@ -146,6 +148,22 @@ func (h *Handler) whoIsOnline(ctx context.Context, now time.Time) ([]trail.Prese
 func onlineWindow(now time.Time) trail.Window {
 	to := now.Truncate(time.Millisecond)
 	return trail.Window{From: to.Add(-onlineWithin), To: to}
+}
+
+// askCount counts the events on all pages of the view, -1 if that fails or is
+// still going on.
+func (h *Handler) askCount(ctx context.Context, p *pageData) (n int64, counting bool) {
+	ctx, cancel := context.WithTimeout(ctx, countWait)
+	defer cancel()
+	n, err := h.count(ctx, p.V, p.Me, p.Result.window)
+	switch {
+	case err == nil:
+		return n, false
+	case errors.Is(err, ctx.Err()):
+		return -1, true
+	}
+	h.config.Logger.WarnContext(ctx, "counting the events of a view failed; the page shows no total", "error", err)
+	return -1, false
 }
 
 // problem is an error as the page shows it: without a word of Loki's.
@@ -180,7 +198,13 @@ func classify(err error) (kind string, status int) {
 		return "bad_request", http.StatusBadRequest
 	}
 	failure, ok := errors.AsType[*trail.Error](err)
-	if !ok {
+	switch {
+	case ok:
+	case errors.Is(err, context.DeadlineExceeded):
+		failure = &trail.Error{Kind: trail.TooBroad}
+	case errors.Is(err, context.Canceled):
+		failure = &trail.Error{Kind: trail.Canceled}
+	default:
 		failure = &trail.Error{Kind: trail.Misconfigured}
 	}
 	switch failure.Kind {

@@ -416,6 +416,8 @@ func (p *pageData) CountText() string {
 		return l.T("count.none", "0")
 	case n == 0:
 		return l.T("count.none", l.Number(p.Count))
+	case p.Counting:
+		return l.T("count.pending", l.Number(first), l.Number(last))
 	case p.Count < 0:
 		return l.T("count.many", l.Number(first), l.Number(last))
 	default:

@@ -106,7 +106,8 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 	return r, nil
 }
 
-// count is how many events the view has on all its pages.
+// count is how many events the view has on all its pages. Counting goes on when
+// ctx is done, for the next who asks.
 func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
 	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (int64, error) {
 		return h.store.Count(ctx, v.filter(me), w)
