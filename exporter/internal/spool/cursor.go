@@ -17,9 +17,10 @@ const (
 	cursorMark = "ADMCUR\x00\x01"
 
 	slotSize    = 128  // a slot lies within one sector
-	slotStride  = 4096 // the two slots lie in different blocks
+	slotStride  = 4096 // the slots lie in different blocks
 	slotCRC     = slotSize - 4
-	cursorBytes = 2 * slotStride
+	slots       = 3
+	cursorBytes = slots * slotStride
 )
 
 // position is what the cursor file remembers.
@@ -33,17 +34,21 @@ type position struct {
 	clean    bool   // the log was closed properly and nothing was written since
 }
 
-// cursor is the cursor file: two slots that are overwritten in place by turns,
-// each with a generation and a checksum. An update is one write of 128 bytes and
-// needs no disk space, so it works on a full disk; whichever write a crash tears,
-// the slot before it is whole.
+// cursor is the cursor file: three slots that are overwritten in place, each with
+// a generation and a checksum. An update is one write of 128 bytes and needs no
+// disk space, so it works on a full disk. It never hits the newest slot, which a
+// killed process leaves, nor the newest one that is synced, which a power cut
+// leaves.
 type cursor struct {
-	mu    sync.Mutex
-	file  File
-	gen   uint64
-	pos   position
-	dirty int   // slots written since the last sync
-	err   error // of the last write
+	mu       sync.Mutex
+	file     File
+	gen      uint64
+	pos      position
+	newest   int   // slot
+	synced   int   // slot
+	dirty    int   // slots written since the last sync
+	doubtful bool  // the last sync failed
+	err      error // of the last write
 }
 
 func (p *position) encode(gen uint64) []byte {
@@ -82,64 +87,50 @@ func parseSlot(b []byte) (p position, gen uint64, ok bool) {
 	}, le.Uint64(b[8:]), true
 }
 
-// readCursor returns the newest whole slot. ok is false if there is none; bad
-// tells what is wrong, nil if nothing is.
-func readCursor(fsys FS, dir string) (p position, gen uint64, ok bool, bad *Damage, err error) {
+// found is what is in a cursor file.
+type found struct {
+	position
+	gen  uint64
+	slot int     // the newest whole one
+	ok   bool    // there is one
+	bad  *Damage // nil if all are whole
+}
+
+func readCursor(fsys FS, dir string) (found, error) {
+	var c found
 	f, err := fsys.OpenFile(filepath.Join(dir, cursorName), os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return position{}, 0, false, &Damage{File: cursorName, Reason: DamageCursor, Err: err}, nil
+		c.bad = &Damage{File: cursorName, Reason: DamageCursor, Err: err}
+		return c, nil
 	}
 	if err != nil {
-		return position{}, 0, false, nil, fmt.Errorf("spool: opening the cursor: %w", err)
+		return c, fmt.Errorf("spool: opening the cursor: %w", err)
 	}
 	defer f.Close()
-	for i := range int64(2) {
+	for i := range slots {
 		b := make([]byte, slotSize)
-		n, err := f.ReadAt(b, i*slotStride)
+		at := int64(i) * slotStride
+		n, err := f.ReadAt(b, at)
 		if err == io.EOF {
 			err = nil
 		}
-		sp, sgen, sok := parseSlot(b[:n])
-		if err != nil || !sok || sgen%2 != uint64(i) {
-			bad = &Damage{File: cursorName, Offset: i * slotStride, Bytes: slotSize, Reason: DamageCursor, Err: err}
-			continue
-		}
-		if !ok || sgen > gen {
-			p, gen, ok = sp, sgen, true
+		p, gen, ok := parseSlot(b[:n])
+		if err != nil || !ok {
+			c.bad = &Damage{File: cursorName, Offset: at, Bytes: slotSize, Reason: DamageCursor, Err: err}
+		} else if !c.ok || gen > c.gen {
+			c.position, c.gen, c.slot, c.ok = p, gen, i, true
 		}
 	}
-	return p, gen, ok, bad, nil
+	return c, nil
 }
 
-// openCursor opens the cursor file for p, making a new one if there is none that
-// is whole, and makes both slots durable.
-func openCursor(fsys FS, dir string, p position, gen uint64, intact bool) (*cursor, error) {
+// openCursor opens the cursor file for p, making a new one if was has no whole
+// slot, and makes p durable.
+func openCursor(fsys FS, dir string, was found, p position) (*cursor, error) {
 	name := filepath.Join(dir, cursorName)
-	c := &cursor{pos: p, gen: gen}
-	if !intact {
-		// A new file beside the old one, so that a crash here leaves one of
-		// the two.
-		tmp := name + ".tmp"
-		f, err := fsys.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, fmt.Errorf("spool: making the cursor: %w", err)
-		}
-		c.file = f
-		_, err = f.WriteAt(make([]byte, cursorBytes), 0)
-		if err == nil {
-			err = c.writeBoth()
-		}
-		if err == nil {
-			err = f.Sync()
-		}
-		err = errors.Join(err, f.Close())
-		if err == nil {
-			err = fsys.Rename(tmp, name)
-		}
-		if err == nil {
-			err = fsys.SyncDir(dir)
-		}
-		if err != nil {
+	c := &cursor{pos: p, gen: was.gen, newest: was.slot, synced: was.slot}
+	if !was.ok {
+		if err := c.create(fsys, dir); err != nil {
 			return nil, fmt.Errorf("spool: making the cursor: %w", err)
 		}
 	}
@@ -148,8 +139,12 @@ func openCursor(fsys FS, dir string, p position, gen uint64, intact bool) (*curs
 		return nil, fmt.Errorf("spool: opening the cursor: %w", err)
 	}
 	c.file = f
-	if intact {
-		err = c.writeBoth()
+	if was.ok {
+		// The newest slot first, then the other two: at no time do fewer than
+		// one whole and durable slot know what was known.
+		if err = f.Sync(); err == nil {
+			err = errors.Join(c.write(), c.write())
+		}
 		if err == nil {
 			err = f.Sync()
 		}
@@ -157,8 +152,34 @@ func openCursor(fsys FS, dir string, p position, gen uint64, intact bool) (*curs
 			return nil, errors.Join(fmt.Errorf("spool: writing the cursor: %w", err), f.Close())
 		}
 	}
-	c.dirty = 0
+	c.dirty, c.synced = 0, c.newest
 	return c, nil
+}
+
+// create makes a new file beside the old one, so that a crash leaves one of the
+// two.
+func (c *cursor) create(fsys FS, dir string) error {
+	name := filepath.Join(dir, cursorName)
+	f, err := fsys.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	c.file = f
+	_, err = f.WriteAt(make([]byte, cursorBytes), 0)
+	if err == nil {
+		err = c.writeAll()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fsys.Rename(name+".tmp", name)
+	}
+	if err == nil {
+		err = fsys.SyncDir(dir)
+	}
+	return err
 }
 
 // update changes the position and writes it.
@@ -170,37 +191,58 @@ func (c *cursor) update(change func(*position)) error {
 }
 
 func (c *cursor) write() error {
-	gen := c.gen + 1
-	if _, err := c.file.WriteAt(c.pos.encode(gen), int64(gen%2)*slotStride); err != nil {
-		// The slot may be torn now; the next write must hit the same one, so
-		// that the other stays whole.
+	slot := 0
+	for slot == c.newest || slot == c.synced {
+		slot++
+	}
+	if err := c.writeSlot(slot); err != nil {
+		// It may be torn now; it is not the newest, and so the next one to be
+		// written.
+		return err
+	}
+	c.newest = slot
+	return nil
+}
+
+func (c *cursor) writeSlot(slot int) error {
+	if _, err := c.file.WriteAt(c.pos.encode(c.gen+1), int64(slot)*slotStride); err != nil {
 		c.err = fmt.Errorf("writing the cursor: %w", err)
 		return c.err
 	}
-	c.gen = gen
+	c.gen++
 	c.dirty++
 	c.err = nil
 	return nil
 }
 
-func (c *cursor) writeBoth() error {
-	if err := c.write(); err != nil {
-		return err
+// writeAll writes every slot, the newest whole one last.
+func (c *cursor) writeAll() error {
+	newest := c.newest
+	for i := range slots {
+		slot := (newest + 1 + i) % slots
+		if err := c.writeSlot(slot); err != nil {
+			return err
+		}
+		c.newest = slot
 	}
-	return c.write()
+	return nil
 }
 
 // sync makes the position durable and returns it. After a failed fsync nothing
-// is assumed about the slots: both are written anew before the next one.
+// is assumed about the slots: all are written anew before the next one.
 func (c *cursor) sync() (position, error) {
 	c.mu.Lock()
 	if c.err != nil {
-		if err := c.writeBoth(); err != nil {
+		again := c.write
+		if c.doubtful {
+			again = c.writeAll
+		}
+		if err := again(); err != nil {
 			c.mu.Unlock()
 			return position{}, err
 		}
 	}
-	p, dirty := c.pos, c.dirty
+	p, dirty, newest := c.pos, c.dirty, c.newest
 	c.mu.Unlock()
 	if dirty == 0 {
 		return p, nil
@@ -208,11 +250,12 @@ func (c *cursor) sync() (position, error) {
 	err := c.file.Sync()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
+	if c.doubtful = err != nil; c.doubtful {
 		c.err = fmt.Errorf("syncing the cursor: %w", err)
 		return position{}, c.err
 	}
 	c.dirty -= dirty
+	c.synced = newest
 	return p, nil
 }
 

@@ -216,7 +216,7 @@ func TestEveryByteOfTheCursorFlipped(t *testing.T) {
 		o := b.reopen(t, func(files map[string][]byte) { files[cursorName][at] ^= 0x55 })
 		what := fmt.Sprintf("cursor byte %d", at)
 		o.want(what)
-		inSlot := at < slotSize || at >= slotStride && at < slotStride+slotSize
+		inSlot := at%slotStride < slotSize
 		if inSlot != o.reported(cursorName, at) {
 			t.Fatalf("%s: reported %v", what, o.damage)
 		}

@@ -58,7 +58,7 @@
 // delivered all the same, and the log goes on in a new file. (TestEveryCallFails,
 // TestFailedFsyncIsNotTriedAgain, TestSegmentCutBySomeoneElse)
 //
-// The spool's files take at most Options.MaxBytes, and 8 KiB for the cursor. One
+// The spool's files take at most Options.MaxBytes, and 12 KiB for the cursor. One
 // process at a time has the folder. Open reads the cursor, the list of files and
 // the newest segment, however large the backlog. Neither appending nor reading
 // allocates. (TestFullDropAndItsGap, TestFullBlock, TestOneProcessPerFolder,
@@ -122,13 +122,14 @@
 // The active segment's space is allocated ahead and the file is mapped where the
 // system can; so it ends in zeros. A sealed one is cut to its length.
 //
-// The cursor has two slots of 128 bytes, at 0 and 4096. They are overwritten in
-// place by turns, which needs no disk space; the one with the higher generation and
-// a good checksum counts. A crash can tear only the one being written. Each has
-// the identity and the secret once more.
+// The cursor has three slots of 128 bytes, at 0, 4096 and 8192. They are overwritten
+// in place, which needs no disk space; the one with the highest generation and a
+// good checksum counts. Neither that one nor the newest one that is synced is ever
+// the next to be written, so neither a killed process nor a power cut takes both.
+// Each has the identity and the secret once more.
 //
 //	 0  "ADMCUR" 0 1   8
-//	 8  generation     8  slot = generation mod 2
+//	 8  generation     8
 //	16  identity      16
 //	32  secret         8
 //	40  acknowledged   8

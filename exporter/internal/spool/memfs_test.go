@@ -242,7 +242,14 @@ func (m *memFS) SyncDir(name string) error {
 	return err
 }
 
-func (m *memFS) Free(string) (int64, error) { return m.room, nil }
+func (m *memFS) Free(string) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.room == 0 {
+		return 1 << 40, nil
+	}
+	return max(0, m.room-m.used()), nil
+}
 
 func (m *memFS) Lock(name string) (io.Closer, error) {
 	leave, err := m.enter("lock", name)

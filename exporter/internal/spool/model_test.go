@@ -474,7 +474,7 @@ func (h *history) damage() {
 func (h *history) forgive(name string, first uint64, before []byte, from, to int) {
 	var s scanner
 	s.reset(bytes.NewReader(before), h.l.ident.secret.key(first), headerSize, int64(len(before)), first, ^uint64(0))
-	pos, _, _, _, _ := readCursor(h.fs, h.o.Dir)
+	pos, _ := readCursor(h.fs, h.o.Dir)
 	for {
 		rec, err := s.next()
 		if err != nil {
@@ -498,7 +498,7 @@ func (h *history) damageCursor() {
 	f := h.fs.file(cursorName)
 	switch h.rnd.IntN(3) {
 	case 0: // one slot, any byte
-		at := h.rnd.IntN(slotSize) + slotStride*h.rnd.IntN(2)
+		at := h.rnd.IntN(slotSize) + slotStride*h.rnd.IntN(slots)
 		h.fs.damage(cursorName, func(b []byte) []byte { b[at] ^= 0x55; return b })
 		h.note("damage cursor at %d", at)
 	case 1:

@@ -26,10 +26,11 @@ func OpenReadOnly(dir string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	pos, _, ok, _, err := readCursor(o.FS, dir)
+	was, err := readCursor(o.FS, dir)
 	if err != nil {
 		return nil, err
 	}
+	pos, ok := was.position, was.ok
 	l := &Log{opts: o}
 	if err := l.list(); err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ const (
 	DamageMissing DamageReason = "missing"
 	// DamageHeader: a segment's header is damaged; its records are not.
 	DamageHeader DamageReason = "segment_header"
-	// DamageCursor: the cursor file, or one of its two copies, is damaged or
+	// DamageCursor: the cursor file, or one of its three slots, is damaged or
 	// gone. Records may be read twice; none is skipped.
 	DamageCursor DamageReason = "cursor"
 	// DamageUnreadable: a segment file that can't be read, or holds nothing

@@ -56,17 +56,18 @@ func load(o Options) (*Log, error) {
 
 // recover brings the log to the state in which the last process left it.
 func (l *Log) recover() error {
-	pos, gen, ok, bad, err := readCursor(l.opts.FS, l.opts.Dir)
+	was, err := readCursor(l.opts.FS, l.opts.Dir)
 	if err != nil {
 		return err
 	}
+	pos := was.position
 	if err := l.list(); err != nil {
 		return err
 	}
-	if bad != nil && (ok || len(l.segments) > 0) {
-		l.report(*bad)
+	if was.bad != nil && (was.ok || len(l.segments) > 0) {
+		l.report(*was.bad)
 	}
-	if !ok {
+	if !was.ok {
 		if pos, err = l.withoutCursor(); err != nil {
 			return err
 		}
@@ -95,7 +96,7 @@ func (l *Log) recover() error {
 	}
 
 	pos.high, pos.written, pos.lastTime, pos.clean = high, max(pos.written, l.last), l.lastTime, false
-	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, pos, gen, ok)
+	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos)
 	return err
 }
 

@@ -20,8 +20,8 @@ const (
 // secret is random, made with the log. See frameKey.
 type secret [8]byte
 
-// identity is what all files of one log share. Every segment header and both
-// copies of the cursor carry it, so that no single damage loses it.
+// identity is what all files of one log share. Every segment header and every
+// slot of the cursor carry it, so that no single damage loses it.
 type identity struct {
 	id     [16]byte
 	secret secret

@@ -47,14 +47,16 @@ func (l *Log) turn(segments bool) {
 	l.qmu.Unlock()
 	l.wmu.Lock()
 	l.flush()
-	l.mend()
 	l.wmu.Unlock()
 	if segments {
 		r.err = l.syncSegments()
 	}
 	l.release()
 	r.err = errors.Join(r.err, l.syncCursor(func(*position) {}))
-	l.removeDead()
+	freed := l.removeDead()
+	l.wmu.Lock()
+	l.mend(freed)
+	l.wmu.Unlock()
 	close(r.done)
 	l.reader.visible()
 }
@@ -246,13 +248,13 @@ func (l *Log) bury() bool {
 // The cursor that says so is durable before; the order is what makes a crash in
 // between harmless: a segment that is back is delivered already, as the cursor
 // knows, and is removed then.
-func (l *Log) removeDead() {
+func (l *Log) removeDead() (freed bool) {
 	l.mu.Lock()
 	dead := l.dead
 	l.dead = nil
 	l.mu.Unlock()
 	if len(dead) == 0 {
-		return
+		return false
 	}
 	p, err := l.cursor.sync()
 	var kept []*segment
@@ -282,6 +284,7 @@ func (l *Log) removeDead() {
 	}
 	l.wake()
 	l.mu.Unlock()
+	return len(kept) < len(dead)
 }
 
 func (l *Log) removeSegment(s *segment) error {

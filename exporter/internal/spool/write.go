@@ -201,9 +201,9 @@ func (l *Log) mended() {
 	l.opts.Logger.Info("spool writes again", "dir", l.opts.Dir)
 }
 
-// mend does what an Append would to find out whether there is room again, so that
-// Health can tell without one. wmu is held.
-func (l *Log) mend() {
+// mend does what an Append would to find out whether there is room again, at once
+// if room was made; so Health can tell without one. wmu is held.
+func (l *Log) mend(freed bool) {
 	l.mu.Lock()
 	full := l.full
 	l.mu.Unlock()
@@ -211,7 +211,12 @@ func (l *Log) mend() {
 		l.makeRoom()
 	}
 	now := l.opts.Now()
-	if l.broken.err == nil || l.broken.closedAt(now) || l.active != nil {
+	if l.broken.err == nil || l.active != nil || l.broken.closedAt(now) && !freed {
+		return
+	}
+	// A header fits where a record does not.
+	need := headerSize + frameSize(l.opts.MaxRecordBytes)
+	if free, err := l.opts.FS.Free(l.opts.Dir); err == nil && free < need && l.broken.reason == ReasonDiskFull {
 		return
 	}
 	if _, err := l.newSegment(now); err != nil {
