@@ -132,7 +132,7 @@ func ExampleAnnotate() {
 		instrumentation.Annotate(r.Context(), "client 7731 suspended", attribute.Int("client.id", 7731))
 		instrumentation.Annotate(r.Context(), "", instrumentation.Change("client.status", "active", "suspended")...)
 	})), "POST", "https://demo.example/admin/api/client/7731/suspend")
-	for _, kv := range p.events[0].Attributes {
+	for _, kv := range p.Events()[0].Attributes {
 		fmt.Printf("%s = %s\n", kv.Key, kv.Value)
 	}
 	// Output:
@@ -168,7 +168,7 @@ func ExampleWithRedactedPath() {
 
 // Nothing is deleted unless its record is on disk.
 func ExampleWithStrict() {
-	full := &printer{sink{fail: func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
+	full := &printer{sink{Fail: func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
 		if d == adminsessions.Synced {
 			return errors.New("no space left on device")
 		}

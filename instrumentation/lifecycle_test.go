@@ -15,6 +15,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
 )
 
 func TestARequestThatRunsLongIsRecordedTwice(t *testing.T) {
@@ -33,15 +34,15 @@ func TestARequestThatRunsLongIsRecordedTwice(t *testing.T) {
 		}()
 		time.Sleep(instrumentation.DefaultStartedAfter)
 		synctest.Wait()
-		first := s.only(t)
+		first := s.Only(t)
 		if first.Stage != adminsessions.Started || first.User.Email != "anna@example.com" || !first.Time.Equal(began) ||
 			!first.Observed.Equal(began.Add(10*time.Second)) || first.Note != "" {
 			t.Errorf("started: %+v", first)
 		}
 		<-done
-		events := s.all()
+		events := s.Events()
 		if len(events) != 2 {
-			t.Fatalf("recorded %v", sentences(events))
+			t.Fatalf("recorded %v", recordtest.Sentences(events))
 		}
 		last := events[1]
 		if last.Stage != adminsessions.Complete || last.RequestID != first.RequestID || last.Duration != 25*time.Second ||
@@ -74,7 +75,7 @@ func TestEachRequestThatRunsLongIsRecordedInTime(t *testing.T) {
 		}
 		requests.Wait()
 		started := 0
-		for _, e := range s.all() {
+		for _, e := range s.Events() {
 			if e.Stage == adminsessions.Started {
 				started++
 				if late := e.Observed.Sub(e.Time); late != 3*time.Second {
@@ -82,8 +83,8 @@ func TestEachRequestThatRunsLongIsRecordedInTime(t *testing.T) {
 				}
 			}
 		}
-		if started != 50 || len(s.all()) != 150 {
-			t.Errorf("%d started of %d records, want 50 of 150", started, len(s.all()))
+		if started != 50 || len(s.Events()) != 150 {
+			t.Errorf("%d started of %d records, want 50 of 150", started, len(s.Events()))
 		}
 	})
 }
@@ -120,7 +121,7 @@ func TestStrict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := sink{fail: c.fail}
+				s := sink{Fail: c.fail}
 				handled := false
 				h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.Routes("/admin/")))(
 					http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled = true }))
@@ -148,18 +149,18 @@ func TestStrictRecordsBeforeAndAfter(t *testing.T) {
 	var s sink
 	var before []adminsessions.Event
 	h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.When(func(*http.Request) bool { return true })))(
-		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { before = s.all() }))
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { before = s.Events() }))
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
-	if len(before) != 1 || before[0].Stage != adminsessions.Started || s.levels[0] != adminsessions.Synced {
-		t.Errorf("before the handler: %v %v", sentences(before), s.levels)
+	if len(before) != 1 || before[0].Stage != adminsessions.Started || s.Levels()[0] != adminsessions.Synced {
+		t.Errorf("before the handler: %v %v", recordtest.Sentences(before), s.Levels())
 	}
-	if got := s.all(); len(got) != 2 || got[1].Stage != adminsessions.Complete || got[1].RequestID != got[0].RequestID || s.levels[1] != adminsessions.Spooled {
-		t.Errorf("in the end: %v %v", sentences(got), s.levels)
+	if got := s.Events(); len(got) != 2 || got[1].Stage != adminsessions.Complete || got[1].RequestID != got[0].RequestID || s.Levels()[1] != adminsessions.Spooled {
+		t.Errorf("in the end: %v %v", recordtest.Sentences(got), s.Levels())
 	}
 }
 
 func TestARefusedRequestIsRecordedIfItCanBe(t *testing.T) {
-	s := sink{fail: func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
+	s := sink{Fail: func(_ context.Context, _ *adminsessions.Event, d adminsessions.Durability) error {
 		if d == adminsessions.Synced {
 			return errors.New("fsync failed")
 		}
@@ -167,7 +168,7 @@ func TestARefusedRequestIsRecordedIfItCanBe(t *testing.T) {
 	}}
 	h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.Routes("/")))(ok)
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", nil))
-	if e := s.only(t); e.StatusCode != 503 || e.ErrorType != "record_unavailable" || e.Stage != adminsessions.Complete {
+	if e := s.Only(t); e.StatusCode != 503 || e.ErrorType != "record_unavailable" || e.Stage != adminsessions.Complete {
 		t.Errorf("recorded %+v", e)
 	}
 }
@@ -178,13 +179,13 @@ func TestGoexitIsRecorded(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() { h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
 	wg.Wait()
-	if e := s.only(t); e.StatusCode != 500 || e.ErrorType != "goexit" {
+	if e := s.Only(t); e.StatusCode != 500 || e.ErrorType != "goexit" {
 		t.Errorf("recorded %d %q", e.StatusCode, e.ErrorType)
 	}
 }
 
 func TestAPanicOfTheSinkIsNotTheRequests(t *testing.T) {
-	s := sink{fail: func(context.Context, *adminsessions.Event, adminsessions.Durability) error { panic("bug") }}
+	s := sink{Fail: func(context.Context, *adminsessions.Event, adminsessions.Durability) error { panic("bug") }}
 	w := httptest.NewRecorder()
 	newMiddleware(t, &s)(ok).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Body.String() != "ok" {
@@ -203,7 +204,7 @@ func TestAPanicOfWithAdminIsRecordedAndGoesOn(t *testing.T) {
 		}()
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 	}()
-	if e := s.only(t); e.StatusCode != 500 || e.ErrorType != "panic: string" {
+	if e := s.Only(t); e.StatusCode != 500 || e.ErrorType != "panic: string" {
 		t.Errorf("recorded %+v", e)
 	}
 }
@@ -247,7 +248,7 @@ func TestSettersFromManyGoroutines(t *testing.T) {
 	requests.Wait()
 	close(release)
 	stragglers.Wait()
-	for _, e := range s.all() {
+	for _, e := range s.Events() {
 		name := strings.TrimPrefix(e.URL, "http://example.com/?name=")
 		for _, got := range []string{e.User.FullName, e.Target.FullName, e.SignIn.Name} {
 			if got != name && (got != "" || e.Stage != adminsessions.Started) {

@@ -1,77 +1,22 @@
 package instrumentation_test
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"slices"
-	"sync"
 	"testing"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/log/noop"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
 )
 
-// sink keeps the events it is given. It stands where the exporter would, so
-// that a test can look at them and make them fail.
-type sink struct {
-	noop.LoggerProvider
-
-	mu     sync.Mutex
-	events []adminsessions.Event
-	levels []adminsessions.Durability
-	fail   func(context.Context, *adminsessions.Event, adminsessions.Durability) error
-	added  chan struct{} // gets a value for each event, if made
-}
-
-func (s *sink) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.fail != nil {
-		if err := s.fail(ctx, e, d); err != nil {
-			return err
-		}
-	}
-	kept := *e
-	kept.Attributes = slices.Clone(e.Attributes)
-	kept.Truncated = slices.Clone(e.Truncated)
-	s.events = append(s.events, kept)
-	s.levels = append(s.levels, d)
-	if s.added != nil {
-		s.added <- struct{}{}
-	}
-	return nil
-}
-
-func (s *sink) all() []adminsessions.Event {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.events)
-}
-
-// only returns the one event there must be.
-func (s *sink) only(t *testing.T) adminsessions.Event {
-	t.Helper()
-	events := s.all()
-	if len(events) != 1 {
-		t.Fatalf("%d events recorded, want 1: %v", len(events), sentences(events))
-	}
-	return events[0]
-}
-
-func sentences(events []adminsessions.Event) []string {
-	var lines []string
-	for i := range events {
-		lines = append(lines, events[i].Sentence())
-	}
-	return lines
-}
+// sink stands where the exporter would.
+type sink = recordtest.Sink
 
 func attributes(e adminsessions.Event) map[string]string {
 	m := map[string]string{}
@@ -97,7 +42,7 @@ func record(t *testing.T, h http.Handler, r *http.Request, opts ...instrumentati
 	var s sink
 	w := httptest.NewRecorder()
 	newMiddleware(t, &s, opts...)(h).ServeHTTP(w, r)
-	return s.only(t), w
+	return s.Only(t), w
 }
 
 var discardLogger = slog.New(slog.DiscardHandler)
@@ -157,7 +102,7 @@ func TestPanicsGoOnAndAreRecorded(t *testing.T) {
 				}()
 				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 			}()
-			e := s.only(t)
+			e := s.Only(t)
 			if e.StatusCode != c.status || e.ErrorType != c.errorType {
 				t.Errorf("recorded %d %q, want %d %q", e.StatusCode, e.ErrorType, c.status, c.errorType)
 			}

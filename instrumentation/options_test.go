@@ -110,7 +110,7 @@ func TestFiltersCountWhatTheyHide(t *testing.T) {
 		{"GET", "/admin/users", "", true},
 		{"GET", "/admin/users", "probe", false},
 	} {
-		before := len(s.all())
+		before := len(s.Events())
 		r := httptest.NewRequest(c.method, "http://demo.example"+c.path, nil)
 		r.Header.Set("User-Agent", c.agent)
 		w := httptest.NewRecorder()
@@ -118,7 +118,7 @@ func TestFiltersCountWhatTheyHide(t *testing.T) {
 		if w.Body.String() != "ok" {
 			t.Errorf("%s %s was not handled", c.method, c.path)
 		}
-		if recorded := len(s.all()) > before; recorded != c.recorded {
+		if recorded := len(s.Events()) > before; recorded != c.recorded {
 			t.Errorf("%s %s: recorded %v, want %v", c.method, c.path, recorded, c.recorded)
 		}
 	}
@@ -136,7 +136,7 @@ adminsessions_instrumentation_requests_filtered_total{filter="probes"} 1
 func TestMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	var logged bytes.Buffer
-	s := sink{fail: func(_ context.Context, e *adminsessions.Event, _ adminsessions.Durability) error {
+	s := sink{Fail: func(_ context.Context, e *adminsessions.Event, _ adminsessions.Durability) error {
 		switch e.Route {
 		case "/fail":
 			return errors.New("no space left on device")

@@ -244,7 +244,7 @@ func TestHandlersBehaveAsWithoutTheMiddleware(t *testing.T) {
 					}
 					var got []want
 					ids := map[string]bool{}
-					for _, e := range s.all() {
+					for _, e := range s.Events() {
 						got = append(got, want{e.Stage, e.StatusCode, e.ErrorType})
 						ids[e.RequestID] = true
 					}

@@ -69,7 +69,7 @@ func TestWhoIsFoundOut(t *testing.T) {
 			}
 			resp.Body.Close()
 			srv.Close()
-			if e := s.only(t); e.User != c.want {
+			if e := s.Only(t); e.User != c.want {
 				t.Errorf("recorded %+v, want %+v", e.User, c.want)
 			}
 		})

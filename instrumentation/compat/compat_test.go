@@ -3,19 +3,16 @@ package compat_test
 import (
 	"context"
 	"io"
-	"log"
 	"net/http"
-	"net/http/httptest"
-	"sync"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/gorilla/mux"
-	"go.opentelemetry.io/otel/log/noop"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
 )
 
 var anna = adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"}
@@ -89,12 +86,12 @@ func TestRouters(t *testing.T) {
 			{"GET", "/admin/panic", 500, "/admin/panic", "panic: string"},
 		} {
 			t.Run(name+" "+c.method+" "+c.path, func(t *testing.T) {
-				var s sink
+				var s recordtest.Sink
 				record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
 				if err != nil {
 					t.Fatal(err)
 				}
-				e := ask(t, &s, record(router()), c.method, c.path)
+				e := recordtest.Ask(t, &s, record(router()), c.method, c.path)
 				if e.StatusCode != c.status || e.ErrorType != c.errorType || c.route != "" && (e.Route != c.route || e.User != anna) {
 					t.Errorf("recorded %s (route %q, error %q)", e.Sentence(), e.Route, e.ErrorType)
 				}
@@ -107,7 +104,7 @@ func TestRouters(t *testing.T) {
 // route by itself, and misses nothing that reaches that router.
 func TestWithinChi(t *testing.T) {
 	for path, want := range map[string]string{"/admin/clients/7": "/admin/clients/{id}", "/nowhere": ""} {
-		var s sink
+		var s recordtest.Sink
 		record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
 		if err != nil {
 			t.Fatal(err)
@@ -115,44 +112,8 @@ func TestWithinChi(t *testing.T) {
 		r := chi.NewRouter()
 		r.Use(record)
 		r.Get("/admin/clients/{id}", clients)
-		if e := ask(t, &s, r, "GET", path); e.Route != want {
+		if e := recordtest.Ask(t, &s, r, "GET", path); e.Route != want {
 			t.Errorf("%s: route %q, want %q", path, e.Route, want)
 		}
 	}
-}
-
-// sink stands where the exporter would.
-type sink struct {
-	noop.LoggerProvider
-	mu     sync.Mutex
-	events []adminsessions.Event
-}
-
-func (s *sink) RecordEvent(_ context.Context, e *adminsessions.Event, _ adminsessions.Durability) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = append(s.events, *e)
-	return nil
-}
-
-// ask sends a request to h over a real connection and returns its one record.
-func ask(t *testing.T, s *sink, h http.Handler, method, path string) adminsessions.Event {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.Start()
-	r, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := srv.Client().Do(r); err == nil { // a panic that nobody catches leaves no answer
-		resp.Body.Close()
-	}
-	srv.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.events) != 1 {
-		t.Fatalf("%d records", len(s.events))
-	}
-	return s.events[0]
 }

@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	github.com/adminsessions/adminsessions v0.0.0
 	github.com/labstack/echo/v4 v4.16.0
-	go.opentelemetry.io/otel/log v1.47.0
 )
 
 require (
@@ -28,6 +27,7 @@ require (
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect

@@ -1,21 +1,18 @@
 package adminsessionsgin_test
 
 import (
-	"context"
 	"errors"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 
 	"github.com/gin-gonic/gin"
-	"go.opentelemetry.io/otel/log/noop"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	adminsessionsgin "github.com/adminsessions/adminsessions/instrumentation/gin"
+	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
 )
 
 var anna = adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"}
@@ -59,12 +56,12 @@ func TestGin(t *testing.T) {
 		"panic that nobody catches": {"GET", "/admin/panic", true, 500, "/admin/panic", "panic: string", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var s sink
+			var s recordtest.Sink
 			record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
 			if err != nil {
 				t.Fatal(err)
 			}
-			e := ask(t, &s, record(engine(!c.withoutRecovery)), c.method, c.path)
+			e := recordtest.Ask(t, &s, record(engine(!c.withoutRecovery)), c.method, c.path)
 			if e.StatusCode != c.status || e.Route != c.route || e.ErrorType != c.errorType || (e.User == anna) != c.anna {
 				t.Errorf("recorded %s (route %q, error %q)", e.Sentence(), e.Route, e.ErrorType)
 			}
@@ -78,40 +75,4 @@ func TestWithoutRecordingItDoesNothing(t *testing.T) {
 	if w.Code != http.StatusOK || w.Body.String() != "7" {
 		t.Errorf("answer %d %s", w.Code, w.Body)
 	}
-}
-
-// sink stands where the exporter would.
-type sink struct {
-	noop.LoggerProvider
-	mu     sync.Mutex
-	events []adminsessions.Event
-}
-
-func (s *sink) RecordEvent(_ context.Context, e *adminsessions.Event, _ adminsessions.Durability) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events = append(s.events, *e)
-	return nil
-}
-
-// ask sends a request to h over a real connection and returns its one record.
-func ask(t *testing.T, s *sink, h http.Handler, method, path string) adminsessions.Event {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.Start()
-	r, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resp, err := srv.Client().Do(r); err == nil { // a panic that nobody catches leaves no answer
-		resp.Body.Close()
-	}
-	srv.Close()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.events) != 1 {
-		t.Fatalf("%d records", len(s.events))
-	}
-	return s.events[0]
 }

@@ -5,7 +5,6 @@ go 1.26.0
 require (
 	github.com/adminsessions/adminsessions v0.0.0
 	github.com/gin-gonic/gin v1.12.0
-	go.opentelemetry.io/otel/log v1.47.0
 )
 
 require (
@@ -46,6 +45,7 @@ require (
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	golang.org/x/arch v0.22.0 // indirect
