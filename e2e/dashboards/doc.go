@@ -1,4 +1,4 @@
-// Package dashboards_test runs every query of every dashboard and alerting rule
+// Package dashboards runs every query of every dashboard and alerting rule
 // against a real Loki, without Grafana.
 //
 // The queries are taken from the files that Grafana reads, so nothing is tested
@@ -10,4 +10,4 @@
 //
 // Rules are evaluated over the time of a story with a beginning and an end, and
 // must fire, with words that name who, where and how much, and resolve.
-package dashboards_test
+package dashboards

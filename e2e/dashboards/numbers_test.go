@@ -270,7 +270,11 @@ func TestNumbers(t *testing.T) {
 		"one environment": {variables{"environment": one("staging")}, func(e *event) bool { return e.environment == "staging" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, admin := range []string{"anna@example.com", "ZANETA+ops@example.com", "max.o.b@example.com", "anna", "nobody@example.com"} {
+			admins := []string{"anna@example.com"}
+			if set.vars == nil {
+				admins = append(admins, "ZANETA+ops@example.com", "max.o.b@example.com", "anna", "nobody@example.com")
+			}
+			for _, admin := range admins {
 				var chosen, untyped selection
 				for i := range events {
 					if e := &events[i]; set.keep(e) {
