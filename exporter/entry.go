@@ -114,28 +114,50 @@ func (e *encoder) add(kv attribute.KeyValue) bool {
 	return true
 }
 
+// The encoded names of what a record has beside its attributes.
+var (
+	nameObservedTimestamp = appendName(nil, adminsessions.LokiObservedTimestamp)
+	nameSeverityNumber    = appendName(nil, adminsessions.LokiSeverityNumber)
+	nameSeverityText      = appendName(nil, adminsessions.LokiSeverityText)
+	nameFlags             = appendName(nil, adminsessions.LokiFlags)
+	nameTraceID           = appendName(nil, adminsessions.LokiTraceID)
+	nameSpanID            = appendName(nil, adminsessions.LokiSpanID)
+	nameScopeName         = appendName(nil, adminsessions.LokiScopeName)
+	nameScopeVersion      = appendName(nil, adminsessions.LokiScopeVersion)
+)
+
 func (e *encoder) scope(name, version string) {
-	e.pair(adminsessions.LokiScopeName, name)
-	e.pair(adminsessions.LokiScopeVersion, version)
+	e.named(adminsessions.LokiScopeName, nameScopeName, name)
+	e.named(adminsessions.LokiScopeVersion, nameScopeVersion, version)
 }
 
 func (e *encoder) fields(observed time.Time, severity int, severityText string, traceID trace.TraceID, spanID trace.SpanID, flags trace.TraceFlags) {
 	if !observed.IsZero() {
-		e.pairInt(adminsessions.LokiObservedTimestamp, observed.UnixNano())
+		e.namedInt(adminsessions.LokiObservedTimestamp, nameObservedTimestamp, observed.UnixNano())
 	}
 	if severity != 0 {
-		e.pairInt(adminsessions.LokiSeverityNumber, int64(severity))
+		e.namedInt(adminsessions.LokiSeverityNumber, nameSeverityNumber, int64(severity))
 	}
-	e.pair(adminsessions.LokiSeverityText, severityText)
+	e.named(adminsessions.LokiSeverityText, nameSeverityText, severityText)
 	if flags != 0 {
-		e.pairInt(adminsessions.LokiFlags, int64(flags))
+		e.namedInt(adminsessions.LokiFlags, nameFlags, int64(flags))
 	}
 	if traceID.IsValid() {
-		e.pairHex(adminsessions.LokiTraceID, traceID[:])
+		e.namedHex(adminsessions.LokiTraceID, nameTraceID, traceID[:])
 	}
 	if spanID.IsValid() {
-		e.pairHex(adminsessions.LokiSpanID, spanID[:])
+		e.namedHex(adminsessions.LokiSpanID, nameSpanID, spanID[:])
 	}
+}
+
+func (e *encoder) namedInt(key string, name []byte, v int64) {
+	e.scratch = strconv.AppendInt(e.scratch[:0], v, 10)
+	e.named(key, name, view(e.scratch))
+}
+
+func (e *encoder) namedHex(key string, name, v []byte) {
+	e.scratch = hex.AppendEncode(e.scratch[:0], v)
+	e.named(key, name, view(e.scratch))
 }
 
 // attribute appends one attribute, or several where it is a map.
@@ -186,11 +208,6 @@ func (e *encoder) pairInt(key string, v int64) {
 	e.pairBytes(key, e.scratch)
 }
 
-func (e *encoder) pairHex(key string, v []byte) {
-	e.scratch = hex.AppendEncode(e.scratch[:0], v)
-	e.pairBytes(key, e.scratch)
-}
-
 func (e *encoder) pairBytes(key string, v []byte) { e.pair(key, view(v)) }
 
 // pair appends one name and value. Loki drops an empty value, so it is left
@@ -214,7 +231,11 @@ func (e *encoder) pair(key, v string) {
 }
 
 // named appends one pair whose name is encoded and known not to stand twice.
+// An empty value is left out.
 func (e *encoder) named(key string, name []byte, v string) {
+	if v == "" {
+		return
+	}
 	if len(v) > maxValueBytes {
 		v = cutString(v, maxValueBytes)
 		e.markTruncated(key)
