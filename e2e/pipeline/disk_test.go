@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -49,22 +47,18 @@ func TestDiskFull(t *testing.T) {
 	if reason == "disk_full" && !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("recording on a full disk: %v, want ENOSPC as its cause", err)
 	}
-	accepted, refused := len(r.accepted), r.refused
 
+	// The panel takes no requests until it is ready, so nothing is recorded
+	// that could find out that there is room again.
 	proxy.inject(nil)
 	r.flush(t)
-	await(t, "recording to go on", func() bool {
-		r.one(r.sources[0].next())
-		return len(r.accepted) > accepted
-	})
+	await(t, "the spool to be ready again", func() bool { return r.Ready() == nil })
+	refused := r.refused
 	r.traffic(500)
-	if r.refused > refused+500 {
+	if r.refused > refused {
 		t.Errorf("%d events refused after Loki has taken the backlog", r.refused-refused)
 	}
 	r.flush(t)
-	if err := r.Ready(); err != nil {
-		t.Errorf("not ready with room on the disk: %v", err)
-	}
 
 	// Exactly the refused ones are missing.
 	tr := newTrail(loki, "full")
@@ -78,18 +72,4 @@ func TestDiskFull(t *testing.T) {
 		t.Errorf("%d sequence numbers are missing, %d events were refused", missing, r.refused)
 	}
 	r.verify(t, tr, expectation{missing: func(seq uint64) bool { return !there[seq] }})
-}
-
-// mountTmpfs mounts a file system of size bytes on dir until the test ends.
-func mountTmpfs(t *testing.T, dir string, size int) error {
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d,mode=0700", size)); err != nil {
-		return os.NewSyscallError("mount", err)
-	}
-	t.Cleanup(func() {
-		// The exporter is still open: it is shut down by an earlier Cleanup.
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Errorf("unmount %s: %v", dir, err)
-		}
-	})
-	return nil
 }
