@@ -20,6 +20,7 @@ import (
 type Handler struct {
 	config  Config
 	store   *trail.Store
+	counter *trail.Counter
 	locales *locales
 	pages   *pages
 	assets  map[string]asset
@@ -49,6 +50,7 @@ func NewHandler(c Config) (*Handler, error) {
 		online:  newMemo[[]trail.Presence](c.Now, c.QueryTimeout),
 		mux:     http.NewServeMux(),
 	}
+	h.counter = trail.NewCounter(h.store, c.Now)
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}

@@ -110,7 +110,7 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 // ctx is done, for the next who asks.
 func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
 	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (int64, error) {
-		return h.store.Count(ctx, v.filter(me), w)
+		return h.counter.Count(ctx, v.filter(me), w)
 	})
 }
 

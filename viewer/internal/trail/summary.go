@@ -9,18 +9,6 @@ import (
 	"github.com/adminsessions/adminsessions"
 )
 
-// Count is how many events f chooses in the window, whose ends must be whole
-// milliseconds. Loki counts a push that was resent because its answer was lost
-// twice until the copies are merged, so the number can be a little too high.
-func (s *Store) Count(ctx context.Context, f Filter, w Window) (int64, error) {
-	// A range of LogQL excludes its start and includes its end.
-	samples, err := s.Client.query(ctx, countQL(logQL(s.Scope, f), w.Length()), w.To.Add(-1))
-	if err != nil || len(samples) == 0 {
-		return 0, err
-	}
-	return int64(samples[0].Value), nil
-}
-
 // Presence is an administrator who was active not long ago.
 type Presence struct {
 	User     adminsessions.User
