@@ -167,7 +167,10 @@ func (c *cursor) create(fsys FS, dir string) error {
 	c.file = f
 	_, err = f.WriteAt(make([]byte, cursorBytes), 0)
 	if err == nil {
-		err = c.writeAll()
+		for slot := range slots {
+			err = errors.Join(err, c.writeSlot(slot))
+			c.newest = slot
+		}
 	}
 	if err == nil {
 		err = f.Sync()
@@ -215,29 +218,17 @@ func (c *cursor) writeSlot(slot int) error {
 	return nil
 }
 
-// writeAll writes every slot, the newest whole one last.
-func (c *cursor) writeAll() error {
-	newest := c.newest
-	for i := range slots {
-		slot := (newest + 1 + i) % slots
-		if err := c.writeSlot(slot); err != nil {
-			return err
-		}
-		c.newest = slot
-	}
-	return nil
-}
-
 // sync makes the position durable and returns it. After a failed fsync nothing
-// is assumed about the slots: all are written anew before the next one.
+// is assumed about the slots written since the last good one: they are written
+// anew before the next one.
 func (c *cursor) sync() (position, error) {
 	c.mu.Lock()
 	if c.err != nil {
-		again := c.write
-		if c.doubtful {
-			again = c.writeAll
+		err := c.write()
+		if err == nil && c.doubtful {
+			err = c.write()
 		}
-		if err := again(); err != nil {
+		if err != nil {
 			c.mu.Unlock()
 			return position{}, err
 		}

@@ -363,10 +363,11 @@ func (h *history) open() {
 	}
 	if !first && l.ID() != id {
 		// The cursor was removed right after the power had taken the header
-		// of the only segment: a new log.
-		if !cursorGone || len(h.must) > 0 {
+		// of the only segment, or damage had: a new log.
+		if !cursorGone || len(h.must) > 0 && !h.segmentHurt {
 			h.failf("identity changed")
 		}
+		clear(h.must)
 		h.acked, h.ackedMin, h.ackedDur = s, 0, 0
 		clear(h.tried)
 		clear(h.exposed)

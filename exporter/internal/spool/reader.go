@@ -230,6 +230,11 @@ func (r *Reader) advance() error {
 		}
 		r.report(Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader})
 		r.mark(seg)
+		if n < headerSize {
+			// Cut so short that nothing is left to tell what it held. What is
+			// missing up to the next segment is lost, or was refused.
+			r.pending, r.blanks = &Damage{File: seg.name, Offset: int64(n), Reason: DamageMissing}, true
+		}
 	}
 	limit, _, _ := r.l.limit(seg, r.quiet)
 	r.seg, r.file, r.found, r.tried = seg, f, false, limit
