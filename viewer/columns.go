@@ -32,6 +32,28 @@ func (c column) startsDescending() bool {
 	return c == byTime || c == byStatus || c == byDuration
 }
 
+// keys are the attributes that compare looks at.
+func (c column) keys() []string {
+	switch c {
+	case byAdmin:
+		return []string{adminsessions.KeyUserFullName, adminsessions.KeyUserEmail, adminsessions.KeyUserID}
+	case byAddress:
+		return []string{adminsessions.KeyClientAddress}
+	case byType:
+		return []string{adminsessions.KeyInterface}
+	case byMethod:
+		return []string{adminsessions.KeyMethod}
+	case byURL:
+		return []string{adminsessions.KeyURL}
+	case byStatus:
+		return []string{adminsessions.KeyStatusCode}
+	case byDuration:
+		return []string{adminsessions.KeyDuration}
+	default:
+		return nil
+	}
+}
+
 // compare orders events by the column, the smallest first. Events without a
 // value are the smallest.
 func (c column) compare(a, b *trail.Event) int {

@@ -412,6 +412,8 @@ func (p *pageData) CountText() string {
 	first := int64((p.V.page-1)*p.V.size) + 1
 	last := first + int64(n) - 1
 	switch {
+	case n == 0 && !p.Result.reached.IsZero():
+		return "" // nothing found so far
 	case n == 0 && p.Count <= 0:
 		return l.T("count.none", "0")
 	case n == 0:

@@ -93,7 +93,7 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 		return v.sort.compare(b, a)
 	}
 	skip := (v.page - 1) * v.size
-	sorted, err := h.store.Sort(ctx, walk, compare, skip, v.size, h.config.SortLimit)
+	sorted, err := h.store.Sort(ctx, walk, trail.Order{Keys: v.sort.keys(), Compare: compare}, skip, v.size, h.config.SortLimit)
 	if err != nil {
 		return result{}, err
 	}

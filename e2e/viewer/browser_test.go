@@ -227,6 +227,9 @@ func TestPage(t *testing.T) {
 		if got := b.column("duration")[0]; got != "1 min 10 s" {
 			t.Errorf("the longest took %q, want the terminal's 1 min 10 s", got)
 		}
+		if who, url := b.column("admin")[0], b.column("url")[0]; !strings.HasPrefix(who, anna.FullName) || !strings.HasSuffix(url, "/admin/api/terminal") {
+			t.Errorf("the longest is of %q, %q: not whole", who, url)
+		}
 		if got := eval[string](b, `document.querySelector("th.c-duration").ariaSort`); got != "descending" {
 			t.Errorf("aria-sort = %q", got)
 		}

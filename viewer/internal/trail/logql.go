@@ -107,6 +107,19 @@ func quote(s string) string { return strconv.Quote(clean(s)) }
 // some.
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
+// keepQL leaves events only the attributes with these keys, or all if there are
+// none.
+func keepQL(keys []string) string {
+	if len(keys) == 0 {
+		return ""
+	}
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = adminsessions.LokiName(k)
+	}
+	return " | keep " + strings.Join(names, ", ")
+}
+
 // countQL counts the events of expr in a window of the given length.
 func countQL(expr string, window time.Duration) string {
 	return fmt.Sprintf("sum(count_over_time(%s [%dms]))", expr, window.Milliseconds())
