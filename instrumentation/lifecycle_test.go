@@ -12,6 +12,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
@@ -206,6 +210,61 @@ func TestAPanicOfWithAdminIsRecordedAndGoesOn(t *testing.T) {
 	}()
 	if e := s.Only(t); e.StatusCode != 500 || e.ErrorType != "panic: string" {
 		t.Errorf("recorded %+v", e)
+	}
+}
+
+// FuzzRequest sends a request of which nothing is as it should be, and looks
+// for what is unbounded, unclean or forged in the record.
+func FuzzRequest(f *testing.F) {
+	f.Add("GET", "demo.example", "/admin", "a=b", "curl/8", "Anna", "client 7731 deleted", "10.0.0.1")
+	f.Add("G\r\nT", "h\x00", "/\u202e", "%zz&token=\xff", "\u2028", "\"<>\\", "a\nWEB", "for=\"")
+	f.Fuzz(func(t *testing.T, method, host, path, query, agent, name, note, forwarded string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Method, r.Host, r.URL.Path, r.URL.RawQuery = method, host, path, query
+		r.Header.Set("User-Agent", agent)
+		r.Header.Set("Referer", query)
+		r.Header.Set("Forwarded", forwarded)
+		r.Header.Set("X-Request-Id", name)
+		var s sink
+		mw := newMiddleware(t, &s, instrumentation.WithoutOTelHTTP(), instrumentation.WithHeaders("Referer"),
+			instrumentation.WithTrustedProxies(instrumentation.Forwarded, mustPrefix("192.0.2.0/24")))
+		mw(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: name, FullName: name, Email: name})
+			instrumentation.SignIn(r.Context(), name, adminsessions.SignInFailure)
+			instrumentation.Annotate(r.Context(), note, attribute.String("own", note), attribute.String(name, note))
+			instrumentation.SetRoute(r.Context(), path)
+		})).ServeHTTP(httptest.NewRecorder(), r)
+		e := s.Only(t)
+		line := e.Sentence()
+		clean(t, "the sentence", line, 8<<10)
+		if !strings.HasPrefix(line, "WEB ") && !strings.HasPrefix(line, "API ") {
+			t.Errorf("line %q", line)
+		}
+		seen := map[string]bool{}
+		e.WalkAttributes(func(kv attribute.KeyValue) bool {
+			clean(t, string(kv.Key), kv.Value.String(), instrumentation.MaxURLBytes)
+			if n := adminsessions.LokiName(string(kv.Key)); seen[n] {
+				t.Errorf("%s is there twice", n)
+			} else {
+				seen[n] = true
+			}
+			return true
+		})
+	})
+}
+
+func clean(t *testing.T, what, s string, limit int) {
+	t.Helper()
+	if len(s) > limit {
+		t.Errorf("%s has %d bytes", what, len(s))
+	}
+	if !utf8.ValidString(s) {
+		t.Errorf("%s is not UTF-8: %q", what, s)
+	}
+	for _, r := range s {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == 0x2028 || r == 0x2029 {
+			t.Errorf("%s has %U: %q", what, r, s)
+		}
 	}
 }
 

@@ -161,8 +161,10 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	rec.startedSent = true
 	e.Stage = adminsessions.Started
 	e.Observed = s.m.now().UTC()
-	s.m.metrics.started.Inc()
 	err := s.m.emit(ctx, e, d)
+	if err == nil {
+		s.m.metrics.started.Inc()
+	}
 	e.Stage, e.StatusCode = "", 0
 	return err
 }
