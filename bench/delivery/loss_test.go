@@ -87,7 +87,7 @@ func BenchmarkKill(b *testing.B) {
 			var accepted []string
 			for range *killsFlag {
 				s := startSender(b, config)
-				<-time.After(2 * time.Second)
+				s.await(2 * int64(*rateFlag))
 				accepted = append(accepted, s.kill()...)
 				config.First += config.Events
 			}

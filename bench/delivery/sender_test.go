@@ -105,7 +105,7 @@ func emitAll(c senderConfig, src *source, p peer) (accepted, refused int) {
 	for range writers {
 		wg.Go(func() {
 			const tick = 5 * time.Millisecond
-			due := c.Events // of this turn
+			due := c.Events + 1 // of this turn; the one too many ends it
 			var ticks <-chan time.Time
 			if c.Rate > 0 {
 				ticks = time.NewTicker(tick).C
@@ -244,6 +244,20 @@ func (s *sender) wait() usage {
 		s.b.Fatal(s.readErr)
 	}
 	return s.usage
+}
+
+// await returns when the peer has said that it has accepted n events.
+func (s *sender) await(n int64) {
+	s.b.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for s.count.Load() < n {
+		select {
+		case <-s.done:
+			s.b.Fatalf("the peer ended after %d of %d events: %s", s.count.Load(), n, s.stderr.String())
+		case <-tick.C:
+		}
+	}
 }
 
 // kill ends the peer with SIGKILL and returns the ids of the events it had
