@@ -25,9 +25,6 @@ const (
 	Canceled Kind = "canceled"
 )
 
-// Kinds are all kinds, for metrics.
-var Kinds = []Kind{Unavailable, TooBroad, Misconfigured, Canceled}
-
 // Error is a failed query.
 type Error struct {
 	Kind   Kind
