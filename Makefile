@@ -13,6 +13,7 @@ help: ## List the targets and the demo's settings
 .PHONY: demo
 demo: ## Serve the demo panel, Loki and, if installed, Grafana on loopback
 	@mkdir -p .tools/bin
+	@echo 'building the panel and the demo …'
 	@go build -o .tools/bin/ ./examples/demo ./examples/adminpanel
 	@exec .tools/bin/demo
 

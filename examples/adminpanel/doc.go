@@ -4,7 +4,7 @@
 // It has people who sign in (a session cookie on its pages, HTTP Basic or a
 // bearer token on its JSON API), clients to list, search, create, change and
 // delete, settings with API tokens, and under Monitoring the page of Admin
-// Sessions. The first three files below are what any panel would have anyway;
+// Sessions. Most of its files are what any panel would have anyway;
 // what this project adds is in recording.go, and a line here and there that
 // says what a request did.
 //
@@ -17,6 +17,11 @@
 //	traffic.go                 background traffic, so that there is something to see
 //
 // Accounts demo-admin@example.com, anna@example.com and rory@example.com have
-// the password "demo" and a bearer token each, both public: serve it on
-// loopback only. The environment variables it reads are listed in config.go.
+// the password "demo" and a bearer token each (demo-token-anna and so on), all
+// of them public: serve it on loopback only.
+//
+//	curl -u anna@example.com:demo http://127.0.0.1:8080/admin/api/clients
+//	curl -H 'Authorization: Bearer demo-token-anna' http://127.0.0.1:8080/admin/api/clients/7700
+//
+// The environment variables it reads are listed in config.go.
 package main
