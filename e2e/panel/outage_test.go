@@ -118,7 +118,7 @@ func missing(t *testing.T, loki *lokitest.Server) float64 {
 	return samples[0].Value
 }
 
-// awaitSequence waits until Loki has the numbers 1 to last.
+// awaitAll waits until Loki has the numbers 1 to last.
 func awaitAll(t *testing.T, loki *lokitest.Server, last int) []lokitest.Entry {
 	t.Helper()
 	entries := loki.Await(t.Context(), trail, lokitest.Last(time.Hour), last)
@@ -127,7 +127,9 @@ func awaitAll(t *testing.T, loki *lokitest.Server, last int) []lokitest.Entry {
 			t.Fatalf("entry %d has number %s: the trail is out of order or has a gap", i+1, e.Metadata["audit_sequence_number"])
 		}
 	}
-	if n := missing(t, loki); n != 0 {
+	// Below 0 some were sent twice: log queries show those once, as seen above,
+	// but counts count them twice while they lie in different blocks.
+	if n := missing(t, loki); n > 0 {
 		t.Errorf("the completeness query says that %v are missing", n)
 	}
 	return entries
