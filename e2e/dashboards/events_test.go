@@ -35,7 +35,7 @@ func (e *event) metadata() map[string]string {
 		adminsessions.LokiSeverityText: e.SeverityText(),
 	}
 	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		m[adminsessions.LokiName(string(kv.Key))] = kv.Value.Emit()
+		m[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
 		return true
 	})
 	if e.trace != "" {

@@ -1,8 +1,10 @@
 package dashboards_test
 
 import (
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -20,12 +22,7 @@ func some(text ...string) value   { return value{text: text} }
 func everything(raw string) value { return value{all: raw} }
 func (v value) isAll() bool       { return v.text == nil }
 func (v value) contains(s string) bool {
-	for _, t := range v.text {
-		if t == s {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(v.text, s)
 }
 
 // variables are a dashboard's variables and Grafana's own, such as
@@ -34,9 +31,7 @@ type variables map[string]value
 
 func (v variables) with(name string, val value) variables {
 	changed := make(variables, len(v)+1)
-	for n, old := range v {
-		changed[n] = old
-	}
+	maps.Copy(changed, v)
 	changed[name] = val
 	return changed
 }

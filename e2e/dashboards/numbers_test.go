@@ -166,7 +166,7 @@ func expectations(all selection, to time.Time, admin string) map[string]map[stri
 	a("Active in the last hour/A", selection(slices.Collect(maps.Values(newest))).last("user_email", "user_full_name", "client_address"))
 	a("Active in the last hour/B", signedHour.count("user_email"))
 	byAdmin := today.count("user_email")
-	if anonymous, any := byAdmin[""]; any {
+	if anonymous, found := byAdmin[""]; found {
 		delete(byAdmin, "")
 		byAdmin["user_email=nobody signed in"] = anonymous
 	}
