@@ -31,7 +31,7 @@ func TestLokiAway(t *testing.T) {
 			busy := make(chan struct{})
 			go func() {
 				defer close(busy)
-				r.traffic(3000)
+				r.traffic(1500)
 			}()
 			await(t, "a first push", func() bool { return r.Backlog().Events > 100 })
 			test.away()
