@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -113,9 +114,7 @@ func (p *faultProxy) faults() int {
 // answerWith never lets a push through.
 func answerWith(status int, header http.Header, body string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ func(http.ResponseWriter)) {
-		for name, values := range header {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), header)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}

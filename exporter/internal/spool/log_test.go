@@ -136,7 +136,9 @@ func TestConcurrentAppends(t *testing.T) {
 				}
 				last = rec.Time
 				var c, n int
-				fmt.Sscan(string(rec.Payload), &c, &n)
+				if _, err := fmt.Sscan(string(rec.Payload), &c, &n); err != nil {
+					t.Fatalf("payload %q: %v", rec.Payload, err)
+				}
 				if done[c] != n || seqs[c][n] != rec.Seq {
 					t.Fatalf("caller %d: record %d (number %d) read where %d was due", c, n, rec.Seq, done[c])
 				}
