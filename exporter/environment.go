@@ -66,7 +66,7 @@ func (c *config) readEnvironment(lookup func(string) (string, bool)) {
 	read(EnvProxyURL, func(v string) {
 		u, err := url.Parse(v)
 		if err != nil || u.Host == "" {
-			c.fail("%s: not a URL; want a form like http://proxy.example:8080", EnvProxyURL)
+			c.fail("%s: not a URL; want a form like http://egress.example:8080", EnvProxyURL)
 			return
 		}
 		c.http.ProxyURL = promconfig.URL{URL: u}

@@ -136,7 +136,7 @@ func classify(status int, text string) answer {
 	text = strings.TrimSpace(strings.ToValidUTF8(text, "\uFFFD"))
 	a := answer{status: statusLabel(status), err: &AnswerError{Status: status, Text: text}}
 	switch {
-	case status == http.StatusNoContent, status == http.StatusOK && text == "":
+	case status == http.StatusNoContent: // Loki's one acknowledgement of a push
 		return answer{verdict: delivered}
 	case status < 300:
 		// Not Loki: a login page, a proxy's own page. That is no proof.

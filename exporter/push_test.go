@@ -20,7 +20,7 @@ func TestClassify(t *testing.T) {
 		label  string
 	}{
 		{204, "", delivered, ""},
-		{200, "", delivered, ""},
+		{200, "", hold, "unexpected"},
 		{200, "<html>sign in", hold, "unexpected"},
 		{206, "", hold, "unexpected"},
 		{302, "", hold, "3xx"},

@@ -52,13 +52,25 @@ func (f *osFile) copyAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
+// Truncate unmaps, too: what is cut is not written any more, and a burst must not
+// keep one mapping for each segment until the next sync. It must not run beside
+// WriteAt.
+func (f *osFile) Truncate(size int64) error {
+	f.unmap()
+	return f.File.Truncate(size)
+}
+
 // Close unmaps and closes. It must not run beside WriteAt.
 func (f *osFile) Close() error {
+	f.unmap()
+	return f.File.Close()
+}
+
+func (f *osFile) unmap() {
 	if f.mem != nil {
 		_ = unix.Munmap(f.mem)
 		f.mem = nil
 	}
-	return f.File.Close()
 }
 
 func (f *osFile) Sync() error {
