@@ -24,6 +24,10 @@ const (
 	// which is known only when the stream is whole: a varint may be padded.
 	streamLengthBytes = 4
 
+	// entryOverhead is more than what add puts around a record's payload:
+	// timestamp, lengths, and the pairs of the exporter's own.
+	entryOverhead = 256
+
 	// movedTimestamp is the shift from which on the entry says when its
 	// request really arrived.
 	movedTimestamp = time.Millisecond
@@ -78,7 +82,7 @@ func (b *batch) empty() bool         { return len(b.entries) == 0 }
 func (b *batch) lastSeq() uint64     { return b.entries[len(b.entries)-1].seq }
 func (b *batch) firstTime() int64    { return b.entries[0].time }
 func (b *batch) lastTime() int64     { return b.entries[len(b.entries)-1].time }
-func (b *batch) sizeWith(n int) int  { return len(b.raw) + n + 256 }
+func (b *batch) sizeWith(n int) int  { return len(b.raw) + n + entryOverhead }
 func (b *batch) labels(i int) []byte { return b.raw[b.entries[i].labelsStart:b.entries[i].labelsEnd] }
 
 // add appends one record.

@@ -91,7 +91,6 @@ type config struct {
 	registerer prometheus.Registerer
 	logger     *slog.Logger
 	now        func() time.Time
-	fs         spool.FS // tests put faults here
 	errs       []error
 }
 
@@ -293,7 +292,7 @@ func oneOf[T ~string](c *config, field string, v T, accepted ...T) {
 func (c *config) spoolOptions() spool.Options {
 	o := spool.Options{
 		Dir: c.spoolDir, SyncInterval: c.syncInterval, MaxBytes: c.spoolLimit,
-		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now, FS: c.fs,
+		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now,
 	}
 	switch c.sync {
 	case SyncInterval:
