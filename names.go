@@ -59,6 +59,15 @@ const (
 	KeyDeploymentEnvironment = "deployment.environment.name"
 )
 
+// The lines of events can be stored once more, without the fields, for fast
+// searches (exporter.WithLines). Their streams have the label KeyLinesOf with
+// the service's name, and LinesServiceName instead of it: what selects the
+// events of a service never selects its lines. The other labels are the same.
+const (
+	KeyLinesOf       = "audit.lines.of"
+	LinesServiceName = "adminsessions-lines"
+)
+
 // Names in Loki that have no attribute key: fields of the OpenTelemetry log
 // record itself, named as Loki's OTLP endpoint names them.
 const (

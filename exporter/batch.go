@@ -14,15 +14,8 @@ import (
 )
 
 const (
-	tagRequestStreams = 1<<3 | 2
-	tagStreamLabels   = 1<<3 | 2
-	tagStreamEntries  = 2<<3 | 2
-	tagTimeSeconds    = 1 << 3
-	tagTimeNanos      = 2 << 3
-
-	// streamLengthBytes is the room left for the length of a stream message,
-	// which is known only when the stream is whole: a varint may be padded.
-	streamLengthBytes = 4
+	tagTimeSeconds = 1 << 3
+	tagTimeNanos   = 2 << 3
 
 	// entryOverhead is more than what add puts around a record's payload:
 	// timestamp, lengths, and the pairs of the exporter's own.
@@ -35,25 +28,27 @@ const (
 
 // entryRef says where in a batch one entry lies.
 type entryRef struct {
-	seq                    uint64
-	time                   int64 // ns
-	labelsStart, labelsEnd int
-	start, end             int // the entry's field in the stream, its tag included
+	seq   uint64
+	time  int64 // ns
+	event place // in batch.events
+	line  place // in batch.lines, if that is written
 }
 
 // batch is a run of consecutive records in Loki's push format, grown one
 // record at a time. Its buffers are used again and again.
 type batch struct {
-	raw     []byte // PushRequest
+	events  streams
+	lines   streams // each event's line once more, if withLines (lines.go)
 	entries []entryRef
-	stream  int // offset of the last stream's length in raw
 	logID   []byte
 	tail    []byte    // scratch
 	since   time.Time // when its first record was added
 	closed  bool      // the next record does not fit
-	message []byte    // scratch for a part
+	message []byte    // scratch for what is compressed
 	packed  []byte    // scratch for the compressed form
 	whole   []byte    // the compressed form of the whole batch, once pack has made it
+
+	withLines bool
 
 	// What is left to deliver, in order: ranges of entries. The shipper's.
 	parts    []part
@@ -65,12 +60,13 @@ type part struct{ from, to int }
 
 func (p part) len() int { return p.to - p.from }
 
-func newBatch(logID string) *batch {
-	return &batch{logID: appendPair(nil, adminsessions.KeyLogID, logID)}
+func newBatch(logID string, withLines bool) *batch {
+	return &batch{logID: appendPair(nil, adminsessions.KeyLogID, logID), withLines: withLines}
 }
 
 func (b *batch) reset() {
-	b.raw = b.raw[:0]
+	b.events.reset()
+	b.lines.reset()
 	b.entries = b.entries[:0]
 	b.parts = b.parts[:0]
 	b.inFlight = false
@@ -82,8 +78,9 @@ func (b *batch) empty() bool         { return len(b.entries) == 0 }
 func (b *batch) lastSeq() uint64     { return b.entries[len(b.entries)-1].seq }
 func (b *batch) firstTime() int64    { return b.entries[0].time }
 func (b *batch) lastTime() int64     { return b.entries[len(b.entries)-1].time }
-func (b *batch) sizeWith(n int) int  { return len(b.raw) + n + entryOverhead }
-func (b *batch) labels(i int) []byte { return b.raw[b.entries[i].labelsStart:b.entries[i].labelsEnd] }
+func (b *batch) bytes() int          { return len(b.events.raw) + len(b.lines.raw) }
+func (b *batch) sizeWith(n int) int  { return b.bytes() + n + entryOverhead }
+func (b *batch) labels(i int) []byte { return b.events.labels(b.entries[i].event) }
 
 // add appends one record.
 func (b *batch) add(r *spool.Record) error {
@@ -94,11 +91,18 @@ func (b *batch) add(r *spool.Record) error {
 	labels, body := r.Payload[w:w+int(n)], r.Payload[w+int(n):]
 
 	ref := entryRef{seq: r.Seq, time: r.Time}
-	if last := len(b.entries) - 1; last >= 0 && bytes.Equal(labels, b.labels(last)) {
-		ref.labelsStart, ref.labelsEnd = b.entries[last].labelsStart, b.entries[last].labelsEnd
-	} else {
-		b.raw, b.stream = openStream(b.raw, labels)
-		ref.labelsStart, ref.labelsEnd = len(b.raw)-len(labels), len(b.raw)
+	sameStream := false
+	if last := len(b.entries) - 1; last >= 0 {
+		ref.event, ref.line = b.entries[last].event, b.entries[last].line
+		sameStream = bytes.Equal(labels, b.labels(last))
+	}
+	if !sameStream {
+		if b.withLines {
+			if err := b.openLines(labels, &ref.line); err != nil {
+				return fmt.Errorf("spooled record %d: %w", r.Seq, err)
+			}
+		}
+		b.events.open(labels, &ref.event)
 	}
 
 	var head [32]byte
@@ -109,15 +113,10 @@ func (b *batch) add(r *spool.Record) error {
 	if shift := r.Time - r.Origin; shift >= int64(movedTimestamp) || shift <= -int64(movedTimestamp) {
 		b.tail = appendPair(b.tail, adminsessions.KeyRequestTime, view(strconv.AppendInt(digits[:0], r.Origin, 10)))
 	}
-
-	ref.start = len(b.raw)
-	b.raw = append(b.raw, tagStreamEntries)
-	b.raw = binary.AppendUvarint(b.raw, uint64(len(h)+len(body)+len(b.tail)))
-	b.raw = append(b.raw, h...)
-	b.raw = append(b.raw, body...)
-	b.raw = append(b.raw, b.tail...)
-	closeStream(b.raw, b.stream)
-	ref.end = len(b.raw)
+	b.events.add(&ref.event, h, body, b.tail)
+	if b.withLines {
+		b.lines.add(&ref.line, h, lineOf(body), nil)
+	}
 	b.entries = append(b.entries, ref)
 	return nil
 }
@@ -128,7 +127,10 @@ func (b *batch) seal() {
 }
 
 // size is the bytes of a part's entries.
-func (b *batch) size(p part) int { return b.entries[p.to-1].end - b.entries[p.from].start }
+func (b *batch) size(p part) int {
+	first, last := b.entries[p.from], b.entries[p.to-1]
+	return last.event.end - first.event.start + last.line.end - first.line.start
+}
 
 // halve cuts the first part in two.
 func (b *batch) halve() {
@@ -142,9 +144,15 @@ func (b *batch) halve() {
 // pack compresses the whole batch ahead of its turn. Nothing may be added to it
 // afterwards.
 func (b *batch) pack() {
-	if b.whole == nil {
-		b.whole = b.compress(b.raw)
+	if b.whole != nil {
+		return
 	}
+	message := b.events.raw
+	if b.withLines {
+		b.message = append(append(b.message[:0], b.events.raw...), b.lines.raw...)
+		message = b.message
+	}
+	b.whole = b.compress(message)
 }
 
 // part returns a part of the batch as a compressed message, valid until the next
@@ -167,35 +175,12 @@ func (b *batch) compress(message []byte) []byte {
 
 func (b *batch) rebuild(p part) []byte {
 	b.message = b.message[:0]
-	stream := 0
-	for i := p.from; i < p.to; i++ {
-		if i == p.from || b.entries[i].labelsStart != b.entries[i-1].labelsStart {
-			b.message, stream = openStream(b.message, b.labels(i))
-		}
-		b.message = append(b.message, b.raw[b.entries[i].start:b.entries[i].end]...)
-		closeStream(b.message, stream)
+	entries := b.entries[p.from:p.to]
+	b.message = b.events.appendPart(b.message, entries, func(r *entryRef) place { return r.event })
+	if b.withLines {
+		b.message = b.lines.appendPart(b.message, entries, func(r *entryRef) place { return r.line })
 	}
 	return b.message
-}
-
-// openStream appends the head of a stream to a push request and returns the
-// offset of its length, which closeStream fills in.
-func openStream(b []byte, labels []byte) ([]byte, int) {
-	b = append(b, tagRequestStreams)
-	stream := len(b)
-	b = append(b, make([]byte, streamLengthBytes)...)
-	b = append(b, tagStreamLabels)
-	b = binary.AppendUvarint(b, uint64(len(labels)))
-	return append(b, labels...), stream
-}
-
-func closeStream(b []byte, stream int) {
-	n := uint64(len(b) - stream - streamLengthBytes)
-	for i := range streamLengthBytes - 1 {
-		b[stream+i] = byte(n) | 0x80
-		n >>= 7
-	}
-	b[stream+streamLengthBytes-1] = byte(n)
 }
 
 // appendTimestamp appends the entry's field of type google.protobuf.Timestamp.

@@ -81,7 +81,7 @@ func BenchmarkEncode(b *testing.B) {
 // BenchmarkBatch is what the shipper pays for an event, without the push.
 func BenchmarkBatch(b *testing.B) {
 	payload := encodeEvent(&testEvent, trace.SpanContext{})
-	batch := newBatch("0123456789abcdef0123456789abcdef")
+	batch := newBatch("0123456789abcdef0123456789abcdef", false)
 	var seq uint64
 	var compressed int
 	b.ReportAllocs()

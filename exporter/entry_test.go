@@ -39,11 +39,11 @@ var testEvent = adminsessions.Event{
 // decode turns a payload into what Loki's own code reads from a push of it.
 func decode(t testing.TB, payload []byte, seq uint64, at time.Time) push.Stream {
 	t.Helper()
-	b := newBatch("0123456789abcdef")
+	b := newBatch("0123456789abcdef", false)
 	if err := b.add(&spool.Record{Seq: seq, Time: at.UnixNano(), Origin: at.UnixNano(), Payload: payload}); err != nil {
 		t.Fatal(err)
 	}
-	return unmarshal(t, b.raw)
+	return unmarshal(t, b.events.raw)
 }
 
 func unmarshal(t testing.TB, message []byte) push.Stream {

@@ -26,6 +26,7 @@ const (
 	EnvClientCertificate = "ADMINSESSIONS_LOKI_CLIENT_CERTIFICATE" // file
 	EnvClientKey         = "ADMINSESSIONS_LOKI_CLIENT_KEY"         // file
 	EnvProxyURL          = "ADMINSESSIONS_LOKI_PROXY_URL"
+	EnvLines             = "ADMINSESSIONS_LOKI_LINES" // true, false: WithLines
 
 	EnvSpoolDir          = "ADMINSESSIONS_SPOOL_DIR"
 	EnvSpoolLimit        = "ADMINSESSIONS_SPOOL_LIMIT"         // bytes
@@ -70,6 +71,15 @@ func (c *config) readEnvironment(lookup func(string) (string, bool)) {
 			return
 		}
 		c.http.ProxyURL = promconfig.URL{URL: u}
+	})
+
+	read(EnvLines, func(v string) {
+		on, err := strconv.ParseBool(v)
+		if err != nil {
+			c.fail("%s: %q; want true or false", EnvLines, v)
+			return
+		}
+		c.lines = on
 	})
 
 	read(EnvSpoolDir, func(v string) { c.spoolDir = v })

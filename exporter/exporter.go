@@ -113,7 +113,7 @@ func newShipper(c *config, log *spool.Log, m *metrics, push func(context.Context
 	}
 	s.circuit.backoff = backoff.New(context.Background(), c.backoff)
 	for range c.maxInFlight + 1 { // those under way, and the one being filled
-		s.free = append(s.free, newBatch(log.ID()))
+		s.free = append(s.free, newBatch(log.ID(), c.lines))
 	}
 	return s
 }

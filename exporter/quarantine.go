@@ -69,9 +69,10 @@ func (b *batch) quarantined(i int, reason string, answer error, now time.Time) q
 	if answer != nil {
 		q.Answer = answer.Error()
 	}
-	entry, _, ok := nextField(b.raw[ref.start:ref.end])
+	raw := b.events.raw[ref.event.start:ref.event.end]
+	entry, _, ok := nextField(raw)
 	if !ok || !q.decode(entry.value) {
-		q.Raw = b.raw[ref.start:ref.end]
+		q.Raw = raw
 	}
 	return q
 }

@@ -239,7 +239,7 @@ func (s *shipper) fill() {
 }
 
 func (s *shipper) full() bool {
-	return s.next.closed || len(s.next.entries) >= s.batchEvents || len(s.next.raw) >= s.limit
+	return s.next.closed || len(s.next.entries) >= s.batchEvents || s.next.bytes() >= s.limit
 }
 
 // ready reports whether the next batch is to be sent now.
