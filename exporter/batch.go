@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/klauspost/compress/s2"
-
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter/internal/spool"
 )
@@ -26,61 +24,43 @@ const (
 	movedTimestamp = time.Millisecond
 )
 
-// entryRef says where in a batch one entry lies.
-type entryRef struct {
-	seq   uint64
-	time  int64 // ns
-	event place // in batch.events
-	line  place // in batch.lines, if that is written
-}
-
-// batch is a run of consecutive records in Loki's push format, grown one
-// record at a time. Its buffers are used again and again.
+// batch is a run of consecutive records in Loki's push format, grown one record
+// at a time. Each of its streams is pushed on its own. Its buffers are used again
+// and again.
 type batch struct {
-	events  streams
-	lines   streams // each event's line once more, if withLines (lines.go)
-	entries []entryRef
-	logID   []byte
-	tail    []byte    // scratch
-	since   time.Time // when its first record was added
-	closed  bool      // the next record does not fit
-	message []byte    // scratch for what is compressed
-	packed  []byte    // scratch for the compressed form
-	whole   []byte    // the compressed form of the whole batch, once pack has made it
+	streams []*stream
+	spare   []*stream // to be used again
+	count   int       // records
+	largest int       // bytes of the largest stream
+
+	firstTime, lastTime int64 // ns
+	lastSeq             uint64
 
 	withLines bool
+	logID     []byte
+	tail      []byte    // scratch
+	since     time.Time // when its first record was added
+	closed    bool      // the next record does not fit
 
-	// What is left to deliver, in order: ranges of entries. The shipper's.
+	// What is left to deliver, in order. The shipper's.
 	parts    []part
 	inFlight bool
 }
-
-// part is a range of a batch's entries, [from, to).
-type part struct{ from, to int }
-
-func (p part) len() int { return p.to - p.from }
 
 func newBatch(logID string, withLines bool) *batch {
 	return &batch{logID: appendPair(nil, adminsessions.KeyLogID, logID), withLines: withLines}
 }
 
 func (b *batch) reset() {
-	b.events.reset()
-	b.lines.reset()
-	b.entries = b.entries[:0]
+	b.spare = append(b.spare, b.streams...)
+	b.streams = b.streams[:0]
 	b.parts = b.parts[:0]
-	b.inFlight = false
-	b.closed = false
-	b.whole = nil
+	b.count, b.largest = 0, 0
+	b.inFlight, b.closed = false, false
 }
 
-func (b *batch) empty() bool         { return len(b.entries) == 0 }
-func (b *batch) lastSeq() uint64     { return b.entries[len(b.entries)-1].seq }
-func (b *batch) firstTime() int64    { return b.entries[0].time }
-func (b *batch) lastTime() int64     { return b.entries[len(b.entries)-1].time }
-func (b *batch) bytes() int          { return len(b.events.raw) + len(b.lines.raw) }
-func (b *batch) sizeWith(n int) int  { return b.bytes() + n + entryOverhead }
-func (b *batch) labels(i int) []byte { return b.events.labels(b.entries[i].event) }
+func (b *batch) empty() bool        { return b.count == 0 }
+func (b *batch) sizeWith(n int) int { return b.largest + n + entryOverhead }
 
 // add appends one record.
 func (b *batch) add(r *spool.Record) error {
@@ -89,20 +69,9 @@ func (b *batch) add(r *spool.Record) error {
 		return fmt.Errorf("spooled record %d has no stream labels", r.Seq)
 	}
 	labels, body := r.Payload[w:w+int(n)], r.Payload[w+int(n):]
-
-	ref := entryRef{seq: r.Seq, time: r.Time}
-	sameStream := false
-	if last := len(b.entries) - 1; last >= 0 {
-		ref.event, ref.line = b.entries[last].event, b.entries[last].line
-		sameStream = bytes.Equal(labels, b.labels(last))
-	}
-	if !sameStream {
-		if b.withLines {
-			if err := b.openLines(labels, &ref.line); err != nil {
-				return fmt.Errorf("spooled record %d: %w", r.Seq, err)
-			}
-		}
-		b.events.open(labels, &ref.event)
+	s, err := b.stream(labels)
+	if err != nil {
+		return fmt.Errorf("spooled record %d: %w", r.Seq, err)
 	}
 
 	var head [32]byte
@@ -113,23 +82,56 @@ func (b *batch) add(r *spool.Record) error {
 	if shift := r.Time - r.Origin; shift >= int64(movedTimestamp) || shift <= -int64(movedTimestamp) {
 		b.tail = appendPair(b.tail, adminsessions.KeyRequestTime, view(strconv.AppendInt(digits[:0], r.Origin, 10)))
 	}
-	b.events.add(&ref.event, h, body, b.tail)
-	if b.withLines {
-		b.lines.add(&ref.line, h, lineOf(body), nil)
+	s.add(r, h, body, b.tail)
+	if s.lines != nil {
+		s.lines.add(r, h, lineOf(body), nil)
 	}
-	b.entries = append(b.entries, ref)
+	if b.count == 0 {
+		b.firstTime = r.Time
+	}
+	b.count++
+	b.lastTime, b.lastSeq = r.Time, r.Seq
+	b.largest = max(b.largest, len(s.raw))
 	return nil
 }
 
-// seal makes the whole batch the one part to deliver.
-func (b *batch) seal() {
-	b.parts = append(b.parts[:0], part{0, len(b.entries)})
+// stream returns the stream with these labels, and begins it if need be. A
+// service has one; a process with several services has a few.
+func (b *batch) stream(labels []byte) (*stream, error) {
+	for _, s := range b.streams {
+		if bytes.Equal(s.labels, labels) {
+			return s, nil
+		}
+	}
+	if !b.withLines {
+		return b.open(labels), nil
+	}
+	of, err := linesLabels(labels)
+	if err != nil {
+		return nil, err
+	}
+	s := b.open(labels)
+	s.lines = b.open(of)
+	s.lines.ofLines = true
+	return s, nil
 }
 
-// size is the bytes of a part's entries.
-func (b *batch) size(p part) int {
-	first, last := b.entries[p.from], b.entries[p.to-1]
-	return last.event.end - first.event.start + last.line.end - first.line.start
+func (b *batch) open(labels []byte) *stream {
+	s := &stream{}
+	if last := len(b.spare) - 1; last >= 0 {
+		s, b.spare = b.spare[last], b.spare[:last]
+	}
+	s.reset(labels)
+	b.streams = append(b.streams, s)
+	return s
+}
+
+// seal makes each stream, whole, a part to deliver.
+func (b *batch) seal() {
+	b.parts = b.parts[:0]
+	for _, s := range b.streams {
+		b.parts = append(b.parts, part{s, 0, len(s.entries)})
+	}
 }
 
 // halve cuts the first part in two.
@@ -138,49 +140,15 @@ func (b *batch) halve() {
 	middle := first.from + first.len()/2
 	b.parts = append(b.parts, part{})
 	copy(b.parts[2:], b.parts[1:])
-	b.parts[0], b.parts[1] = part{first.from, middle}, part{middle, first.to}
+	b.parts[0], b.parts[1] = part{first.stream, first.from, middle}, part{first.stream, middle, first.to}
 }
 
 // pack compresses the whole batch ahead of its turn. Nothing may be added to it
 // afterwards.
 func (b *batch) pack() {
-	if b.whole != nil {
-		return
+	for _, s := range b.streams {
+		s.pack()
 	}
-	message := b.events.raw
-	if b.withLines {
-		b.message = append(append(b.message[:0], b.events.raw...), b.lines.raw...)
-		message = b.message
-	}
-	b.whole = b.compress(message)
-}
-
-// part returns a part of the batch as a compressed message, valid until the next
-// call.
-func (b *batch) part(p part) []byte {
-	if p.len() == len(b.entries) {
-		b.pack()
-		return b.whole
-	}
-	b.whole = nil // its memory is used again
-	return b.compress(b.rebuild(p))
-}
-
-func (b *batch) compress(message []byte) []byte {
-	if n := s2.MaxEncodedLen(len(message)); cap(b.packed) < n {
-		b.packed = make([]byte, n)
-	}
-	return s2.EncodeSnappy(b.packed[:cap(b.packed)], message)
-}
-
-func (b *batch) rebuild(p part) []byte {
-	b.message = b.message[:0]
-	entries := b.entries[p.from:p.to]
-	b.message = b.events.appendPart(b.message, entries, func(r *entryRef) place { return r.event })
-	if b.withLines {
-		b.message = b.lines.appendPart(b.message, entries, func(r *entryRef) place { return r.line })
-	}
-	return b.message
 }
 
 // appendTimestamp appends the entry's field of type google.protobuf.Timestamp.

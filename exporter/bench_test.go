@@ -91,9 +91,9 @@ func BenchmarkBatch(b *testing.B) {
 		if err := batch.add(&r); err != nil {
 			b.Fatal(err)
 		}
-		if len(batch.entries) == 2000 {
+		if batch.count == 2000 {
 			batch.seal()
-			compressed = len(batch.part(batch.parts[0]))
+			compressed = len(batch.parts[0].message())
 			batch.reset()
 		}
 	}

@@ -43,7 +43,8 @@ func decode(t testing.TB, payload []byte, seq uint64, at time.Time) push.Stream 
 	if err := b.add(&spool.Record{Seq: seq, Time: at.UnixNano(), Origin: at.UnixNano(), Payload: payload}); err != nil {
 		t.Fatal(err)
 	}
-	return unmarshal(t, b.events.raw)
+	closeRequest(b.streams[0].raw)
+	return unmarshal(t, b.streams[0].raw)
 }
 
 func unmarshal(t testing.TB, message []byte) push.Stream {

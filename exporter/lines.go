@@ -19,16 +19,6 @@ var (
 	linesOfLabel = adminsessions.LokiName(adminsessions.KeyLinesOf)
 )
 
-// openLines begins the stream for the lines of the stream with these labels.
-func (b *batch) openLines(labels []byte, p *place) error {
-	of, ok := linesLabels(labels)
-	if ok {
-		b.lines.open(of, p)
-		return nil
-	}
-	return fmt.Errorf("labels %s have no %s at their end", labels, serviceLabel)
-}
-
 // lineOf is the first field of a spooled entry, its line, with its tag.
 func lineOf(body []byte) []byte {
 	f, rest, ok := nextField(body)
@@ -43,12 +33,12 @@ func lineOf(body []byte) []byte {
 //
 //	{deployment_environment_name="production", service_instance_id="host-1", service_name="panel"}
 //	{audit_lines_of="panel", deployment_environment_name="production", service_instance_id="host-1", service_name="adminsessions-lines"}
-func linesLabels(labels []byte) ([]byte, bool) {
+func linesLabels(labels []byte) ([]byte, error) {
 	// Within a value the quote would have a backslash before it.
 	before, name, ok := bytes.Cut(labels, []byte(serviceLabel+`="`))
 	if !ok || !bytes.HasPrefix(before, []byte("{")) || !bytes.HasSuffix(name, []byte(`"}`)) {
-		return nil, false
+		return nil, fmt.Errorf("labels %s have no %s at their end", labels, serviceLabel)
 	}
 	return fmt.Appendf(nil, `{%s="%s, %s%s=%q}`, linesOfLabel, bytes.TrimSuffix(name, []byte("}")),
-		before[1:], serviceLabel, adminsessions.LinesServiceName), true
+		before[1:], serviceLabel, adminsessions.LinesServiceName), nil
 }

@@ -32,68 +32,77 @@ func TestLinesLabels(t *testing.T) {
 		{"panel", `, service_name="other"}`, "x", `{audit_lines_of="panel", deployment_environment_name=", service_name=\"other\"}", service_instance_id="x", service_name="adminsessions-lines"}`},
 		{`service_name="`, "", "x", `{audit_lines_of="service_name=\"", service_instance_id="x", service_name="adminsessions-lines"}`},
 	} {
-		got, ok := linesLabels([]byte(labelsOf(test.service, test.environment, test.instance)))
-		if !ok || string(got) != test.want {
-			t.Errorf("labels of the lines of %q:\n%s, %v\nwant\n%s", test.service, got, ok, test.want)
+		got, err := linesLabels([]byte(labelsOf(test.service, test.environment, test.instance)))
+		if err != nil || string(got) != test.want {
+			t.Errorf("labels of the lines of %q:\n%s, %v\nwant\n%s", test.service, got, err, test.want)
 		}
 	}
 }
 
-// Every event of a push has its line in it once more, whatever part of a batch
-// the push is.
-func TestLinesOfParts(t *testing.T) {
+// Every stream is pushed on its own, whatever part of it, and every event's line
+// once more.
+func TestBatchOfSeveralStreams(t *testing.T) {
 	const count = 9
 	panel, shop := labelsOf("panel", "production", "host-1"), labelsOf("shop", "", "host-1")
 	b := newBatch("0123456789abcdef", true)
 	start := time.Date(2026, 11, 22, 10, 0, 0, 5, time.UTC)
-	for i := range count {
-		labels := panel
-		if i%4 == 3 {
-			labels = shop
+	for range 2 { // its memory is used again
+		b.reset()
+		for i := range count {
+			labels := panel
+			if i%4 == 3 {
+				labels = shop
+			}
+			e := newEncoder(labels)
+			ev := testEvent
+			ev.URL = "https://demo.example/" + strconv.Itoa(i)
+			e.event(&ev, trace.SpanContext{})
+			at := start.Add(time.Duration(i)).UnixNano()
+			if err := b.add(&spool.Record{Seq: uint64(i + 1), Time: at, Origin: at, Payload: e.finish()}); err != nil {
+				t.Fatal(err)
+			}
+			e.release()
 		}
-		e := newEncoder(labels)
-		ev := testEvent
-		ev.URL = "https://demo.example/" + strconv.Itoa(i)
-		e.event(&ev, trace.SpanContext{})
-		at := start.Add(time.Duration(i)).UnixNano()
-		if err := b.add(&spool.Record{Seq: uint64(i + 1), Time: at, Origin: at, Payload: e.finish()}); err != nil {
-			t.Fatal(err)
-		}
-		e.release()
+		b.seal()
+		b.pack()
 	}
-	whole := part{0, count}
-	for _, p := range []part{{0, 1}, {3, 4}, {2, 7}, {4, count}, whole} {
-		raw, err := s2.Decode(nil, b.part(p))
+
+	entries := map[string][]push.Entry{} // by labels
+	for len(b.parts) > 0 {
+		if b.parts[0].len() > 3 {
+			b.halve()
+		}
+		p := b.parts[0]
+		raw, err := s2.Decode(nil, p.message())
 		if err != nil {
 			t.Fatal(err)
-		}
-		if p != whole && len(raw) < b.size(p) {
-			t.Errorf("%v: %d bytes, size says %d", p, len(raw), b.size(p))
 		}
 		var req push.PushRequest
 		if err := req.Unmarshal(raw); err != nil {
 			t.Fatalf("loki can't read the push: %v", err)
 		}
-		entries := map[string][]push.Entry{} // by labels
-		for _, s := range req.Streams {
-			entries[s.Labels] = append(entries[s.Labels], s.Entries...)
+		if len(req.Streams) != 1 || len(req.Streams[0].Entries) != p.len() || len(raw) < p.size() {
+			t.Errorf("push of %d bytes has streams %v, want one of %d entries in %d bytes", len(raw), req.Streams, p.len(), p.size())
 		}
-		found := 0
-		for _, labels := range []string{panel, shop} {
-			of, _ := linesLabels([]byte(labels))
-			events, lines := entries[labels], entries[string(of)]
-			found += len(events)
-			if !slices.EqualFunc(events, lines, func(e, l push.Entry) bool {
-				return e.Timestamp.Equal(l.Timestamp) && e.Line == l.Line && len(e.StructuredMetadata) > 0 && len(l.StructuredMetadata) == 0
-			}) {
-				t.Errorf("%v: events of %s are\n%v\nand their lines\n%v", p, labels, events, lines)
-			}
-			delete(entries, labels)
-			delete(entries, string(of))
+		entries[req.Streams[0].Labels] = append(entries[req.Streams[0].Labels], req.Streams[0].Entries...)
+		b.parts = b.parts[1:]
+	}
+	found := 0
+	for _, labels := range []string{panel, shop} {
+		of, err := linesLabels([]byte(labels))
+		if err != nil {
+			t.Fatal(err)
 		}
-		if found != p.len() || len(entries) != 0 {
-			t.Errorf("%v: %d events, and other streams %v", p, found, entries)
+		events, lines := entries[labels], entries[string(of)]
+		found += len(events)
+		if !slices.EqualFunc(events, lines, func(e, l push.Entry) bool {
+			return e.Timestamp.Equal(l.Timestamp) && e.Line == l.Line && len(e.StructuredMetadata) > 0 && len(l.StructuredMetadata) == 0
+		}) {
+			t.Errorf("events of %s are\n%v\nand their lines\n%v", labels, events, lines)
 		}
+	}
+	if found != count || len(entries) != 4 {
+		t.Errorf("%d events in %d streams, want %d in 4", found, len(entries), count)
 	}
 }
 
@@ -104,7 +113,7 @@ func TestLinesOfLabelsThatAreNotOurs(t *testing.T) {
 	if err := b.add(&spool.Record{Seq: 1, Payload: payload.finish()}); err == nil {
 		t.Error("no error for labels without a service")
 	}
-	if !b.empty() || b.bytes() != 0 {
-		t.Errorf("a record that can't be sent left %d bytes in the batch", b.bytes())
+	if !b.empty() || len(b.streams) != 0 {
+		t.Errorf("a record that can't be sent left %d streams in the batch", len(b.streams))
 	}
 }

@@ -29,10 +29,12 @@ type metrics struct {
 	batches     prometheus.Counter
 	retries     *prometheus.CounterVec // status
 	splits      prometheus.Counter
-	push        prometheus.Histogram
-	delay       prometheus.Histogram
-	lastSuccess prometheus.Gauge
-	up          prometheus.Gauge
+	// linesRefused counts lines alone, the copies WithLines makes.
+	linesRefused prometheus.Counter
+	push         prometheus.Histogram
+	delay        prometheus.Histogram
+	lastSuccess  prometheus.Gauge
+	up           prometheus.Gauge
 
 	damage         *prometheus.CounterVec // reason
 	damagedRecords prometheus.Counter
@@ -62,19 +64,20 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
 	m := &metrics{
-		accepted:    counter("adminsessions_exporter_events_accepted_total", "Events written to the spool."),
-		delivered:   counter("adminsessions_exporter_events_delivered_total", "Events that Loki has acknowledged."),
-		dropped:     vec("adminsessions_exporter_events_dropped_total", "Events lost because the spool did not take them, by reason. Each leaves a gap in the sequence numbers.", "reason", reasons(spool.Reasons())),
-		quarantined: vec("adminsessions_exporter_events_quarantined_total", "Events set aside in the quarantine file because Loki refuses them, by reason.", "reason", quarantineReasons),
-		truncated:   counter("adminsessions_exporter_events_truncated_total", "Events of which a part was cut to fit Loki's limits; the part is named in audit_truncated."),
-		bytes:       counter("adminsessions_exporter_pushed_bytes_total", "Bytes acknowledged by Loki, compressed as sent."),
-		batches:     counter("adminsessions_exporter_pushes_total", "Pushes acknowledged by Loki."),
-		retries:     vec("adminsessions_exporter_push_failures_total", "Attempts to push that Loki did not acknowledge, by status; all are made again, whole or in parts.", "status", pushStatuses),
-		splits:      counter("adminsessions_exporter_batch_splits_total", "Batches sent in parts because Loki refused the whole."),
-		push:        histogram("adminsessions_exporter_push_duration_seconds", "Time of one attempt to push, from request to answer.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
-		delay:       histogram("adminsessions_exporter_delivery_delay_seconds", "Time from an event to its acknowledgement by Loki, of the oldest event of each push.", []float64{.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400}),
-		lastSuccess: gauge("adminsessions_exporter_last_success_timestamp_seconds", "When Loki last acknowledged a push, in Unix time; 0 before the first."),
-		up:          gauge("adminsessions_exporter_loki_up", "1 if the last attempt to push was acknowledged or none was made, else 0."),
+		accepted:     counter("adminsessions_exporter_events_accepted_total", "Events written to the spool."),
+		delivered:    counter("adminsessions_exporter_events_delivered_total", "Events that Loki has acknowledged."),
+		dropped:      vec("adminsessions_exporter_events_dropped_total", "Events lost because the spool did not take them, by reason. Each leaves a gap in the sequence numbers.", "reason", reasons(spool.Reasons())),
+		quarantined:  vec("adminsessions_exporter_events_quarantined_total", "Events set aside in the quarantine file because Loki refuses them, by reason.", "reason", quarantineReasons),
+		truncated:    counter("adminsessions_exporter_events_truncated_total", "Events of which a part was cut to fit Loki's limits; the part is named in audit_truncated."),
+		bytes:        counter("adminsessions_exporter_pushed_bytes_total", "Bytes acknowledged by Loki, compressed as sent."),
+		batches:      counter("adminsessions_exporter_pushes_total", "Pushes acknowledged by Loki."),
+		retries:      vec("adminsessions_exporter_push_failures_total", "Attempts to push that Loki did not acknowledge, by status; all are made again, whole or in parts.", "status", pushStatuses),
+		splits:       counter("adminsessions_exporter_batch_splits_total", "Batches sent in parts because Loki refused the whole."),
+		linesRefused: counter("adminsessions_exporter_lines_refused_total", "Lines (WithLines) that Loki refuses; their events are counted for themselves."),
+		push:         histogram("adminsessions_exporter_push_duration_seconds", "Time of one attempt to push, from request to answer.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
+		delay:        histogram("adminsessions_exporter_delivery_delay_seconds", "Time from an event to its acknowledgement by Loki, of the oldest event of each push.", []float64{.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400}),
+		lastSuccess:  gauge("adminsessions_exporter_last_success_timestamp_seconds", "When Loki last acknowledged a push, in Unix time; 0 before the first."),
+		up:           gauge("adminsessions_exporter_loki_up", "1 if the last attempt to push was acknowledged or none was made, else 0."),
 
 		damage:         vec("adminsessions_spool_damage_total", "Pieces of damage found in the spool's files, by reason.", "reason", reasons(spool.DamageReasons())),
 		damagedRecords: counter("adminsessions_spool_damaged_records_total", "Records lost to damage of the spool's files."),
@@ -86,7 +89,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.accepted, m.delivered, m.dropped, m.quarantined, m.truncated, m.bytes, m.batches, m.retries,
-		m.splits, m.push, m.delay, m.lastSuccess, m.up, m.damage, m.damagedRecords, m.damagedBytes,
+		m.splits, m.linesRefused, m.push, m.delay, m.lastSuccess, m.up, m.damage, m.damagedRecords, m.damagedBytes,
 	} {
 		if err := reg.Register(c); err != nil {
 			return nil, err

@@ -60,6 +60,7 @@ const (
 	DefaultSpoolLimit    = 1 << 30
 	DefaultBlockTimeout  = 2 * time.Second
 	maxBatchEvents       = 4000
+	maxBatchStreams      = 32
 	maxBatchBytes        = 4<<20 - 64<<10 // Loki's gRPC message limit, less room for its own frame
 	maxInFlightBatches   = 16
 	defaultClientName    = "adminsessions"

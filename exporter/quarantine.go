@@ -59,20 +59,18 @@ func (q *quarantine) add(e quarantined) error {
 	return nil
 }
 
-// quarantined describes entry i of the batch.
-func (b *batch) quarantined(i int, reason string, answer error, now time.Time) quarantined {
-	ref := b.entries[i]
+// quarantined describes the part's first entry.
+func (p part) quarantined(reason string, answer error, now time.Time) quarantined {
 	q := quarantined{
 		QuarantinedAt: now.UTC(), Reason: reason,
-		Sequence: ref.seq, Time: ref.time, Labels: string(b.labels(i)),
+		Sequence: p.first().seq, Time: p.first().time, Labels: string(p.stream.labels),
 	}
 	if answer != nil {
 		q.Answer = answer.Error()
 	}
-	raw := b.events.raw[ref.event.start:ref.event.end]
-	entry, _, ok := nextField(raw)
+	entry, _, ok := nextField(p.firstRaw())
 	if !ok || !q.decode(entry.value) {
-		q.Raw = raw
+		q.Raw = p.firstRaw()
 	}
 	return q
 }

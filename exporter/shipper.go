@@ -128,12 +128,12 @@ func (s *shipper) run(ctx context.Context) {
 func (s *shipper) acknowledge() {
 	for len(s.window) > 0 && len(s.window[0].parts) == 0 && !s.window[0].inFlight {
 		b := s.window[0]
-		s.acked = b.lastSeq()
-		if err := s.spool.Ack(b.lastSeq()); err != nil {
+		s.acked = b.lastSeq
+		if err := s.spool.Ack(b.lastSeq); err != nil {
 			// The cursor stays behind: after a restart the batch is sent again,
 			// byte-identical, and Loki shows it once.
 			s.log.Error("the spool's cursor can't be written; events already delivered will be sent again after a restart",
-				"sequence_number", b.lastSeq(), "error", err)
+				"sequence_number", b.lastSeq, "error", err)
 		}
 		s.window = append(s.window[:0], s.window[1:]...)
 		b.reset()
@@ -188,11 +188,11 @@ func (s *shipper) start(b *batch) {
 	if b.inFlight || len(b.parts) == 0 {
 		return
 	}
-	for b.parts[0].len() > 1 && b.size(b.parts[0]) > s.limit {
+	for b.parts[0].len() > 1 && b.parts[0].size() > s.limit {
 		b.halve() // made before it was known how much Loki takes
 	}
 	b.inFlight = true
-	s.jobs <- job{batch: b, part: b.parts[0], body: b.part(b.parts[0])}
+	s.jobs <- job{batch: b, part: b.parts[0], body: b.parts[0].message()}
 }
 
 // fill moves records from the spool into the next batch until that is full or
@@ -218,7 +218,7 @@ func (s *shipper) fill() {
 		if !ok {
 			return
 		}
-		if !s.next.empty() && (s.next.sizeWith(len(rec.Payload)) > s.limit || rec.Time-s.next.firstTime() > int64(maxSpan)) {
+		if !s.next.empty() && (s.next.sizeWith(len(rec.Payload)) > s.limit || rec.Time-s.next.firstTime > int64(maxSpan)) {
 			s.next.closed = true
 			return
 		}
@@ -239,7 +239,8 @@ func (s *shipper) fill() {
 }
 
 func (s *shipper) full() bool {
-	return s.next.closed || len(s.next.entries) >= s.batchEvents || s.next.bytes() >= s.limit
+	b := s.next
+	return b.closed || b.count >= s.batchEvents || b.largest >= s.limit || len(b.streams) >= maxBatchStreams
 }
 
 // ready reports whether the next batch is to be sent now.
@@ -248,7 +249,7 @@ func (s *shipper) ready() bool {
 	if b == nil || b.empty() {
 		return false
 	}
-	if len(s.window) > 0 && b.lastTime()-s.window[0].firstTime() > int64(maxSpan) {
+	if len(s.window) > 0 && b.lastTime-s.window[0].firstTime > int64(maxSpan) {
 		return false
 	}
 	return s.full() || len(s.waiting) > 0 || s.now().Sub(b.since) >= s.batchWait
@@ -305,11 +306,13 @@ func (s *shipper) settle(r result) {
 	if r.answer.verdict == delivered {
 		s.closeCircuit()
 		b.parts = b.parts[1:]
-		s.metrics.delivered.Add(float64(r.part.len()))
 		s.metrics.batches.Inc()
 		s.metrics.bytes.Add(float64(r.bytes))
 		now := s.now()
-		s.metrics.delay.Observe(max(0, now.Sub(time.Unix(0, b.entries[r.part.from].time)).Seconds()))
+		if !r.part.stream.ofLines {
+			s.metrics.delivered.Add(float64(r.part.len()))
+			s.metrics.delay.Observe(max(0, now.Sub(time.Unix(0, r.part.first().time)).Seconds()))
+		}
 		s.metrics.lastSuccess.Set(float64(now.UnixMilli()) / 1000)
 		if s.fits++; s.fits >= growAfter && s.limit < s.batchBytes {
 			s.limit, s.fits = min(s.batchBytes, 2*s.limit), 0
@@ -344,7 +347,14 @@ func (s *shipper) split(b *batch, p part, reason string, err error) {
 		b.halve()
 		return
 	}
-	if s.setAside(b.quarantined(p.from, reason, err, s.now())) {
+	if p.stream.ofLines {
+		s.metrics.linesRefused.Inc()
+		s.log.Error("loki refuses the line of an event; a search over lines will not find it",
+			"sequence_number", p.first().seq, "answer", err)
+		b.parts = b.parts[1:]
+		return
+	}
+	if s.setAside(p.quarantined(reason, err, s.now())) {
 		b.parts = b.parts[1:]
 		return
 	}

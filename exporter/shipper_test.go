@@ -56,6 +56,9 @@ func (l *faultyLoki) push(ctx context.Context, body []byte) answer {
 	if err := req.Unmarshal(raw); err != nil {
 		l.t.Errorf("push is not protobuf: %v", err)
 	}
+	if len(req.Streams) != 1 {
+		l.t.Errorf("push has %d streams; Loki answers only for the last", len(req.Streams))
+	}
 	r := received{at: time.Now(), size: len(raw)}
 	for _, s := range req.Streams {
 		for _, e := range s.Entries {

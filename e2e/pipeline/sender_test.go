@@ -44,13 +44,14 @@ type senderConfig struct {
 }
 
 // exporterOptions are those of every exporter in these tests: the defaults,
-// but quick about batches and retries, and never short of room.
+// but quick about batches and retries, never short of room, and storing lines.
 func exporterOptions(endpoint, spoolDir, instance string, more ...exporter.Option) []exporter.Option {
 	return append([]exporter.Option{
 		exporter.WithEndpoint(endpoint),
 		exporter.WithSpoolDir(spoolDir),
 		exporter.WithSpoolLimit(32 << 20),
 		exporter.WithFullPolicy(exporter.FullBlock, time.Minute),
+		exporter.WithLines(),
 		exporter.WithBatch(10*time.Millisecond, 256<<10),
 		exporter.WithBackoff(backoff.BackoffConfig{MinBackoff: 10 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}),
 		exporter.WithResource(resource.NewSchemaless(

@@ -58,6 +58,7 @@ func (tr trail) verify(t *testing.T, want expectation) {
 	}
 	tr.verifyOrder(t, entries, want)
 	tr.verifyEvents(t, entries, want)
+	tr.verifyLines(t, entries)
 	tr.verifyCompleteness(t, entries, want)
 }
 
@@ -139,6 +140,37 @@ func (tr trail) verifyEvents(t *testing.T, entries []entry, want expectation) {
 	}
 	if unknown := len(seen) - (len(want.accepted) - lost); unknown > want.unknown {
 		report("%d events are in Loki that nobody accepted, at most %d can be", unknown, want.unknown)
+	}
+}
+
+// verifyLines checks that each event's line is there once more, alone, and no
+// other line is.
+func (tr trail) verifyLines(t *testing.T, entries []entry) {
+	t.Helper()
+	lines, err := tr.loki.Query(t.Context(), fmt.Sprintf(`{%s=%q, service_instance_id=%q}`,
+		adminsessions.LokiName(adminsessions.KeyLinesOf), serviceName, tr.instance), lokitest.Last(tr.since))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := limited(t)
+	at := make(map[int64]string, len(lines))
+	for _, l := range lines {
+		if len(l.Metadata) > 0 {
+			report("the line %q has metadata %v", l.Line, l.Metadata)
+		}
+		at[l.Time.UnixNano()] = l.Line
+	}
+	if len(at) != len(lines) {
+		report("%d lines are at the time of another", len(lines)-len(at))
+	}
+	for _, e := range entries {
+		if line, ok := at[e.Time.UnixNano()]; !ok || line != e.Line {
+			report("the line of event %d, %q, is %q (stored: %v)", e.seq, e.Line, line, ok)
+		}
+		delete(at, e.Time.UnixNano())
+	}
+	for _, line := range at {
+		report("there is a line without an event: %q", line)
 	}
 }
 
