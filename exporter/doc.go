@@ -48,6 +48,9 @@
 // acceptable: Loki refuses an entry more than an hour behind its stream's
 // newest.
 //
+// [WithLines] stores each record's line once more, without metadata, in a second
+// stream: docs/events.md says what that is for.
+//
 // What exceeds Loki's limits is cut when the record is accepted (line 64 KiB,
 // value 16 KiB, 112 names and 56 KiB of metadata) and named in audit_truncated.
 package exporter

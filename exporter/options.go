@@ -153,9 +153,10 @@ func WithMaxInFlight(n int) Option { return func(c *config) { c.maxInFlight = n 
 // WithLines stores each event's line once more, without its fields, in a stream
 // of its own, so that searches over months and millions of events are about
 // eight times faster: package viewer uses it (its Config.LinesSince), and the
-// Admin Search dashboard. It costs a quarter more disk in Loki and an eighth
-// more bytes to push, and pays from about half a million events in the span
-// that people search. Default off; docs/events.md describes the streams.
+// Admin Search dashboard. It costs a quarter more disk in Loki and a second,
+// smaller push with each batch, and pays from about half a million events in
+// the span that people search. Default off; docs/events.md describes the
+// streams.
 func WithLines() Option { return func(c *config) { c.lines = true } }
 
 // WithSpoolDir sets the folder of the spool. Required. It is made if need be
