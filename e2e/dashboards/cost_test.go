@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,8 +27,9 @@ import (
 var costEvents = flag.Int("events", 5_000_000, "how many events BenchmarkQueryCost puts into Loki, over 30 days")
 
 // BenchmarkQueryCost is what the dashboards cost a Loki with a month of a busy
-// panel in it: 5 million events, as recorded, over 30 days. Each operation is
-// what a browser asks for when somebody opens a page, all panels at once.
+// panel in it: 5 million events, as recorded, and their lines, over 30 days. Each
+// operation is what a browser asks for when somebody opens a page, all panels at
+// once.
 //
 //	go test -run '^$' -bench QueryCost -benchtime 5x -timeout 1h ./dashboards
 //
@@ -42,13 +44,14 @@ func BenchmarkQueryCost(b *testing.B) {
 	all := loadDashboards(b)
 
 	const month = 30 * day
-	for _, page := range []struct {
+	type page struct {
 		name   string
 		file   string
 		window time.Duration
 		vars   variables
 		only   string // a panel, "" for all
-	}{
+	}
+	pages := []page{
 		{"Admin Sessions/24 h", sessions, day, nil, ""},
 		{"Admin Sessions/24 h, search for a name", sessions, day, variables{"search": one("anna k")}, ""},
 		{"Admin Sessions/24 h, one admin, deletions", sessions, day, variables{"admin": one("admin-07@example.com"), "method": one("DELETE")}, ""},
@@ -63,7 +66,19 @@ func BenchmarkQueryCost(b *testing.B) {
 		{"One request/24 h", "event.json", day, variables{"request": one("no-such-request")}, ""},
 		{"Completeness/24 h", "pipeline.json", day, nil, "Missing events"},
 		{"Completeness/30 d", "pipeline.json", month, nil, "Missing events"},
-	} {
+	}
+	for _, read := range []string{linesOf, serviceName} {
+		vars := variables{"read": one(read), "service": some("panel")}
+		name := "Admin Search/30 d, " + read + ", "
+		pages = append(pages,
+			page{name + "no search", search, month, vars, ""},
+			page{name + "search for a name", search, month, vars.with("search", one("anna k")), ""},
+			page{name + "search for one event", search, month, vars.with("search", one("needle-in-the-haystack")), ""},
+			page{name + "search for nothing there", search, month, vars.with("search", one("no such text")), ""},
+			page{name + "table alone, search for nothing there", search, month, vars.with("search", one("no such text")), "Admin requests"},
+		)
+	}
+	for _, page := range pages {
 		b.Run(page.name, func(b *testing.B) {
 			vars := all[page.file].vars
 			for name, v := range page.vars {
@@ -131,9 +146,12 @@ func ask(ctx context.Context, loki *lokitest.Server, expr string, q query, to ti
 	step := max(window/points, time.Second)
 	expr = strings.NewReplacer("$__range", fmt.Sprintf("%.0fs", window.Seconds()), "$__auto", fmt.Sprintf("%.0fs", step.Seconds())).Replace(expr)
 	path, params := "/loki/api/v1/query_range", url.Values{
-		"query": {expr}, "direction": {"backward"}, "limit": {"1000"},
+		"query": {expr}, "direction": {"backward"}, "limit": {strconv.Itoa(cmp.Or(q.limit, 1000))},
 		"start": {strconv.FormatInt(to.Add(-window).UnixNano(), 10)}, "end": {strconv.FormatInt(to.UnixNano(), 10)},
 		"step": {strconv.FormatFloat(step.Seconds(), 'f', -1, 64)},
+	}
+	if q.forward {
+		params.Set("direction", "forward")
 	}
 	if q.instant {
 		path, params = "/loki/api/v1/query", url.Values{"query": {expr}, "time": {strconv.FormatInt(to.UnixNano(), 10)}}
@@ -197,14 +215,14 @@ func fill(b *testing.B, loki *lokitest.Server, to time.Time, count int) {
 		batches[instance] = append(batches[instance], event{
 			service: "panel", environment: "production", instance: "panel-" + strconv.Itoa(instance),
 			trace: fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()),
-			log:   "log-" + strconv.Itoa(instance), sequence: i/instances + 1,
+			log:   fmt.Sprintf("%032x", instance), sequence: i/instances + 1,
 			Event: adminsessions.Event{
-				Time: at, Observed: at, Stage: adminsessions.Complete, Interface: which, Method: r.method,
+				Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete, Interface: which, Method: r.method,
 				User:          adminsessions.User{ID: strconv.Itoa(n), FullName: names[n%4] + " " + strconv.Itoa(n), Email: fmt.Sprintf("admin-%02d@example.com", n)},
 				ClientAddress: netip.AddrFrom4([4]byte{10, 2, byte(n), byte(random.IntN(3))}),
 				URL:           "https://panel.example" + path, Route: r.path, StatusCode: statuses[random.IntN(len(statuses))],
 				Duration: time.Duration(random.ExpFloat64() * float64(20*time.Millisecond)), UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-				SessionID: fmt.Sprintf("%08x", n*31+at.YearDay()), RequestID: fmt.Sprintf("%016x", random.Uint64()),
+				SessionID: fmt.Sprintf("%032x", n*31+at.YearDay()), RequestID: fmt.Sprintf("%016x", random.Uint64()),
 			},
 		})
 		if len(batches[instance]) == 2000 {

@@ -28,11 +28,15 @@ type event struct {
 // id tells one entry from every other.
 func (e *event) id() string { return e.RequestID + " " + string(e.Stage) }
 
-// metadata is the event's structured metadata in Loki.
+// metadata is the event's structured metadata in Loki, all that the exporter
+// stores of it.
 func (e *event) metadata() map[string]string {
 	m := map[string]string{
-		adminsessions.LokiScopeName:    adminsessions.ScopeName,
-		adminsessions.LokiSeverityText: e.SeverityText(),
+		adminsessions.LokiScopeName:         adminsessions.ScopeName,
+		adminsessions.LokiScopeVersion:      adminsessions.Version,
+		adminsessions.LokiSeverityText:      e.SeverityText(),
+		adminsessions.LokiSeverityNumber:    strconv.Itoa(int(e.Severity())),
+		adminsessions.LokiObservedTimestamp: strconv.FormatInt(e.Observed.UnixNano(), 10),
 	}
 	e.WalkAttributes(func(kv attribute.KeyValue) bool {
 		m[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
@@ -40,6 +44,8 @@ func (e *event) metadata() map[string]string {
 	})
 	if e.trace != "" {
 		m[adminsessions.LokiTraceID] = e.trace
+		m[adminsessions.LokiSpanID] = e.trace[16:]
+		m[adminsessions.LokiFlags] = "1"
 	}
 	if e.log != "" {
 		m[adminsessions.LokiName(adminsessions.KeyLogID)] = e.log
@@ -61,27 +67,45 @@ func (e *event) field(name string) string {
 	return e.metadata()[name]
 }
 
-// store pushes events, each stream oldest first.
+// labels are those of the event's stream.
+func (e *event) labels() map[string]string {
+	l := map[string]string{
+		adminsessions.LokiName(adminsessions.KeyServiceName):       e.service,
+		adminsessions.LokiName(adminsessions.KeyServiceInstanceID): e.instance,
+	}
+	if e.environment != "" {
+		l[adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment)] = e.environment
+	}
+	return l
+}
+
+// linesLabels are those of the stream that has the event's line once more
+// (exporter.WithLines).
+func (e *event) linesLabels() map[string]string {
+	l := e.labels()
+	l[adminsessions.LokiName(adminsessions.KeyLinesOf)] = e.service
+	l[adminsessions.LokiName(adminsessions.KeyServiceName)] = adminsessions.LinesServiceName
+	return l
+}
+
+// store pushes events and their lines, each stream oldest first.
 func store(t testing.TB, loki *lokitest.Server, events []event) {
 	t.Helper()
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
 	streams := map[string]*lokitest.Stream{}
+	add := func(labels map[string]string, entry lokitest.Entry) {
+		key := labelKey(labels)
+		if streams[key] == nil {
+			streams[key] = &lokitest.Stream{Labels: labels}
+		}
+		streams[key].Entries = append(streams[key].Entries, entry)
+	}
 	for i := range events {
 		e := &events[i]
-		key := e.service + "/" + e.environment + "/" + e.instance
-		stream := streams[key]
-		if stream == nil {
-			stream = &lokitest.Stream{Labels: map[string]string{
-				adminsessions.LokiName(adminsessions.KeyServiceName):       e.service,
-				adminsessions.LokiName(adminsessions.KeyServiceInstanceID): e.instance,
-			}}
-			if e.environment != "" {
-				stream.Labels[adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment)] = e.environment
-			}
-			streams[key] = stream
-		}
-		stream.Entries = append(stream.Entries, lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: e.metadata()})
+		line := e.Sentence()
+		add(e.labels(), lokitest.Entry{Time: e.Time, Line: line, Metadata: e.metadata()})
+		add(e.linesLabels(), lokitest.Entry{Time: e.Time, Line: line})
 	}
 	for _, stream := range streams {
 		for batch := range slices.Chunk(stream.Entries, 2000) {

@@ -20,6 +20,8 @@ type query struct {
 	expr      string
 	instant   bool
 	log       bool // lists entries, does not count
+	limit     int  // of entries
+	forward   bool // oldest first
 }
 
 func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.refID }
@@ -33,6 +35,8 @@ type dashboardFile struct {
 type variableModel struct {
 	Name, Type, AllValue string
 	IncludeAll           bool
+	Datasource           struct{ UID string }
+	Query                json.RawMessage // of a query variable, Label and Stream
 	Current              struct{ Value any }
 	Options              []struct{ Value any }
 }
@@ -41,8 +45,9 @@ type panelModel struct {
 	Title   string
 	Panels  []panelModel
 	Targets []struct {
-		RefID, Expr, QueryType string
-		Datasource             struct{ UID string }
+		RefID, Expr, QueryType, Direction string
+		MaxLines                          int
+		Datasource                        struct{ UID string }
 	}
 }
 
@@ -83,6 +88,7 @@ func (d *dashboardFile) collect(file string, panels []panelModel) {
 				continue
 			}
 			q := query{dashboard: file, panel: p.Title, refID: target.RefID, expr: target.Expr, instant: target.QueryType == "instant"}
+			q.limit, q.forward = target.MaxLines, target.Direction == "forward"
 			q.log = !strings.Contains(q.expr, "_over_time")
 			d.queries = append(d.queries, q)
 		}
@@ -90,8 +96,12 @@ func (d *dashboardFile) collect(file string, panels []panelModel) {
 	}
 }
 
-// initial is the variable's value when somebody opens the dashboard.
+// initial is the variable's value when somebody opens the dashboard. Where All
+// stands for every option, it is none yet: Grafana asks Loki for the options.
 func (v variableModel) initial() value {
+	if v.IncludeAll && v.AllValue == "" {
+		return some()
+	}
 	if v.IncludeAll {
 		return everything(v.AllValue)
 	}

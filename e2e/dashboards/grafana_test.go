@@ -20,7 +20,7 @@ type value struct {
 func one(text string) value       { return value{text: []string{text}} }
 func some(text ...string) value   { return value{text: text} }
 func everything(raw string) value { return value{all: raw} }
-func (v value) isAll() bool       { return v.text == nil }
+func (v value) isAll() bool       { return v.all != "" }
 func (v value) contains(s string) bool {
 	return slices.Contains(v.text, s)
 }
@@ -60,7 +60,7 @@ func interpolate(t testing.TB, expr string, vars variables) string {
 func format(t testing.TB, format string, values []string) string {
 	t.Helper()
 	switch format {
-	case "":
+	case "", "raw":
 		if len(values) != 1 {
 			// The Loki data source would escape such a value in a way of its own.
 			t.Fatalf("a variable with several values needs a format")

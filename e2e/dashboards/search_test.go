@@ -1,0 +1,247 @@
+package dashboards_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/lokitest"
+)
+
+const search = "search.json"
+
+// What Admin Search reads, by the label that names the service.
+var (
+	linesOf     = adminsessions.LokiName(adminsessions.KeyLinesOf)
+	serviceName = adminsessions.LokiName(adminsessions.KeyServiceName)
+)
+
+// parts is the sentence of an event, taken apart as the table shows it.
+func parts(e *event) map[string]string {
+	status := "-"
+	switch {
+	case e.Stage == adminsessions.Started:
+		status = "started"
+	case e.StatusCode != 0:
+		status = strconv.Itoa(e.StatusCode)
+	}
+	name := e.User.FullName
+	if name == "" && e.User.Email == "" {
+		name = e.User.ID // nothing else tells who it was
+	}
+	method := e.MethodOriginal
+	if method == "" {
+		method = e.Method
+	}
+	note := ""
+	if e.SignIn.Outcome != "" {
+		note = fmt.Sprintf("sign-in %s %q", e.SignIn.Outcome, e.SignIn.Name)
+	}
+	if e.Note != "" {
+		note = fmt.Sprintf("note %q", e.Note)
+	}
+	return map[string]string{
+		"user_full_name": name, "user_email": e.User.Email, "client_address": e.ClientAddress.String(),
+		"admin_interface": strings.ToUpper(string(e.Interface)), "http_request_method": method, "url_full": e.URL,
+		"http_response_status_code": status, "admin_note": note,
+	}
+}
+
+// TestAdminSearch compares, for every setting of the variables, the rows of the
+// table, field by field, and the chart with what plain Go selects. Whether the
+// lines are read or the events must make no difference.
+func TestAdminSearch(t *testing.T) {
+	loki := lokitest.Start(t)
+	to := time.Now().Truncate(time.Second)
+	events := knownEvents(to)
+	store(t, loki, events)
+	d := loadDashboards(t)[search]
+	byPanel := map[string]query{}
+	for _, q := range d.queries {
+		byPanel[q.panel] = q
+	}
+	table, overTime, oldest := byPanel["Admin requests"], byPanel["Hits over time"], byPanel["Oldest read"]
+	if len(byPanel) != 3 || table.expr == "" || overTime.expr == "" || !oldest.forward || oldest.limit != 1 {
+		t.Fatalf("%s has the queries %v", search, byPanel)
+	}
+
+	services := []value{some("panel", "shop.admin"), one("panel"), one("shop.admin"), one("no.such")}
+	environments := []value{d.vars["environment"], one("production"), some("production", "staging")}
+	opened := d.vars.with("service", services[0])
+	settings := []setting{{"as opened", opened}}
+	for i, v := range slices.Concat(services[1:], environments[1:]) {
+		name := "service"
+		if i >= len(services)-1 {
+			name = "environment"
+		}
+		settings = append(settings, setting{fmt.Sprintf("%s=%q", name, v.text), opened.with(name, v)})
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	for i, text := range append(awkward, "WEB", "started", "purge", "service-9", "sign-in failure", "root", "note ", "499", "2001:db8") {
+		settings = append(settings, setting{fmt.Sprintf("search=%q", text), opened.with("search", one(text))})
+		together := opened.with("search", one(text)).with("service", services[random.IntN(3)]).with("environment", environments[random.IntN(3)])
+		settings = append(settings, setting{fmt.Sprintf("together %d", i), together})
+	}
+
+	within := lokitest.Range{From: to.Add(-day), To: to}
+	var matching atomic.Int64
+	for _, s := range settings {
+		for _, read := range []string{linesOf, serviceName} {
+			vars := s.vars.with("read", one(read))
+			t.Run(s.name+" "+read, func(t *testing.T) {
+				t.Parallel() // Loki answers several at once
+				var want []string
+				counted := map[string]float64{}
+				first := time.Time{}
+				for i := range events {
+					e := &events[i]
+					if !e.Time.After(within.From) || !e.Time.Before(to) || !selected(e, vars) {
+						continue
+					}
+					if first.IsZero() {
+						first = e.Time
+					}
+					if strings.Contains(strings.ToLower(e.Sentence()), strings.ToLower(vars["search"].text[0])) {
+						row := parts(e)
+						want = append(want, fmt.Sprint(e.Time.UnixNano(), " ", labelKey(row)))
+						if read == linesOf {
+							counted["admin_interface="+row["admin_interface"]]++
+						} else {
+							counted[key(e, "admin_interface")]++
+						}
+					}
+				}
+				matching.Add(int64(len(want)))
+
+				expr := interpolate(t, table.expr, vars)
+				rows, err := loki.Query(t.Context(), expr, within)
+				if err != nil {
+					t.Fatalf("%v\n%s", err, expr)
+				}
+				var got []string
+				for _, row := range rows {
+					fields := map[string]string{}
+					maps.Copy(fields, row.Metadata)
+					maps.Copy(fields, row.Parsed)
+					got = append(got, fmt.Sprint(row.Time.UnixNano(), " ", labelKey(fields)))
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("rows\n%s\nwant\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), expr)
+				}
+				equalNumbers(t, instant(t, loki, overTime.expr, vars, to, day), counted)
+
+				all, err := loki.Query(t.Context(), interpolate(t, oldest.expr, vars), within)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !first.IsZero() && (len(all) == 0 || !all[0].Time.Equal(first)) {
+					t.Errorf("the oldest read is not of %v", first)
+				}
+			})
+		}
+	}
+	t.Cleanup(func() { // after the parallel subtests
+		if n := matching.Load(); n < 1000 {
+			t.Errorf("all settings together select %d rows: too few to show anything", n)
+		}
+	})
+}
+
+// selected says in plain Go whether the variables select an event's stream.
+func selected(e *event, vars variables) bool {
+	environment := vars["environment"]
+	return vars["service"].contains(e.service) && (environment.isAll() || environment.contains(e.environment))
+}
+
+// In a Loki without anything there is no service to choose. That is no data, not
+// an error.
+func TestAdminSearchOfNothing(t *testing.T) {
+	loki := lokitest.Start(t)
+	d := loadDashboards(t)[search]
+	for _, read := range []string{linesOf, serviceName} {
+		for _, q := range d.queries {
+			expr := strings.ReplaceAll(interpolate(t, q.expr, d.vars.with("read", one(read))), "$__auto", "1h")
+			if _, err := loki.Instant(t.Context(), expr, time.Now()); err != nil && !q.log {
+				t.Errorf("%s: %v", q.name(), err)
+			}
+			if q.log {
+				if rows, err := loki.Query(t.Context(), expr, lokitest.Last(day)); err != nil || len(rows) > 0 {
+					t.Errorf("%s: %d rows, %v", q.name(), len(rows), err)
+				}
+			}
+		}
+	}
+}
+
+// The variables that ask Loki for their options are never offered the lines as
+// a service of their own.
+func TestOptionsFromLoki(t *testing.T) {
+	loki := lokitest.Start(t)
+	store(t, loki, knownEvents(time.Now()))
+	want := map[string][]string{"service": {"panel", "shop.admin"}, "environment": {"production", "staging"}}
+	for file, d := range loadDashboards(t) {
+		reads := []string{""}
+		if file == search {
+			reads = []string{linesOf, serviceName}
+		}
+		for _, read := range reads {
+			vars := d.vars
+			if read != "" {
+				vars = vars.with("read", one(read)).with("service", some(want["service"]...))
+			}
+			asked := 0
+			for _, v := range d.list {
+				if v.Type != "query" || v.Datasource.UID != lokiUID || want[v.Name] == nil {
+					continue
+				}
+				asked++
+				var model struct{ Label, Stream string }
+				if err := json.Unmarshal(v.Query, &model); err != nil {
+					t.Fatal(err)
+				}
+				got := labelValues(t, loki, interpolate(t, model.Label, vars), interpolate(t, model.Stream, vars))
+				if !slices.Equal(got, want[v.Name]) {
+					t.Errorf("%s, variable %s offers %q, want %q", file, v.Name, got, want[v.Name])
+				}
+			}
+			if asked != len(want) {
+				t.Errorf("%s: %d of the variables service and environment ask Loki", file, asked)
+			}
+		}
+	}
+}
+
+// labelValues asks Loki for a label's values among the streams of a selector.
+func labelValues(t testing.TB, loki *lokitest.Server, label, selector string) []string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, loki.URL()+"/loki/api/v1/label/"+label+"/values?query="+url.QueryEscape(selector), http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var answer struct{ Data []string }
+	if err := json.Unmarshal(body, &answer); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	slices.Sort(answer.Data)
+	return answer.Data
+}
