@@ -40,6 +40,17 @@ type Config struct {
 	// all that Loki holds for the tenant.
 	Services, Environments []string
 
+	// LinesSince says since when every application of the trail has stored
+	// its events' lines once more (exporter.WithLines), for searches over long
+	// ranges that are several times as fast. It is the time at which the last
+	// process that did not store them had ended, or later: an event at or after
+	// it that has no line is not found by a search. Later is always safe. It
+	// must be known, not guessed, and left zero (the default, lines are not
+	// used) while one application does not store lines, ships by other means
+	// than package exporter, or records events with another body than the
+	// sentence of adminsessions.Event.
+	LinesSince time.Time
+
 	// Authorize reports whether whoever makes the request may see the trail.
 	// It is asked before anything else, for every request; false is answered
 	// with 403. It may be called from many goroutines at once. The handler has
@@ -118,6 +129,9 @@ func (c Config) withDefaults() (Config, *trail.Client, error) {
 	}
 	if !strings.HasPrefix(c.Prefix, "/") || !strings.HasSuffix(c.Prefix, "/") || strings.ContainsAny(c.Prefix, "{} ") {
 		fail("Prefix", "%q; want a path that starts and ends with a slash", c.Prefix)
+	}
+	if y := c.LinesSince.UTC().Year(); !c.LinesSince.IsZero() && (y < 2000 || y > 2200) {
+		fail("LinesSince", "%v; want the time since when all applications store lines, or the zero time", c.LinesSince)
 	}
 	if c.Authorize == nil {
 		fail("Authorize", "missing; the page has no authentication of its own, "+

@@ -40,8 +40,9 @@ func NewHandler(c Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		config:  c,
-		store:   &trail.Store{Client: client, Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
+		config: c,
+		store: &trail.Store{Client: client, LinesSince: c.LinesSince,
+			Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
 		counts:  newMemo[int64](c.Now, 4*c.QueryTimeout),
 		running: newMemo[[]trail.Event](c.Now, c.QueryTimeout),
 		online:  newMemo[[]trail.Presence](c.Now, c.QueryTimeout),

@@ -33,6 +33,7 @@ func TestNewHandlerRefusesWhatCannotWork(t *testing.T) {
 		"nobody may see it":    {func(c *Config) { c.Authorize = nil }, "Config.Authorize: missing"},
 		"prefix":               {func(c *Config) { c.Prefix = "/admin" }, "Config.Prefix"},
 		"two ways to sign in":  {func(c *Config) { c.LokiURL, c.BearerToken = "http://u:p@h", "t" }, "Config.BearerToken"},
+		"lines since 1970":     {func(c *Config) { c.LinesSince = time.Unix(0, 0) }, "Config.LinesSince"},
 		"timeout":              {func(c *Config) { c.QueryTimeout = -1 }, "Config.QueryTimeout"},
 		"sort limit":           {func(c *Config) { c.SortLimit = 1 << 30 }, "Config.SortLimit"},
 		"breadcrumb":           {func(c *Config) { c.Breadcrumbs = []Link{{URL: "/"}} }, "Config.Breadcrumbs"},

@@ -49,6 +49,9 @@ const (
 	onlineWait = time.Second
 	// quiet is how long a search may take before the page shows its progress.
 	quiet = 300 * time.Millisecond
+	// progressStep is by how much, in thousandths, it must have come further to
+	// be shown again.
+	progressStep = 5
 	// countWait is how long the end of the page waits for the total. Counting
 	// goes on, and the next page that asks has it.
 	countWait = 3 * time.Second
@@ -86,10 +89,11 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	online := h.askOnline(ctx, p.Now)
 	started := time.Now()
 	res, err := h.load(ctx, p.V, p.Me, func(done float64) {
-		if done >= 1 || time.Since(started) < quiet {
+		next := int(done * 1000)
+		if next >= 1000 || next < p.Progress+progressStep || time.Since(started) < quiet {
 			return
 		}
-		p.Progress = int(done * 1000)
+		p.Progress = next
 		out.head(http.StatusOK)
 		out.show("progress")
 		out.flush()

@@ -62,9 +62,10 @@ func (e *entry) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// queryRange returns at most limit events of expr with start <= time < end
-// (Unix nanoseconds), the newest if newest, else the oldest, in Loki's order.
-func (c *Client) queryRange(ctx context.Context, expr string, start, end int64, limit int, newest bool) ([]Event, error) {
+// queryRange returns at most limit events of expr within a span, the newest if
+// newest, else the oldest, in Loki's order, and how many entries Loki has read
+// for them; 0 if it does not say.
+func (c *Client) queryRange(ctx context.Context, expr string, within span, limit int, newest bool) (events []Event, read int64, err error) {
 	direction := "forward"
 	if newest {
 		direction = "backward"
@@ -73,17 +74,16 @@ func (c *Client) queryRange(ctx context.Context, expr string, start, end int64, 
 		Stream map[string]string `json:"stream"`
 		Values []entry           `json:"values"`
 	}
-	err := c.get(ctx, "query_range", "streams", url.Values{
+	read, err = c.get(ctx, "query_range", "streams", url.Values{
 		"query":     {expr},
-		"start":     {strconv.FormatInt(start, 10)},
-		"end":       {strconv.FormatInt(end, 10)},
+		"start":     {strconv.FormatInt(within.from, 10)},
+		"end":       {strconv.FormatInt(within.to, 10)},
 		"limit":     {strconv.Itoa(limit)},
 		"direction": {direction},
 	}, &streams)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	var events []Event
 	for _, s := range streams {
 		for _, v := range s.Values {
 			e := Event{Nanos: v.nanos, Line: v.line, Labels: s.Stream, Metadata: v.metadata}
@@ -91,7 +91,7 @@ func (c *Client) queryRange(ctx context.Context, expr string, start, end int64, 
 			events = append(events, e)
 		}
 	}
-	return events, nil
+	return events, read, nil
 }
 
 // sample is one series of an instant query.
@@ -116,19 +116,21 @@ func (v *sampleValue) UnmarshalJSON(b []byte) error {
 // query evaluates the metric query expr at a point of time.
 func (c *Client) query(ctx context.Context, expr string, at time.Time) ([]sample, error) {
 	var samples []sample
-	err := c.get(ctx, "query", "vector", url.Values{
+	_, err := c.get(ctx, "query", "vector", url.Values{
 		"query": {expr},
 		"time":  {strconv.FormatInt(at.UnixNano(), 10)},
 	}, &samples)
 	return samples, err
 }
 
-func (c *Client) get(ctx context.Context, endpoint, resultType string, params url.Values, result any) error {
+// get asks an endpoint, decodes the result of its answer, and returns how many
+// entries Loki has read for it.
+func (c *Client) get(ctx context.Context, endpoint, resultType string, params url.Values, result any) (read int64, err error) {
 	u := c.URL.JoinPath("loki/api/v1", endpoint)
 	u.RawQuery = params.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
-		return fmt.Errorf("making a query for Loki: %w", err)
+		return 0, fmt.Errorf("making a query for Loki: %w", err)
 	}
 	req.Header.Set(encodingFlags, "categorize-labels")
 	req.Header.Set("User-Agent", "adminsessions/"+adminsessions.Version)
@@ -144,34 +146,39 @@ func (c *Client) get(ctx context.Context, endpoint, resultType string, params ur
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return transportError(ctx, err)
+		return 0, transportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	body := &io.LimitedReader{R: resp.Body, N: maxAnswer}
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(body, 4096))
-		return answerError(resp.StatusCode, strings.TrimSpace(string(text)))
+		return 0, answerError(resp.StatusCode, strings.TrimSpace(string(text)))
 	}
 	var answer struct {
 		Data struct {
 			ResultType string          `json:"resultType"`
 			Result     json.RawMessage `json:"result"`
+			Stats      struct {
+				Summary struct {
+					Read int64 `json:"totalLinesProcessed"`
+				} `json:"summary"`
+			} `json:"stats"`
 		} `json:"data"`
 	}
 	if err := json.NewDecoder(body).Decode(&answer); err != nil {
 		if body.N <= 0 {
-			return &Error{Kind: TooBroad, Detail: fmt.Sprintf("answer of Loki exceeds %d bytes", maxAnswer)}
+			return 0, &Error{Kind: TooBroad, Detail: fmt.Sprintf("answer of Loki exceeds %d bytes", maxAnswer)}
 		}
 		if ctx.Err() != nil || errors.Is(err, io.ErrUnexpectedEOF) {
-			return transportError(ctx, err)
+			return 0, transportError(ctx, err)
 		}
-		return &Error{Kind: Misconfigured, Detail: "what answers is not Loki: " + err.Error(), err: err}
+		return 0, &Error{Kind: Misconfigured, Detail: "what answers is not Loki: " + err.Error(), err: err}
 	}
 	if answer.Data.ResultType != resultType {
-		return &Error{Kind: Misconfigured, Detail: fmt.Sprintf("Loki answered a %.20q, want %q", answer.Data.ResultType, resultType)}
+		return 0, &Error{Kind: Misconfigured, Detail: fmt.Sprintf("Loki answered a %.20q, want %q", answer.Data.ResultType, resultType)}
 	}
 	if err := json.Unmarshal(answer.Data.Result, result); err != nil {
-		return &Error{Kind: Misconfigured, Detail: "reading the answer of Loki: " + err.Error(), err: err}
+		return 0, &Error{Kind: Misconfigured, Detail: "reading the answer of Loki: " + err.Error(), err: err}
 	}
-	return nil
+	return answer.Data.Stats.Summary.Read, nil
 }

@@ -54,13 +54,18 @@ func (c *Counter) Count(ctx context.Context, f Filter, w Window) (int64, error) 
 	case <-ctx.Done():
 		return 0, transportError(ctx, ctx.Err())
 	}
-	expr := logQL(c.store.Scope, f)
+	events := logQL(c.store.Scope, f)
+	lines, exact := exactLinesQL(c.store.Scope, f)
 	var total int64
 	for from := w.From; from.Before(w.To); {
 		midnight := from.UTC().Truncate(day).Add(day)
 		to := midnight
 		if to.After(w.To) {
 			to = w.To
+		}
+		expr := events
+		if exact && c.store.hasLines(f, from) {
+			expr = lines
 		}
 		n, err := c.part(ctx, expr, Window{from, to})
 		if err != nil {

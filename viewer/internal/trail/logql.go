@@ -17,12 +17,8 @@ type expression struct{ b strings.Builder }
 // logQL is the query for the events that f chooses within the scope s.
 func logQL(s Scope, f Filter) string {
 	var e expression
-	e.selector(s)
-	if f.Search != "" {
-		for _, pattern := range searchPatterns(clean(f.Search)) {
-			e.b.WriteString(" |~ " + quote(pattern))
-		}
-	}
+	e.selector(s, adminsessions.KeyServiceName, adminsessions.LokiName(adminsessions.KeyLinesOf)+`=""`)
+	e.search(f.Search)
 	stage := f.Stage
 	if stage == "" {
 		stage = adminsessions.Complete
@@ -32,11 +28,7 @@ func logQL(s Scope, f Filter) string {
 	oneOf(&e, adminsessions.KeyMethod, f.Methods)
 	oneOf(&e, adminsessions.KeyRequestID, f.RequestIDs)
 	if len(f.StatusClasses) > 0 {
-		classes := make([]string, len(f.StatusClasses))
-		for i, c := range f.StatusClasses {
-			classes[i] = strconv.Itoa(c) + ".."
-		}
-		e.filter(adminsessions.KeyStatusCode, "=~", strings.Join(classes, "|"))
+		e.filter(adminsessions.KeyStatusCode, "=~", statusPattern(f.StatusClasses))
 	}
 	if f.User != "" {
 		e.filter(adminsessions.KeyUserEmail, "=", f.User)
@@ -57,10 +49,11 @@ func logQL(s Scope, f Filter) string {
 	return e.b.String()
 }
 
-// selector writes the stream selector. Loki wants at least one matcher that
-// does not match the empty value.
-func (e *expression) selector(s Scope) {
-	e.b.WriteString("{" + adminsessions.LokiName(adminsessions.KeyServiceName))
+// selector writes the selector of the streams within the scope s that have the
+// service's name under a key, and match one thing more. Loki wants at least one
+// matcher that does not match the empty value.
+func (e *expression) selector(s Scope, serviceKey, more string) {
+	e.b.WriteString("{" + adminsessions.LokiName(serviceKey))
 	if len(s.Services) == 0 {
 		e.b.WriteString(`=~".+"`)
 	} else {
@@ -70,8 +63,21 @@ func (e *expression) selector(s Scope) {
 		e.b.WriteString(", " + adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment) +
 			"=~" + quote(alternatives(s.Environments)))
 	}
-	e.b.WriteString("}")
+	e.b.WriteString(", " + more + "}")
 }
+
+// search wants lines that contain text, whatever the case.
+func (e *expression) search(text string) {
+	if text == "" {
+		return
+	}
+	for _, pattern := range searchPatterns(clean(text)) {
+		e.matches(pattern)
+	}
+}
+
+// matches wants lines that match a regular expression.
+func (e *expression) matches(pattern string) { e.b.WriteString(" |~ " + quote(pattern)) }
 
 func (e *expression) filter(key, operator, value string) {
 	e.b.WriteString(" | " + adminsessions.LokiName(key) + operator + quote(value))
@@ -97,6 +103,16 @@ func alternatives[S ~string](values []S) string {
 		quoted[i] = regexp.QuoteMeta(clean(string(v)))
 	}
 	return strings.Join(quoted, "|")
+}
+
+// statusPattern is a regular expression that matches the status codes of each
+// class.
+func statusPattern(classes []int) string {
+	patterns := make([]string, len(classes))
+	for i, c := range classes {
+		patterns[i] = strconv.Itoa(c) + ".."
+	}
+	return strings.Join(patterns, "|")
 }
 
 // quote makes a LogQL string of any text. LogQL's double-quoted strings are

@@ -16,18 +16,18 @@ func TestLogQL(t *testing.T) {
 		filter Filter
 		want   string
 	}{
-		"everything": {want: `{service_name=~".+"} | admin_request_stage="complete"`},
+		"everything": {want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="complete"`},
 		"scope": {scope: Scope{Services: []string{"panel", "a.b"}, Environments: []string{"production"}},
-			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production"} | admin_request_stage="complete"`},
+			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production", audit_lines_of=""} | admin_request_stage="complete"`},
 		"search": {filter: Filter{Search: "a.b`\"\\"},
-			want: `{service_name=~".+"} |~ "(?i)a\\.b` + "`" + `\"\\\\" | admin_request_stage="complete"`},
+			want: `{service_name=~".+", audit_lines_of=""} |~ "(?i)a\\.b` + "`" + `\"\\\\" | admin_request_stage="complete"`},
 		"all": {filter: Filter{Interfaces: []adminsessions.Interface{adminsessions.Web}, Methods: []string{"GET", "PUT"},
 			StatusClasses: []int{4, 5}, User: "a@b", Address: "::1", Session: "s", Hide: adminsessions.User{ID: "1", Email: "c@d"}},
-			want: `{service_name=~".+"} | admin_request_stage="complete" | admin_interface="web" | http_request_method=~"GET|PUT"` +
+			want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="complete" | admin_interface="web" | http_request_method=~"GET|PUT"` +
 				` | http_response_status_code=~"4..|5.." | user_email="a@b" or user_id="a@b" | client_address="::1" | session_id="s"` +
 				` | user_email!="c@d" | user_id!="1"`},
 		"started": {filter: Filter{Stage: adminsessions.Started, RequestIDs: []string{"x"}},
-			want: `{service_name=~".+"} | admin_request_stage="started" | admin_request_id="x"`},
+			want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="started" | admin_request_id="x"`},
 	} {
 		if got := logQL(test.scope, test.filter); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)

@@ -13,6 +13,8 @@ import (
 type Store struct {
 	Client *Client
 	Scope  Scope
+	// LinesSince, unless zero, is since when every event has its line beside it.
+	LinesSince time.Time
 }
 
 // Window is a span of time, From included and To not.
@@ -56,72 +58,128 @@ const (
 func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		expr := logQL(s.Scope, w.Filter) + keepQL(w.Keep)
-		lo, hi := w.Window.From.UnixNano(), w.Window.To.UnixNano()
-		total := float64(hi - lo)
+		rest := span{w.Window.From.UnixNano(), w.Window.To.UnixNano()}
+		total := float64(rest.length())
 		if !w.Past.IsZero() {
 			if w.Forward {
-				lo = max(lo, w.Past.Nanos)
+				rest.from = max(rest.from, w.Past.Nanos)
 			} else {
-				hi = min(hi, w.Past.Nanos+1)
+				rest.to = min(rest.to, w.Past.Nanos+1)
 			}
 		}
 		width := int64(firstSlice)
-		for lo < hi {
-			start, end := lo, hi
-			if w.Forward {
-				end = min(hi, lo+width)
-			} else {
-				start = max(lo, hi-width)
+		for rest.length() > 0 {
+			read := s.direct
+			slice, byLines := s.byLines(&w, w.first(rest, width))
+			if byLines {
+				read = s.narrowed
 			}
-			events, err := s.Client.queryRange(ctx, expr, start, end, w.Batch, !w.Forward)
-			if err != nil {
-				yield(Event{}, err)
-				return
-			}
-			w.sort(events)
-			if len(events) < w.Batch {
-				width = min(width*sliceFactor, int64(lastSlice))
-			} else {
-				// The answer was cut, maybe in the middle of its last
-				// nanosecond: that one is asked for again.
-				last := events[len(events)-1].Nanos
-				whole := events[:slices.IndexFunc(events, func(e Event) bool { return e.Nanos == last })]
-				if len(whole) == 0 {
-					if events, err = s.instantOf(ctx, expr, last); err != nil {
-						yield(Event{}, err)
-						return
-					}
-					w.sort(events)
-					start, end = last, last+1
-				} else {
-					events, start, end = whole, last+1, last
-				}
-			}
-			for _, e := range events {
-				if !w.past(e.Cursor()) {
-					continue
-				}
-				if !yield(e, nil) {
+			cut := false
+			for p, err := range read(ctx, expr, &w, slice) {
+				if err != nil {
+					yield(Event{}, err)
 					return
 				}
+				for _, e := range p.events {
+					if !w.past(e.Cursor()) {
+						continue
+					}
+					if !yield(e, nil) {
+						return
+					}
+				}
+				cut = cut || p.cut
+				rest = w.after(rest, p.span)
+				if w.Progress != nil {
+					w.Progress(1-float64(rest.length())/total, w.reached(rest))
+				}
 			}
-			place := Cursor{Nanos: start}
-			if w.Forward {
-				lo = end
-				place = Cursor{Nanos: end - 1, Hash: math.MaxUint64}
-			} else {
-				hi = start
-			}
-			if w.Progress != nil {
-				w.Progress(1-float64(hi-lo)/total, place)
+			if !cut {
+				width = min(width*sliceFactor, int64(lastSlice))
 			}
 		}
 	}
 }
 
+// span is a span of time in Unix nanoseconds, from included and to not.
+type span struct{ from, to int64 }
+
+func (s span) length() int64 { return s.to - s.from }
+
+// first is the part of a span, no longer than width, that w comes to first.
+func (w *Walk) first(s span, width int64) span {
+	if w.Forward {
+		return span{s.from, min(s.to, s.from+width)}
+	}
+	return span{max(s.from, s.to-width), s.to}
+}
+
+// after is what is left of a span when w has gone over a part of it.
+func (w *Walk) after(s, part span) span {
+	if w.Forward {
+		return span{part.to, s.to}
+	}
+	return span{s.from, part.from}
+}
+
+// reached is the place up to which w has been when a span is left.
+func (w *Walk) reached(rest span) Cursor {
+	if w.Forward {
+		return Cursor{Nanos: rest.from - 1, Hash: math.MaxUint64}
+	}
+	return Cursor{Nanos: rest.to}
+}
+
+// part is all events that a walk chooses in a span of time, in its order.
+type part struct {
+	span
+	events []Event
+	cut    bool  // there was more than one answer could hold
+	read   int64 // how many entries Loki has read for them, as it says
+}
+
+// direct reads a span part by part.
+func (s *Store) direct(ctx context.Context, expr string, w *Walk, rest span) iter.Seq2[part, error] {
+	return func(yield func(part, error) bool) {
+		for rest.length() > 0 {
+			p, err := s.readFirst(ctx, expr, w, rest)
+			if !yield(p, err) || err != nil {
+				return
+			}
+			rest = w.after(rest, p.span)
+		}
+	}
+}
+
+// readFirst reads the part of a span that comes first.
+func (s *Store) readFirst(ctx context.Context, expr string, w *Walk, rest span) (part, error) {
+	events, read, err := s.Client.queryRange(ctx, expr, rest, w.Batch, !w.Forward)
+	if err != nil {
+		return part{}, err
+	}
+	w.sort(events)
+	if len(events) < w.Batch {
+		return part{rest, events, false, read}, nil
+	}
+	// The answer was cut, maybe in the middle of its last nanosecond: that one
+	// is asked for again.
+	last := events[len(events)-1].Nanos
+	whole := events[:slices.IndexFunc(events, func(e Event) bool { return e.Nanos == last })]
+	switch {
+	case len(whole) == 0:
+		whole, err = s.instantOf(ctx, expr, last)
+		w.sort(whole)
+		return part{span{last, last + 1}, whole, true, read}, err
+	case w.Forward:
+		return part{span{rest.from, last}, whole, true, read}, nil
+	default:
+		return part{span{last + 1, rest.to}, whole, true, read}, nil
+	}
+}
+
 // instantOf returns every event of one nanosecond.
 func (s *Store) instantOf(ctx context.Context, expr string, nanos int64) ([]Event, error) {
-	events, err := s.Client.queryRange(ctx, expr, nanos, nanos+1, MaxBatch, true)
+	events, _, err := s.Client.queryRange(ctx, expr, span{nanos, nanos + 1}, MaxBatch, true)
 	if err == nil && len(events) == MaxBatch {
 		err = &Error{Kind: TooBroad, Detail: fmt.Sprintf(
 			"%d events or more at %d ns: Loki cannot page through events of the same nanosecond", MaxBatch, nanos)}
