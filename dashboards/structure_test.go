@@ -69,6 +69,7 @@ type panel struct {
 				ID      string
 				Options any
 			}
+			Properties []struct{ ID string }
 		}
 	}
 	Transformations []struct {
@@ -385,6 +386,22 @@ func TestLogTablesHaveAnAllowList(t *testing.T) {
 			}
 			if extracts && !allows && !transposes {
 				t.Errorf("%s, panel %d %q: a table of log lines without an allow-list", d.file, p.ID, p.Title)
+			}
+		}
+	}
+}
+
+// What a table says when it is empty, Grafana also writes into each of its
+// cells that has no value, unless every column has a text of its own.
+func TestTablesHaveATextForEmptyCells(t *testing.T) {
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			if p.Type != "table" || *p.FieldConfig.Defaults.NoValue == "" {
+				continue
+			}
+			overrides := p.FieldConfig.Overrides
+			if len(overrides) == 0 || overrides[0].Matcher.ID != "byRegexp" || overrides[0].Matcher.Options != "/.*/" || overrides[0].Properties[0].ID != "noValue" {
+				t.Errorf("%s, panel %d %q: cells without a value would read %q", d.file, p.ID, p.Title, *p.FieldConfig.Defaults.NoValue)
 			}
 		}
 	}
