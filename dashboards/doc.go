@@ -2,6 +2,7 @@
 // dashboards of an audit trail, its alerting rules and their runbooks.
 //
 //	admin-sessions.json  every admin request: search, filters, Hide Me, drill-down
+//	search.json          months of requests, by text alone: fast
 //	activity.json        who is online, who does how much, what fails, what is new
 //	admin.json           one administrator: addresses, sessions, user agents
 //	event.json           one request, every field
@@ -20,8 +21,10 @@
 // adminsessions-prometheus, dashboards by uids that begin with "adminsessions-",
 // so links and rules survive a re-import. Every query over Loki starts from
 // service_name and every name in it is one of package adminsessions' vocabulary.
-// A table takes its columns from an allow-list, so that a field an application
-// adds never becomes a stray column.
+// Every query but those of Admin Search says audit_lines_of="" too, so that the
+// lines an application stores once more (exporter.WithLines) are never counted
+// with its events. A table takes its columns from an allow-list, so that a field
+// an application adds never becomes a stray column.
 //
 // # Text in queries
 //
@@ -42,4 +45,13 @@
 // Grafana user has no e-mail address:
 //
 //	| nothing=~`(?:${__user.email:regex}){${hide_me}}` or user_email!~`(?i)${__user.email:regex}`
+//
+// # Lines and events
+//
+// Admin Search reads one or the other, by the label that names the service: its
+// variable read. It takes its columns from the sentence in both cases, so they
+// hold the same; the metadata of an event it first throws away (keep), or Loki
+// would name what it finds in the sentence user_email_extracted. All of its
+// variable service is the list of the services, never .+, which among events
+// would select the lines as well.
 package dashboards
