@@ -65,6 +65,9 @@ type panel struct {
 	log    *bytes.Buffer // read once exited is closed
 }
 
+// linesSince is before all tests: the panel stores lines and searches them.
+const linesSince = "2026-01-01T00:00:00Z"
+
 // startPanel runs the panel with its data in the test's folder, recording into
 // loki, and returns when it is ready.
 func startPanel(t *testing.T, loki *lokitest.Server) *panel {
@@ -83,6 +86,7 @@ func (p *panel) start() {
 	p.cmd.Env = append(os.Environ(),
 		"ADMINPANEL_LISTEN="+p.listen,
 		"ADMINPANEL_DATA="+p.dataDir,
+		"ADMINPANEL_LINES_SINCE="+linesSince,
 		"ADMINSESSIONS_LOKI_ENDPOINT="+p.lokiURL,
 		"ADMINSESSIONS_DEMO_TRAFFIC=off")
 	p.log = new(bytes.Buffer)

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/adminsessions/adminsessions/exporter"
 )
@@ -17,6 +18,7 @@ const (
 	envListen  = "ADMINPANEL_LISTEN"          // address to serve on, default 127.0.0.1:8080
 	envData    = "ADMINPANEL_DATA"            // folder for clients and spool, default .data/panel
 	envWaitFor = "ADMINPANEL_WAIT_FOR"        // name=URL, … that must answer 200 before /healthz does
+	envLines   = "ADMINPANEL_LINES_SINCE"     // RFC 3339: store lines, and search them from this time on
 	envTraffic = "ADMINSESSIONS_DEMO_TRAFFIC" // on or off, default on
 )
 
@@ -27,6 +29,8 @@ type config struct {
 	lokiURL  string
 	waitFor  []dependency
 	traffic  bool
+	// linesSince, unless zero, is the time from which on the trail has lines.
+	linesSince time.Time
 }
 
 // A dependency is a server that must answer before the panel is ready.
@@ -52,6 +56,13 @@ func readConfig(getenv func(string) string) (config, error) {
 		c.traffic = v == "on"
 	default:
 		errs = append(errs, fmt.Errorf("%s: %q; want on or off", envTraffic, v))
+	}
+	if v := getenv(envLines); v != "" {
+		since, err := time.Parse(time.RFC3339, v)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %q; want a time like 2026-11-22T20:15:00Z", envLines, v))
+		}
+		c.linesSince = since
 	}
 	c.waitFor = []dependency{{"loki", c.lokiURL + "/ready"}}
 	for pair := range strings.SplitSeq(getenv(envWaitFor), ",") {

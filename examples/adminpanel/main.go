@@ -62,7 +62,7 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}
-	p, err := newPanel(kept, c.lokiURL, logger, time.Now)
+	p, err := newPanel(kept, c, logger, time.Now)
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}

@@ -34,7 +34,7 @@ type panel struct {
 	origin    *http.CrossOriginProtection
 }
 
-func newPanel(clients *clients, lokiURL string, logger *slog.Logger, now func() time.Time) (*panel, error) {
+func newPanel(clients *clients, c config, logger *slog.Logger, now func() time.Time) (*panel, error) {
 	p := &panel{
 		accounts:  demoAccounts(),
 		sessions:  newSessions(now),
@@ -53,7 +53,7 @@ func newPanel(clients *clients, lokiURL string, logger *slog.Logger, now func() 
 		p.tokens.add(a, "Demo", demoToken(a.Email))
 	}
 	p.routes()
-	if err := p.mountAdminSessions(lokiURL); err != nil {
+	if err := p.mountAdminSessions(c); err != nil {
 		return nil, err
 	}
 	p.otherRoutes()
@@ -100,9 +100,10 @@ const (
 
 // mountAdminSessions puts the page of package viewer behind the panel's own
 // sign-in.
-func (p *panel) mountAdminSessions(lokiURL string) error {
+func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
-		LokiURL:     lokiURL,
+		LokiURL:     c.lokiURL,
+		LinesSince:  c.linesSince,
 		Prefix:      adminSessionsPath,
 		Authorize:   func(r *http.Request) bool { return accountOf(r) != nil },
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },

@@ -25,7 +25,7 @@ func newTestPanel(t *testing.T) (p *panel, now *time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = newPanel(kept, "http://127.0.0.1:1", slog.New(slog.DiscardHandler), func() time.Time { return clock })
+	p, err = newPanel(kept, config{lokiURL: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -341,9 +341,9 @@ func TestReadinessSaysWhyNot(t *testing.T) {
 }
 
 func TestConfigNamesWhatIsWrong(t *testing.T) {
-	env := map[string]string{envTraffic: "yes", envWaitFor: "grafana=nowhere"}
+	env := map[string]string{envTraffic: "yes", envWaitFor: "grafana=nowhere", envLines: "yesterday"}
 	_, err := readConfig(func(name string) string { return env[name] })
-	for _, want := range []string{envTraffic, `"yes"; want on or off`, envWaitFor, "name=http://host:port/path"} {
+	for _, want := range []string{envTraffic, `"yes"; want on or off`, envLines, `"yesterday"; want a time`, envWaitFor, "name=http://host:port/path"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}

@@ -36,12 +36,16 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	x, err := exporter.New(
+	options := []exporter.Option{
 		exporter.WithSpoolDir(c.spoolDir),
 		exporter.WithResource(described),
 		exporter.WithRegisterer(registry),
 		exporter.WithLogger(logger),
-	)
+	}
+	if !c.linesSince.IsZero() {
+		options = append(options, exporter.WithLines())
+	}
+	x, err := exporter.New(options...)
 	if err != nil {
 		return nil, err
 	}
