@@ -31,6 +31,7 @@ type peer interface {
 // The names of the peers.
 const (
 	ours       = "adminsessions"
+	withLines  = "adminsessions-lines"
 	lokiClient = "loki-client-go"
 	otlp       = "otlp"
 	otlpTuned  = "otlp-tuned"
@@ -60,6 +61,8 @@ func openPeer(c senderConfig) (peer, error) {
 	switch c.Peer {
 	case ours:
 		return openExporter(c, s)
+	case withLines:
+		return openExporter(c, s, exporter.WithLines())
 	case lokiClient:
 		return openLokiClient(c.Loki, s)
 	case otlp:
@@ -82,16 +85,16 @@ type exporterPeer struct {
 	metrics  *prometheus.Registry
 }
 
-func openExporter(c senderConfig, s stream) (peer, error) {
+func openExporter(c senderConfig, s stream, more ...exporter.Option) (peer, error) {
 	reg := prometheus.NewRegistry()
-	x, err := exporter.New(
+	x, err := exporter.New(append([]exporter.Option{
 		exporter.WithEndpoint(c.Loki),
 		exporter.WithSpoolDir(c.SpoolDir),
-		exporter.WithSpoolLimit(4<<30),
+		exporter.WithSpoolLimit(4 << 30),
 		exporter.WithFullPolicy(exporter.FullBlock, time.Minute),
 		exporter.WithResource(s.resource()),
 		exporter.WithRegisterer(reg),
-	)
+	}, more...)...)
 	if err != nil {
 		return nil, err
 	}
