@@ -103,27 +103,7 @@ func (c Config) withDefaults() (Config, *trail.Client, error) {
 	fail := func(field, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("viewer: Config.%s: %w", field, fmt.Errorf(format, args...)))
 	}
-	client := &trail.Client{Tenant: c.TenantID, BearerToken: c.BearerToken, HTTP: c.HTTPClient}
-	switch u, err := url.Parse(c.LokiURL); {
-	case c.LokiURL == "":
-		fail("LokiURL", "missing; want the base URL of Loki, such as http://127.0.0.1:3100")
-	case err != nil:
-		fail("LokiURL", "not a URL") // the parser's words would repeat a password
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		fail("LokiURL", "want http://host:port or https://host:port")
-	case u.RawQuery != "" || u.Fragment != "":
-		fail("LokiURL", "has a query or a fragment; want the base URL of Loki")
-	case strings.Contains(u.Path, "/loki/api"):
-		fail("LokiURL", "path %q; want the base URL of Loki, without /loki/api", u.Path)
-	default:
-		client.Username = u.User.Username()
-		client.Password, _ = u.User.Password()
-		u.User = nil
-		client.URL = u
-		if client.Username != "" && c.BearerToken != "" {
-			fail("BearerToken", "LokiURL has a user name as well; want one of the two")
-		}
-	}
+	client := c.client(fail)
 	if c.Prefix == "" {
 		c.Prefix = "/"
 	}
@@ -175,4 +155,30 @@ func (c Config) withDefaults() (Config, *trail.Client, error) {
 		client.HTTP = &http.Client{Transport: transport}
 	}
 	return c, client, nil
+}
+
+// client is what asks Loki. It calls fail for each field that is wrong.
+func (c Config) client(fail func(field, format string, args ...any)) *trail.Client {
+	client := &trail.Client{Tenant: c.TenantID, BearerToken: c.BearerToken, HTTP: c.HTTPClient}
+	switch u, err := url.Parse(c.LokiURL); {
+	case c.LokiURL == "":
+		fail("LokiURL", "missing; want the base URL of Loki, such as http://127.0.0.1:3100")
+	case err != nil:
+		fail("LokiURL", "not a URL") // the parser's words would repeat a password
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		fail("LokiURL", "want http://host:port or https://host:port")
+	case u.RawQuery != "" || u.Fragment != "":
+		fail("LokiURL", "has a query or a fragment; want the base URL of Loki")
+	case strings.Contains(u.Path, "/loki/api"):
+		fail("LokiURL", "path %q; want the base URL of Loki, without /loki/api", u.Path)
+	default:
+		client.Username = u.User.Username()
+		client.Password, _ = u.User.Password()
+		u.User = nil
+		client.URL = u
+		if client.Username != "" && c.BearerToken != "" {
+			fail("BearerToken", "LokiURL has a user name as well; want one of the two")
+		}
+	}
+	return client
 }

@@ -22,6 +22,9 @@ const (
 	// a span of time without any: it reads a whole block, about a thousand, and
 	// has as much to do besides.
 	spanCost = 2000
+	// maxLines is how many lines are looked at in a slice: where more match,
+	// there are few gaps worth a query between them.
+	maxLines = 1000
 )
 
 // hasLines reports whether what f searches for can be searched for by the lines,
@@ -62,8 +65,8 @@ func (s *Store) narrowed(ctx context.Context, expr string, w *Walk, slice span) 
 			spans = spans[1:]
 			if budget < 0 {
 				// It has cost more already than reading everything would have.
-				for _, s := range spans {
-					next.from, next.to = min(next.from, s.from), max(next.to, s.to)
+				for _, later := range spans {
+					next.from, next.to = min(next.from, later.from), max(next.to, later.to)
 				}
 				spans = nil
 			}
@@ -84,11 +87,11 @@ func (s *Store) narrowed(ctx context.Context, expr string, w *Walk, slice span) 
 // query are one. If too many lines match to know them all, the slice itself is
 // the only span.
 func (s *Store) candidates(ctx context.Context, w *Walk, slice span) (spans []span, size int64, err error) {
-	lines, size, err := s.Client.queryRange(ctx, linesQL(s.Scope, w.Filter), slice, MaxBatch, !w.Forward)
+	lines, size, err := s.Client.queryRange(ctx, linesQL(s.Scope, w.Filter), slice, maxLines, !w.Forward)
 	if err != nil {
 		return nil, 0, err
 	}
-	if len(lines) == MaxBatch {
+	if len(lines) == maxLines {
 		return []span{slice}, size, nil
 	}
 	w.sort(lines)

@@ -2,7 +2,6 @@ package trail
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,6 +12,9 @@ import (
 // scope s, and maybe of others.
 func linesQL(s Scope, f Filter) string {
 	e := linesExpression(s, f)
+	if text := addressText(f); text != "" {
+		e.b.WriteString(" |= " + quote(text))
+	}
 	pattern, _ := sentencePattern(f)
 	if every, _ := sentencePattern(Filter{}); pattern != every {
 		e.matches(pattern)
@@ -38,7 +40,8 @@ func linesExpression(s Scope, f Filter) *expression {
 }
 
 // sentencePattern is a regular expression that matches the sentence of every
-// event that f chooses, its search aside; if exact, no other event's.
+// event that f chooses, its search aside; if exact, no other event's. The
+// sentence's grammar is that of adminsessions.Event.AppendSentence.
 func sentencePattern(f Filter) (pattern string, exact bool) {
 	exact = f.User == "" && f.Address == "" && f.Session == "" && f.Hide.IsZero() && len(f.RequestIDs) == 0
 	const word = "[^ ]+"
@@ -58,12 +61,17 @@ func sentencePattern(f Filter) (pattern string, exact bool) {
 	case len(f.StatusClasses) > 0:
 		words[3] = group(statusPattern(f.StatusClasses))
 	}
-	pattern = "^" + strings.Join(words, " ") + " "
+	return "^" + strings.Join(words, " ") + " ", exact
+}
+
+// addressText is what stands in the sentence of every event from the address
+// that f wants; empty if that is not certain.
+func addressText(f Filter) string {
 	// A zone may look different in the sentence.
-	if a, err := netip.ParseAddr(f.Address); err == nil && a.Zone() == "" {
-		pattern += ".* " + regexp.QuoteMeta(f.Address) + "(?: |$)"
+	if a, err := netip.ParseAddr(f.Address); err != nil || a.Zone() != "" {
+		return ""
 	}
-	return pattern, exact
+	return " " + f.Address
 }
 
 func group(alternatives string) string { return "(?:" + alternatives + ")" }

@@ -66,7 +66,7 @@ func TestNarrowed(t *testing.T) {
 		return times
 	}
 	at := func(hour int) span { return span{hours(hour)[0], hours(hour)[0] + 1} }
-	many := slices.Repeat(hours(7), MaxBatch)
+	many := slices.Repeat(hours(7), maxLines)
 	// In the slice are 8 times as many events as are worth a query: what is up
 	// to two hours apart is read in one.
 	dense := func(lines bool) int {
