@@ -3,68 +3,157 @@ package viewer
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/viewer"
 )
 
 var benchEvents = flag.Int("events", 100_000, "events over 30 days that the benchmarks read from")
 
-// BenchmarkView measures how long the server takes until it has sent the table.
-// What Loki takes is in it.
+// BenchmarkView measures how long the server takes until it has sent the table,
+// what Loki takes included, without the lines of events ("events") and with them
+// ("lines"). Beside that it reports
 //
-//	cd e2e && go test ./viewer -run '^$' -bench View -args -events 5000000
+//   - loki-cpu-s/op: the CPU time of Loki's process;
+//   - heap-MB: the most that live and dead objects have taken on the heap of the
+//     process that serves the page (this one), looked at every millisecond;
+//   - count-s: how long it took to count the view's events, once.
+//
+// The command, with some minutes for the events to be pushed:
+//
+//	cd e2e && go test ./viewer -run '^$' -bench View -timeout 2h -args -events 5000000
 func BenchmarkView(b *testing.B) {
 	loki := lokitest.Start(b)
-	p := newPanel(b, loki)
 	const days = 30
-	start := time.Now().Add(-days * 24 * time.Hour)
-	for left, batch := *benchEvents, 0; left > 0; batch++ {
+	since := time.Now().Add(-days * 24 * time.Hour)
+	for end, left, batch := since, *benchEvents, 0; left > 0; batch++ {
 		n := min(left, 2000)
 		span := days * 24 * time.Hour * time.Duration(n) / time.Duration(*benchEvents)
-		start = start.Add(span)
-		push(b, loki, stream("one", traffic(uint64(batch), start, span, n)...))
+		end = end.Add(span)
+		events := traffic(uint64(batch), end, span, n)
+		if left > *benchEvents/3 && left-n <= *benchEvents/3 {
+			events[0].Note = "one needle"
+		}
+		for i := range events {
+			if (*benchEvents-left+i)%(*benchEvents/60) == 7 {
+				events[i].Note = "some straw"
+			}
+		}
+		push(b, loki, withLines(stream("one", events...))...)
 		left -= n
 	}
 	if err := loki.Flush(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+	patient := func(c *viewer.Config) { c.QueryTimeout = 5 * time.Minute }
+	direct := newPanel(b, loki, patient)
+	byLines := newPanel(b, loki, patient, func(c *viewer.Config) { c.LinesSince = since })
 	for _, view := range []struct{ name, query string }{
 		{"first-page", ""},
 		{"first-page-of-30d", "?range=30d"},
 		{"search-nothing-in-30d", "?range=30d&q=nothing+has+this"},
+		{"search-one-in-30d", "?range=30d&q=one+needle"},
+		{"search-60-in-30d", "?range=30d&q=some+straw"},
+		{"search-all-and-an-address-in-30d", "?range=30d&q=panel&ip=10.0.0.1"},
+		{"search-all-and-a-session-in-30d", "?range=30d&q=panel&session=none"},
+		{"sort-search-in-30d", "?range=30d&q=some+straw&sort=-duration"},
 		{"sort-24h-by-duration", "?sort=-duration"},
 	} {
-		b.Run(view.name, func(b *testing.B) {
-			for b.Loop() {
-				resp, err := p.get(b.Context(), prefix+view.query)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if err := readUntil(resp.Body, []byte(`class="bar"`)); err != nil || resp.StatusCode != http.StatusOK {
-					b.Fatalf("status %d, %v", resp.StatusCode, err)
-				}
-				resp.Body.Close()
-			}
-		})
+		b.Run(view.name+"/events", func(b *testing.B) { benchmarkView(b, direct, view.query) })
+		b.Run(view.name+"/lines", func(b *testing.B) { benchmarkView(b, byLines, view.query) })
 	}
 }
 
-// readUntil reads until the mark has come.
-func readUntil(r io.Reader, mark []byte) error {
+func benchmarkView(b *testing.B, p *panel, query string) {
+	// The page counts when it has sent the table. Known beforehand, the total
+	// does not keep Loki busy while the next page is measured.
+	start := time.Now()
+	readUntil(b, p, "api/count"+query, "count")
+	counted := time.Since(start)
+
+	peak := peakHeap(b)
+	before := cpuTime(b, p.loki.PID())
+	for b.Loop() {
+		readUntil(b, p, query, `class="bar"`)
+	}
+	b.ReportMetric((cpuTime(b, p.loki.PID())-before).Seconds()/float64(b.N), "loki-cpu-s/op")
+	b.ReportMetric(float64(peak())/1e6, "heap-MB")
+	b.ReportMetric(counted.Seconds(), "count-s")
+}
+
+// readUntil asks the panel and reads until the mark has come.
+func readUntil(b *testing.B, p *panel, pathAndQuery, mark string) {
+	b.Helper()
+	resp, err := p.get(b.Context(), prefix+pathAndQuery)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
 	var seen []byte
 	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
+	for !bytes.Contains(seen, []byte(mark)) {
+		n, err := resp.Body.Read(buf)
 		seen = append(seen, buf[:n]...)
-		if bytes.Contains(seen, mark) {
-			return nil
-		}
-		if err != nil {
-			return err
+		if err != nil && (err != io.EOF || !bytes.Contains(seen, []byte(mark))) {
+			b.Fatal(err)
 		}
 	}
+	if resp.StatusCode != http.StatusOK {
+		b.Fatalf("%s: status %d: %s", pathAndQuery, resp.StatusCode, seen)
+	}
+}
+
+// peakHeap looks at the size of the heap every millisecond until the function
+// that it returns is called, which returns the largest.
+func peakHeap(b *testing.B) func() uint64 {
+	runtime.GC()
+	stop, peak := make(chan struct{}), make(chan uint64, 1)
+	go func() {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		for most := uint64(0); ; {
+			metrics.Read(sample)
+			most = max(most, sample[0].Value.Uint64())
+			select {
+			case <-tick.C:
+			case <-stop:
+				peak <- most
+				return
+			}
+		}
+	}()
+	return func() uint64 { close(stop); return <-peak }
+}
+
+// cpuTime is the CPU time that a process has taken so far.
+func cpuTime(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	// The fields after the name, which is in parentheses; 14 and 15 counted from
+	// 1 are the user's and the system's time in hundredths of a second.
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after)
+	var hundredths int64
+	for _, s := range fields[11:13] {
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		hundredths += n
+	}
+	return time.Duration(hundredths) * 10 * time.Millisecond
 }

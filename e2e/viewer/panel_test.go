@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,16 +164,47 @@ func stream(instance string, events ...adminsessions.Event) lokitest.Stream {
 	return s
 }
 
+// entry is an event with everything that the exporter records of it.
 func entry(e *adminsessions.Event) lokitest.Entry {
 	metadata := map[string]string{
-		adminsessions.LokiScopeName:    adminsessions.ScopeName,
-		adminsessions.LokiSeverityText: e.SeverityText(),
+		adminsessions.LokiScopeName:                             adminsessions.ScopeName,
+		adminsessions.LokiScopeVersion:                          adminsessions.Version,
+		adminsessions.LokiObservedTimestamp:                     strconv.FormatInt(e.Observed.UnixNano(), 10),
+		adminsessions.LokiSeverityNumber:                        strconv.Itoa(int(e.Severity())),
+		adminsessions.LokiSeverityText:                          e.SeverityText(),
+		adminsessions.LokiTraceID:                               "a0a1a2a3a4a5a6a7" + e.RequestID,
+		adminsessions.LokiSpanID:                                e.RequestID,
+		adminsessions.LokiFlags:                                 "1",
+		adminsessions.LokiName(adminsessions.KeyLogID):          "0123456789abcdef0123456789abcdef",
+		adminsessions.LokiName(adminsessions.KeySequenceNumber): strconv.FormatInt(e.Time.UnixNano()>>20, 10),
 	}
 	e.WalkAttributes(func(kv attribute.KeyValue) bool {
 		metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
 		return true
 	})
 	return lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: metadata}
+}
+
+// linesOf is the stream that the exporter stores beside a stream of events if it
+// is to store their lines once more.
+func linesOf(events lokitest.Stream) lokitest.Stream {
+	service := adminsessions.LokiName(adminsessions.KeyServiceName)
+	lines := lokitest.Stream{Labels: maps.Clone(events.Labels)}
+	lines.Labels[adminsessions.LokiName(adminsessions.KeyLinesOf)] = events.Labels[service]
+	lines.Labels[service] = adminsessions.LinesServiceName
+	for _, e := range events.Entries {
+		lines.Entries = append(lines.Entries, lokitest.Entry{Time: e.Time, Line: e.Line})
+	}
+	return lines
+}
+
+// withLines are streams of events and of their lines.
+func withLines(events ...lokitest.Stream) []lokitest.Stream {
+	all := slices.Clone(events)
+	for _, s := range events {
+		all = append(all, linesOf(s))
+	}
+	return all
 }
 
 func push(t testing.TB, loki *lokitest.Server, streams ...lokitest.Stream) {
