@@ -38,7 +38,9 @@
 // A page is one query for its rows (more, if the search goes over days without
 // finding enough), one for requests in progress, one for who is online, and one
 // for the total. The answers of the last three are shared by all viewers and
-// kept for five times as long as they took. Auto refresh asks again as often as
+// kept for five times as long as they took. A search makes Loki read every event
+// of the range with all its fields, unless Config.LinesSince says since when the
+// applications store lines for it. Auto refresh asks again as often as
 // its interval says, at most every two seconds.
 // Loki's tail endpoint is not used: it allows ten readers for a tenant, needs a
 // WebSocket, and would show events two seconds earlier at best.

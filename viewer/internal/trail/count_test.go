@@ -62,3 +62,42 @@ func TestCountDayByDay(t *testing.T) {
 		t.Errorf("%d, %v, asked %q, want %q", n, err, asked, days[1:])
 	}
 }
+
+// TestCountByLines counts what is searched for: by lines where they are there
+// and tell everything.
+func TestCountByLines(t *testing.T) {
+	var asked []string
+	loki := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query().Get("query"))
+		fmt.Fprint(w, `{"data":{"resultType":"vector","result":[]}}`)
+	}))
+	defer loki.Close()
+	u, err := url.Parse(loki.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+	s := &Store{Client: &Client{URL: u, HTTP: loki.Client()}, LinesSince: now.Add(-30 * time.Hour)}
+	search := Filter{Search: "x", Methods: []string{"PUT"}}
+	lines, _ := exactLinesQL(Scope{}, search)
+	for name, test := range map[string]struct {
+		filter Filter
+		want   []string // of three days; lines begin in the second
+	}{
+		"a search":       {search, []string{logQL(Scope{}, search), logQL(Scope{}, search), lines}},
+		"more than that": {Filter{Search: "x", User: "y"}, slices.Repeat([]string{logQL(Scope{}, Filter{Search: "x", User: "y"})}, 3)},
+		"no search":      {Filter{}, slices.Repeat([]string{logQL(Scope{}, Filter{})}, 3)},
+	} {
+		asked = nil
+		c := NewCounter(s, func() time.Time { return now })
+		if _, err := c.Count(t.Context(), test.filter, Window{now.Add(-3 * day), now}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range test.want {
+			test.want[i] = countQL(test.want[i], day)
+		}
+		if !slices.Equal(asked, test.want) {
+			t.Errorf("%s: asked %q, want %q", name, asked, test.want)
+		}
+	}
+}

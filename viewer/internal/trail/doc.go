@@ -19,6 +19,13 @@
 // time that grow from an hour to four days, so a search for something rare over
 // months can show how far it is, and no single query grows with the window.
 //
+// # Lines
+//
+// Where applications store the line of each event once more ([Store].LinesSince),
+// a walk with a search asks in its wide slices for lines that match, and reads
+// events only around them. The lines only leave out time in which nothing can
+// be: order, cursors and filters are those of the events.
+//
 // # Errors
 //
 // Every error from Loki is an [*Error] with a [Kind] that says whose fault it is
