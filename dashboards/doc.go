@@ -21,9 +21,9 @@
 // adminsessions-prometheus, dashboards by uids that begin with "adminsessions-",
 // so links and rules survive a re-import. Every query over Loki starts from
 // service_name and every name in it is one of package adminsessions' vocabulary.
-// Every query but those of Admin Search says audit_lines_of="" too, so that the
-// lines an application stores once more (exporter.WithLines) are never counted
-// with its events. A table takes its columns from an allow-list, so that a field
+// Whatever reads events says audit_lines_of="" too, so that the lines an
+// application stores once more (exporter.WithLines) are never counted with them.
+// A table takes its columns from an allow-list, so that a field
 // an application adds never becomes a stray column.
 //
 // # Text in queries
@@ -54,4 +54,11 @@
 // would name what it finds in the sentence user_email_extracted. All of its
 // variable service is the list of the services, never .+, which among events
 // would select the lines as well.
+//
+// The counts of Admin Sessions are of lines, if Count events is off and no filter
+// is set that lines have no fields for. LogQL has no if, but a selector may ask
+// for a label that no stream has: it is empty, so the variables together, as one
+// regular expression, match it while all of them are empty or All. The query has
+// both selectors, nothing=~`…` for the lines or nothing!~`…` for the events, and
+// one of the two selects no stream and costs nothing.
 package dashboards

@@ -216,16 +216,20 @@ var selector = regexp.MustCompile(`\{[^{}]*\}`)
 
 // selectors are the stream selectors of a query.
 func selectors(expr string) []string {
-	// Without references and templates only selectors have braces.
+	// Without references, templates and repetitions only selectors have braces.
 	plain := regexp.MustCompile(`\$\{[^}]*\}|\{\{.*?\}\}`).ReplaceAllString(expr, "x")
+	plain = strings.ReplaceAll(plain, "){x}", ")")
 	// {1} of a regular expression is no selector.
 	return slices.DeleteFunc(selector.FindAllString(plain, -1), func(s string) bool { return !strings.Contains(s, "=") })
 }
 
 // A service's lines, stored once more for fast searches, must not be counted
-// with its events. Only Admin Search reads them, and then nothing else: its
-// selectors name the service by one label or the other.
+// with its events. Admin Search reads either: its selectors name the service by
+// one label or the other. The counts of Admin Sessions are of either: each
+// selector has a condition, and that of the lines is the opposite of that of the
+// events.
 func TestQueriesSelectEvents(t *testing.T) {
+	condition := regexp.MustCompile("nothing(=|!)~`([^`]+)`")
 	for _, d := range load(t) {
 		ofService, ofLines := "service_name=~`x`", "audit_lines_of=``"
 		if d.file == "search.json" {
@@ -239,6 +243,17 @@ func TestQueriesSelectEvents(t *testing.T) {
 				found := selectors(target.Expr)
 				if len(found) == 0 {
 					t.Errorf("%s, panel %d %q: no selector in %s", d.file, p.ID, p.Title, target.Expr)
+				}
+				if strings.Contains(target.Expr, "audit_lines_of=~") {
+					if d.file != "admin-sessions.json" || len(found) != 2 {
+						t.Errorf("%s, panel %d %q reads lines", d.file, p.ID, p.Title)
+						continue
+					}
+					lines, events := condition.FindStringSubmatch(found[0]), condition.FindStringSubmatch(found[1])
+					if lines == nil || events == nil || lines[1] != "=" || events[1] != "!" || lines[2] != events[2] {
+						t.Errorf("%s, panel %d %q reads lines if %q and events if %q", d.file, p.ID, p.Title, lines, events)
+					}
+					found = found[1:]
 				}
 				for _, s := range found {
 					for _, want := range []string{ofService, ofLines, "deployment_environment_name=~`x`"} {

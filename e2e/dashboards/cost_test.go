@@ -53,6 +53,7 @@ func BenchmarkQueryCost(b *testing.B) {
 	}
 	pages := []page{
 		{"Admin Sessions/24 h", sessions, day, nil, ""},
+		{"Admin Sessions/24 h, counting lines", sessions, day, variables{"count_events": one("0")}, ""},
 		{"Admin Sessions/24 h, search for a name", sessions, day, variables{"search": one("anna k")}, ""},
 		{"Admin Sessions/24 h, one admin, deletions", sessions, day, variables{"admin": one("admin-07@example.com"), "method": one("DELETE")}, ""},
 		{"Admin Sessions table/30 d", sessions, month, nil, "Admin requests"},
@@ -61,6 +62,7 @@ func BenchmarkQueryCost(b *testing.B) {
 		{"Admin Sessions table/30 d, search for nothing there", sessions, month, variables{"search": one("no such text")}, "Admin requests"},
 		{"Admin Sessions/30 d, search for one event", sessions, month, variables{"search": one("needle-in-the-haystack")}, ""},
 		{"Admin Sessions/30 d", sessions, month, nil, ""},
+		{"Admin Sessions/30 d, counting lines", sessions, month, variables{"count_events": one("0")}, ""},
 		{"Activity/24 h", "activity.json", day, nil, ""},
 		{"One admin/24 h", "admin.json", day, variables{"admin": one("admin-07@example.com")}, ""},
 		{"One request/24 h", "event.json", day, variables{"request": one("no-such-request")}, ""},

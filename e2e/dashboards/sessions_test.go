@@ -89,6 +89,7 @@ func settings(t *testing.T, d dashboardFile) []setting {
 		"trace":        {one("4bf92f3577b34da6a3ce929d0e0e4732")},
 		"path":         {one("/admin"), one("/admin/clients"), one("/admin/clients/17"), one("/admin/api/clients/7"), one("/admin/search"), one("/admin/.*"), one("/17"), one("clients")},
 		"hide_me":      {one("1")},
+		"count_events": {one("0")},
 		"__user.email": {one("anna@example.com")},
 	}
 	for _, text := range awkward {
@@ -198,9 +199,17 @@ func TestAdminSessions(t *testing.T) {
 				t.Fatalf("rows %q\nwant %q\n%s", got, want, expr)
 			}
 
-			got2 := instant(t, loki, found.expr, s.vars, to, day)
-			equalNumbers(t, got2, map[string]float64{"": float64(len(want))})
-			equalNumbers(t, instant(t, loki, overTime.expr, s.vars, to, day), counted)
+			// The same numbers whether events are counted or, where that is
+			// possible, their lines.
+			for _, countEvents := range []string{"1", "0"} {
+				vars := s.vars.with("count_events", one(countEvents))
+				equalNumbers(t, instant(t, loki, found.expr, vars, to, day), map[string]float64{"": float64(len(want))})
+				byType := map[string]float64{}
+				for labels, n := range instant(t, loki, overTime.expr, vars, to, day) {
+					byType[strings.ToLower(labels)] = n // WEB in a line is web in an event
+				}
+				equalNumbers(t, byType, counted)
+			}
 		})
 	}
 	t.Cleanup(func() { // after the parallel subtests
@@ -208,6 +217,70 @@ func TestAdminSessions(t *testing.T) {
 			t.Errorf("all settings together select %d rows: too few to show anything", n)
 		}
 	})
+}
+
+// With Count events off, lines are counted while no filter but Search is set,
+// and events as soon as one is. The table lists events in either case.
+func TestCountingLines(t *testing.T) {
+	loki := lokitest.Start(t)
+	to := time.Now().Truncate(time.Second)
+	events := knownEvents(to)
+	store(t, loki, events)
+	// A line too many tells which of the two was counted.
+	stray := events[0]
+	line := lokitest.Entry{Time: to.Add(-time.Hour), Line: "WEB GET https://panel.example/stray 200 - -"}
+	if err := loki.Push(t.Context(), lokitest.Stream{Labels: stray.linesLabels(), Entries: []lokitest.Entry{line}}); err != nil {
+		t.Fatal(err)
+	}
+	d := loadDashboards(t)[sessions]
+	off := d.vars.with("count_events", one("0"))
+	for name, test := range map[string]struct {
+		vars  variables
+		lines bool
+	}{
+		"as opened":          {d.vars, false},
+		"search":             {d.vars.with("search", one("panel")), false},
+		"off":                {off, true},
+		"off, search":        {off.with("search", one("panel")), true},
+		"off, service":       {off.with("service", one("panel")), true},
+		"off, environment":   {off.with("environment", one(stray.environment)), true},
+		"off, type":          {off.with("type", one("web")), false},
+		"off, both types":    {off.with("type", some("web", "api")), false},
+		"off, method":        {off.with("method", one("GET")), false},
+		"off, statuses":      {off.with("status", some("2..", "3..")), false},
+		"off, admin":         {off.with("admin", one(".*")), false},
+		"off, ip":            {off.with("ip", one("10.2")), false},
+		"off, session":       {off.with("session", one("s-anna-1")), false},
+		"off, trace":         {off.with("trace", one("0")), false},
+		"off, path":          {off.with("path", one("/admin")), false},
+		"off, hide nobody":   {off.with("hide_me", one("1")), true},
+		"off, hide somebody": {off.with("hide_me", one("1")).with("__user.email", one("anna@example.com")), false},
+		"off, do not hide":   {off.with("__user.email", one("anna@example.com")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := 0.0
+			for i := range events {
+				if e := &events[i]; e.Time.After(to.Add(-day)) && e.Time.Before(to) && shown(e, test.vars) {
+					want++
+				}
+			}
+			if test.lines {
+				want++
+			}
+			for _, q := range d.queries {
+				if q.log {
+					continue
+				}
+				sum := 0.0
+				for _, n := range instant(t, loki, q.expr, test.vars, to, day) {
+					sum += n
+				}
+				if sum != want {
+					t.Errorf("%s: %v, want %v", q.panel, sum, want)
+				}
+			}
+		})
+	}
 }
 
 // A backtick ends a LogQL raw string. What must not happen is that the table
