@@ -189,6 +189,12 @@ func knownEvents(now time.Time) []event {
 	byID := request(adminsessions.User{ID: "service-9"}, "192.0.2.99", adminsessions.API, "GET", "/admin/api/health", "/admin/api/health", 200)
 	add(90*time.Minute, byID)
 
+	// An administrator who acts as somebody else, and says what for.
+	instead := request(rory, "10.2.3.5", adminsessions.Web, "PUT", "/admin/clients/7", "/admin/clients/{id}", 302)
+	instead.Target = adminsessions.User{ID: "77", FullName: `Ben "B" Ray`, Email: "ben@example.com"}
+	instead.Note = `client 7 moved to C:\new`
+	add(80*time.Minute, instead)
+
 	// Attempts to sign in.
 	signIn := func(ago time.Duration, who adminsessions.User, name, ip string, outcome adminsessions.SignInOutcome, status int) {
 		e := request(who, ip, adminsessions.Web, "POST", "/admin/login", "/admin/login", status)
