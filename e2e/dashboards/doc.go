@@ -7,7 +7,8 @@
 // (events_test.go), and what Loki answers is compared with what plain Go says of
 // the same events: row by row for the table of requests, number by number for
 // everything else. The lines of all events are there, too (exporter.WithLines), so
-// what counted them with the events would fail. A panel whose answer nothing predicts fails the test.
+// what counted them with the events would fail. A panel whose answer nothing
+// predicts fails the test.
 //
 // Rules are evaluated over the time of a story with a beginning and an end, and
 // must fire, with words that name who, where and how much, and resolve.
