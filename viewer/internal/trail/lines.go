@@ -22,8 +22,9 @@ const (
 	// a span of time without any: it reads a whole block, about a thousand, and
 	// has as much to do besides.
 	spanCost = 2000
-	// maxLines is how many lines are looked at in a slice: where more match,
-	// there are few gaps worth a query between them.
+	// maxLines is how many lines are looked at in a slice. Where more match
+	// there are few gaps worth a query between them, and a query that Loki stops
+	// at its limit holds up the next.
 	maxLines = 1000
 )
 
@@ -36,7 +37,7 @@ func (s *Store) hasLines(f Filter, from time.Time) bool {
 // byLines reports whether a slice can be searched by its lines. One in which they
 // begin to be there is cut to the part that comes first in the walk's order.
 func (s *Store) byLines(w *Walk, slice span) (span, bool) {
-	if w.Filter.Search == "" || s.LinesSince.IsZero() || slice.length() <= int64(directSlice) {
+	if w.Filter.Search == "" || s.LinesSince.IsZero() || slice.length() <= int64(directSlice) || w.crowded {
 		return slice, false
 	}
 	since := s.LinesSince.UnixNano()
@@ -85,13 +86,14 @@ func (s *Store) narrowed(ctx context.Context, expr string, w *Walk, slice span) 
 // walk chooses, in its order, and how many events there are in the slice. Spans
 // so near each other that reading what lies between is cheaper than another
 // query are one. If too many lines match to know them all, the slice itself is
-// the only span.
+// the only span, and the walk asks for lines no more.
 func (s *Store) candidates(ctx context.Context, w *Walk, slice span) (spans []span, size int64, err error) {
 	lines, size, err := s.Client.queryRange(ctx, linesQL(s.Scope, w.Filter), slice, maxLines, !w.Forward)
 	if err != nil {
 		return nil, 0, err
 	}
 	if len(lines) == maxLines {
+		w.crowded = true
 		return []span{slice}, size, nil
 	}
 	w.sort(lines)

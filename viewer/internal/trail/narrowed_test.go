@@ -117,6 +117,35 @@ func TestNarrowed(t *testing.T) {
 	}
 }
 
+// TestCrowded has more lines than are of use: the walk asks for them once.
+func TestCrowded(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	loki := &lokiOfLines{lines: slices.Repeat([]int64{now.Add(-6 * time.Hour).UnixNano()}, maxLines), read: func(bool) int { return 1 }}
+	server := httptest.NewServer(loki)
+	defer server.Close()
+	u, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Store{Client: &Client{URL: u, HTTP: server.Client()}, LinesSince: now.Add(-90 * day)}
+	walk := Walk{Filter: Filter{Search: "x"}, Window: Window{now.Add(-30 * day), now}, Batch: 10}
+	for range 2 { // each walk anew
+		loki.asked = nil
+		for e, err := range s.Walk(t.Context(), walk) {
+			t.Errorf("event %v, %v; there are none", e, err)
+		}
+		lines := 0
+		for _, q := range loki.asked {
+			if q.lines {
+				lines++
+			}
+		}
+		if lines != 1 || len(loki.asked) != 12 {
+			t.Errorf("asked %d times for lines, %d in all; want 1 and 12", lines, len(loki.asked))
+		}
+	}
+}
+
 // TestLinesFail has a Loki that fails when it is asked for lines: the walk ends
 // with the error, and can go on from where it was.
 func TestLinesFail(t *testing.T) {

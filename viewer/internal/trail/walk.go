@@ -42,6 +42,8 @@ type Walk struct {
 	// yielded, with the part of the window gone over, 0 to 1, and the place up
 	// to which it has been: a walk Past it goes on where this one is.
 	Progress func(done float64, place Cursor)
+
+	crowded bool // too many lines match to be of use
 }
 
 // The width of a slice of time grows from first to last by factor, as long as
