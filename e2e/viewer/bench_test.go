@@ -45,7 +45,7 @@ func BenchmarkView(b *testing.B) {
 			events[0].Note = "one needle"
 		}
 		for i := range events {
-			if (*benchEvents-left+i)%(*benchEvents/60) == 7 {
+			if (*benchEvents-left+i)%max(*benchEvents/60, 1) == 7 {
 				events[i].Note = "some straw"
 			}
 		}
