@@ -235,7 +235,7 @@ func fill(b *testing.B, loki *lokitest.Server, to time.Time, count int) {
 	for _, batch := range batches {
 		store(b, loki, batch)
 	}
-	if err := loki.Flush(b.Context()); err != nil {
+	if err := loki.FlushAndForget(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -52,7 +52,7 @@ func BenchmarkView(b *testing.B) {
 		push(b, loki, withLines(stream("one", events...))...)
 		left -= n
 	}
-	if err := loki.Flush(b.Context()); err != nil {
+	if err := loki.FlushAndForget(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	patient := func(c *viewer.Config) { c.QueryTimeout = 5 * time.Minute }

@@ -1,6 +1,7 @@
 package lokitest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -102,6 +104,52 @@ func (s *Server) Flush(ctx context.Context) error {
 		return err
 	}
 	return s.do(req, nil)
+}
+
+// FlushAndForget makes Loki write what it holds in memory to its store, and
+// returns when it holds it no more, which takes half a minute. Until then a
+// query reads it twice: no time to measure.
+func (s *Server) FlushAndForget(ctx context.Context) error {
+	if err := s.Flush(ctx); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		n, err := s.memoryChunks(ctx)
+		if err != nil || n == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting until Loki forgets %d chunks: %w", n, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// memoryChunks is how many chunks Loki holds in memory.
+func (s *Server) memoryChunks(ctx context.Context) (int, error) {
+	const metric = "loki_ingester_memory_chunks "
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if value, ok := strings.CutPrefix(lines.Text(), metric); ok {
+			return strconv.Atoi(value)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return 0, fmt.Errorf("reading Loki's metrics: %w", err)
+	}
+	return 0, fmt.Errorf("among Loki's metrics there is no %s", metric)
 }
 
 // Query returns every entry of a log query, oldest first, however many there
