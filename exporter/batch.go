@@ -19,6 +19,9 @@ const (
 	// timestamp, lengths, and the pairs of the exporter's own.
 	entryOverhead = 256
 
+	// maxSpareStreams is for one service and its lines, twice.
+	maxSpareStreams = 4
+
 	// movedTimestamp is the shift from which on the entry says when its
 	// request really arrived.
 	movedTimestamp = time.Millisecond
@@ -52,7 +55,12 @@ func newBatch(logID string, withLines bool) *batch {
 }
 
 func (b *batch) reset() {
-	b.spare = append(b.spare, b.streams...)
+	for _, s := range b.streams {
+		if len(b.spare) < maxSpareStreams { // each may have grown to a whole batch
+			b.spare = append(b.spare, s)
+		}
+	}
+	clear(b.streams)
 	b.streams = b.streams[:0]
 	b.parts = b.parts[:0]
 	b.count, b.largest = 0, 0
