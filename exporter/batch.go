@@ -151,9 +151,11 @@ func (b *batch) halve() {
 	b.parts[0], b.parts[1] = part{first.stream, first.from, middle}, part{first.stream, middle, first.to}
 }
 
-// pack compresses the whole batch ahead of its turn. Nothing may be added to it
-// afterwards.
+// pack compresses the whole batch ahead of its turn and closes it: what came
+// into it afterwards would not be in what is sent, even if there is room again
+// because batches may be larger by then.
 func (b *batch) pack() {
+	b.closed = true
 	for _, s := range b.streams {
 		s.pack()
 	}

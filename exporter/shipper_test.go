@@ -557,6 +557,43 @@ func TestBatchesStayUnderLokisMessageLimit(t *testing.T) {
 	})
 }
 
+// Batches grow again long after Loki has refused a large one. The batch that is
+// compressed by then and waits for its turn, a single event larger than the
+// limit was, is sent as it is: what came into it now would be lost.
+func TestBatchesThatGrowAgainLoseNothing(t *testing.T) {
+	for _, first := range []string{"large", "small"} { // whichever waits at that moment
+		t.Run(first, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var pushes atomic.Int64
+				l := &faultyLoki{t: t, answer: func(r received) answer {
+					if pushes.Add(1) < growAfter/2 && r.size > 3<<10 {
+						return classify(500, "received message larger than max")
+					}
+					return answer{verdict: delivered}
+				}}
+				x, _ := startOver(t, l, t.TempDir(), WithBatch(DefaultBatchWait, minBatchBytes))
+				defer shutdown(t, x)
+				const events = 4 * growAfter
+				large := first == "large"
+				for range events {
+					ev := testEvent
+					ev.Time = time.Now()
+					if large {
+						ev.Note = strings.Repeat("x", 850) // twice in an entry, which is then above 2 KiB, where the limit comes to be
+					}
+					large = !large
+					if err := x.LoggerProvider().RecordEvent(t.Context(), &ev, adminsessions.Spooled); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				l.check(events, false)
+			})
+		})
+	}
+}
+
 func TestForceFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
