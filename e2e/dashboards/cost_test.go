@@ -1,19 +1,14 @@
 package dashboards_test
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -86,7 +81,7 @@ func BenchmarkQueryCost(b *testing.B) {
 			for name, v := range page.vars {
 				vars = vars.with(name, v)
 			}
-			busy := cpuTime(b, loki.PID())
+			busy := loki.CPUTime()
 			for b.Loop() {
 				var wait sync.WaitGroup
 				for _, q := range all[page.file].queries {
@@ -105,12 +100,12 @@ func BenchmarkQueryCost(b *testing.B) {
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/page")
-			b.ReportMetric((cpuTime(b, loki.PID())-busy).Seconds()/float64(b.N), "cpu-s/page")
+			b.ReportMetric((loki.CPUTime()-busy).Seconds()/float64(b.N), "cpu-s/page")
 		})
 	}
 	for name, r := range grafanaRules(b) {
 		b.Run("Rule/"+name, func(b *testing.B) {
-			busy := cpuTime(b, loki.PID())
+			busy := loki.CPUTime()
 			for b.Loop() {
 				if _, err := loki.Instant(b.Context(), r.expr, to); err != nil {
 					b.Fatal(err)
@@ -118,28 +113,9 @@ func BenchmarkQueryCost(b *testing.B) {
 			}
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/evaluation")
-			b.ReportMetric((cpuTime(b, loki.PID())-busy).Seconds()/float64(b.N), "cpu-s/evaluation")
+			b.ReportMetric((loki.CPUTime()-busy).Seconds()/float64(b.N), "cpu-s/evaluation")
 		})
 	}
-}
-
-// cpuTime is what a process has used of the processors, by Linux's account: it
-// does not depend on what else the machine does. Elsewhere it is 0.
-func cpuTime(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// After the name in parentheses: field 14 is user time, 15 is system time, in
-	// hundredths of a second.
-	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	user, err1 := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	if err := errors.Join(err1, err2); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
 // ask makes one request of Grafana's Loki data source.
@@ -158,25 +134,8 @@ func ask(ctx context.Context, loki *lokitest.Server, expr string, q query, to ti
 	if q.instant {
 		path, params = "/loki/api/v1/query", url.Values{"query": {expr}, "time": {strconv.FormatInt(to.UnixNano(), 10)}}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, loki.URL()+path+"?"+params.Encode(), http.NoBody)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("X-Loki-Response-Encoding-Flags", "categorize-labels")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", q.name(), res.Status, body)
-	}
-	if !json.Valid(body) {
-		return errors.New("Loki's answer is cut short")
+	if err := loki.Get(ctx, path, params, &json.RawMessage{}); err != nil {
+		return fmt.Errorf("%s: %w", q.name(), err)
 	}
 	return nil
 }

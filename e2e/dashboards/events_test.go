@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -79,37 +80,25 @@ func (e *event) labels() map[string]string {
 	return l
 }
 
-// linesLabels are those of the stream that has the event's line once more
-// (exporter.WithLines).
-func (e *event) linesLabels() map[string]string {
-	l := e.labels()
-	l[adminsessions.LokiName(adminsessions.KeyLinesOf)] = e.service
-	l[adminsessions.LokiName(adminsessions.KeyServiceName)] = adminsessions.LinesServiceName
-	return l
-}
-
 // store pushes events and their lines, each stream oldest first.
 func store(t testing.TB, loki *lokitest.Server, events []event) {
 	t.Helper()
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
 	streams := map[string]*lokitest.Stream{}
-	add := func(labels map[string]string, entry lokitest.Entry) {
+	for i := range events {
+		e := &events[i]
+		labels := e.labels()
 		key := labelKey(labels)
 		if streams[key] == nil {
 			streams[key] = &lokitest.Stream{Labels: labels}
 		}
-		streams[key].Entries = append(streams[key].Entries, entry)
-	}
-	for i := range events {
-		e := &events[i]
-		line := e.Sentence()
-		add(e.labels(), lokitest.Entry{Time: e.Time, Line: line, Metadata: e.metadata()})
-		add(e.linesLabels(), lokitest.Entry{Time: e.Time, Line: line})
+		streams[key].Entries = append(streams[key].Entries, lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: e.metadata()})
 	}
 	for _, stream := range streams {
 		for batch := range slices.Chunk(stream.Entries, 2000) {
-			if err := loki.Push(t.Context(), lokitest.Stream{Labels: stream.Labels, Entries: batch}); err != nil {
+			part := lokitest.Stream{Labels: stream.Labels, Entries: batch}
+			if err := errors.Join(loki.Push(t.Context(), part), loki.Push(t.Context(), part.Lines())); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -2,10 +2,7 @@ package dashboards_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -188,19 +185,6 @@ func TestRulerLoadsTheRules(t *testing.T) {
 
 func rulerStates(t testing.TB, loki *lokitest.Server) (states map[string]string, healthy bool) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, loki.URL()+"/prometheus/api/v1/rules", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var answer struct {
 		Data struct {
 			Groups []struct {
@@ -208,8 +192,8 @@ func rulerStates(t testing.TB, loki *lokitest.Server) (states map[string]string,
 			}
 		}
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		t.Fatalf("%v: %s", err, body)
+	if err := loki.Get(t.Context(), "/prometheus/api/v1/rules", nil, &answer); err != nil {
+		t.Fatal(err)
 	}
 	states, healthy = map[string]string{}, true
 	for _, g := range answer.Data.Groups {

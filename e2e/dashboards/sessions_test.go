@@ -162,10 +162,7 @@ func TestAdminSessions(t *testing.T) {
 	events := knownEvents(to)
 	store(t, loki, events)
 	d := loadDashboards(t)[sessions]
-	byPanel := map[string]query{}
-	for _, q := range d.queries {
-		byPanel[q.panel] = q
-	}
+	byPanel := d.byPanel()
 	table, found, overTime := byPanel["Admin requests"], byPanel["Found"], byPanel["Requests over time"]
 	if len(byPanel) != 3 || table.expr == "" || found.expr == "" || overTime.expr == "" {
 		t.Fatalf("%s has the queries %v", sessions, byPanel)
@@ -212,7 +209,13 @@ func TestAdminSessions(t *testing.T) {
 			}
 		})
 	}
-	t.Cleanup(func() { // after the parallel subtests
+	enough(t, &matching)
+}
+
+// enough fails the test, after its parallel subtests, if they have selected too
+// few rows to show anything.
+func enough(t *testing.T, matching *atomic.Int64) {
+	t.Cleanup(func() {
 		if n := matching.Load(); n < 1000 {
 			t.Errorf("all settings together select %d rows: too few to show anything", n)
 		}
@@ -229,7 +232,7 @@ func TestCountingLines(t *testing.T) {
 	// A line too many tells which of the two was counted.
 	stray := events[0]
 	line := lokitest.Entry{Time: to.Add(-time.Hour), Line: "WEB GET https://panel.example/stray 200 - -"}
-	if err := loki.Push(t.Context(), lokitest.Stream{Labels: stray.linesLabels(), Entries: []lokitest.Entry{line}}); err != nil {
+	if err := loki.Push(t.Context(), lokitest.Stream{Labels: stray.labels(), Entries: []lokitest.Entry{line}}.Lines()); err != nil {
 		t.Fatal(err)
 	}
 	d := loadDashboards(t)[sessions]

@@ -3,14 +3,10 @@ package viewer
 import (
 	"bytes"
 	"flag"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"runtime"
 	"runtime/metrics"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -82,11 +78,11 @@ func benchmarkView(b *testing.B, p *panel, query string) {
 	counted := time.Since(start)
 
 	peak := peakHeap(b)
-	before := cpuTime(b, p.loki.PID())
+	before := p.loki.CPUTime()
 	for b.Loop() {
 		readUntil(b, p, query, `class="bar"`)
 	}
-	b.ReportMetric((cpuTime(b, p.loki.PID())-before).Seconds()/float64(b.N), "loki-cpu-s/op")
+	b.ReportMetric((p.loki.CPUTime()-before).Seconds()/float64(b.N), "loki-cpu-s/op")
 	b.ReportMetric(float64(peak())/1e6, "heap-MB")
 	b.ReportMetric(counted.Seconds(), "count-s")
 }
@@ -134,26 +130,4 @@ func peakHeap(b *testing.B) func() uint64 {
 		}
 	}()
 	return func() uint64 { close(stop); return <-peak }
-}
-
-// cpuTime is the CPU time that a process has taken so far.
-func cpuTime(b *testing.B, pid int) time.Duration {
-	b.Helper()
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		b.Fatal(err)
-	}
-	// The fields after the name, which is in parentheses; 14 and 15 counted from
-	// 1 are the user's and the system's time in hundredths of a second.
-	_, after, _ := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(after)
-	var hundredths int64
-	for _, s := range fields[11:13] {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		hundredths += n
-	}
-	return time.Duration(hundredths) * 10 * time.Millisecond
 }

@@ -141,7 +141,7 @@ func pushMixed(t *testing.T, loki *lokitest.Server, start, since, now time.Time)
 			name := "instance-" + strconv.Itoa(instance)
 			push(t, loki, stream(name, byInstance[instance]...))
 			if len(withLine[instance]) > 0 {
-				push(t, loki, linesOf(stream(name, withLine[instance]...)))
+				push(t, loki, stream(name, withLine[instance]...).Lines())
 			}
 		}
 	}
@@ -156,7 +156,7 @@ func TestWhatLinesDecide(t *testing.T) {
 	p := newPanel(t, loki, func(c *viewer.Config) { c.LinesSince = since })
 	has := stream("one", event(since.Add(2*time.Hour), 1), event(since.Add(100*time.Hour), 2), event(time.Now().Add(-time.Hour), 3))
 	hasNot := stream("two", event(since.Add(-time.Hour), 4), event(since.Add(200*time.Hour), 5), event(time.Now().Add(-time.Hour), 6))
-	push(t, loki, append(withLines(has), hasNot, linesOf(stream("three", event(since.Add(4*time.Hour), 7))))...)
+	push(t, loki, append(withLines(has), hasNot, stream("three", event(since.Add(4*time.Hour), 7)).Lines())...)
 	q := query("q", "panel.example", "range", "30d")
 	got := counted(p.events(t, q))
 	for i, want := range []int{0, 1, 1, 1, 1, 0, 1, 0} { // 6 is so new that events are searched, 4 is before the lines

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -185,24 +184,11 @@ func entry(e *adminsessions.Event) lokitest.Entry {
 	return lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: metadata}
 }
 
-// linesOf is the stream that the exporter stores beside a stream of events if it
-// is to store their lines once more.
-func linesOf(events lokitest.Stream) lokitest.Stream {
-	service := adminsessions.LokiName(adminsessions.KeyServiceName)
-	lines := lokitest.Stream{Labels: maps.Clone(events.Labels)}
-	lines.Labels[adminsessions.LokiName(adminsessions.KeyLinesOf)] = events.Labels[service]
-	lines.Labels[service] = adminsessions.LinesServiceName
-	for _, e := range events.Entries {
-		lines.Entries = append(lines.Entries, lokitest.Entry{Time: e.Time, Line: e.Line})
-	}
-	return lines
-}
-
 // withLines are streams of events and of their lines.
 func withLines(events ...lokitest.Stream) []lokitest.Stream {
 	all := slices.Clone(events)
 	for _, s := range events {
-		all = append(all, linesOf(s))
+		all = append(all, s.Lines())
 	}
 	return all
 }

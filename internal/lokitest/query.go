@@ -6,11 +6,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // pageSize is the most entries Loki returns to one query
@@ -62,6 +65,19 @@ type Point struct {
 type Stream struct {
 	Labels  map[string]string
 	Entries []Entry
+}
+
+// Lines is the stream that the exporter stores beside s if it is to store the
+// lines of events once more (exporter.WithLines).
+func (s Stream) Lines() Stream {
+	service := adminsessions.LokiName(adminsessions.KeyServiceName)
+	lines := Stream{Labels: maps.Clone(s.Labels)}
+	lines.Labels[adminsessions.LokiName(adminsessions.KeyLinesOf)] = s.Labels[service]
+	lines.Labels[service] = adminsessions.LinesServiceName
+	for _, e := range s.Entries {
+		lines.Entries = append(lines.Entries, Entry{Time: e.Time, Line: e.Line})
+	}
+	return lines
 }
 
 // Push sends streams in one request of Loki's JSON push API. An answer other
@@ -287,13 +303,15 @@ func (s *Server) query(ctx context.Context, path string, params url.Values, data
 	answer := struct {
 		Data any `json:"data"`
 	}{Data: data}
-	if err := s.get(ctx, path, params, &answer); err != nil {
+	if err := s.Get(ctx, path, params, &answer); err != nil {
 		return fmt.Errorf("query %s: %w", params.Get("query"), err)
 	}
 	return nil
 }
 
-func (s *Server) get(ctx context.Context, path string, params url.Values, into any) error {
+// Get asks one of Loki's endpoints and decodes its answer into what into points
+// to, if that is not nil. An answer other than 2xx is an error with Loki's words.
+func (s *Server) Get(ctx context.Context, path string, params url.Values, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+path+"?"+params.Encode(), http.NoBody)
 	if err != nil {
 		return err

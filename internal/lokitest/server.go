@@ -1,6 +1,7 @@
 package lokitest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -137,6 +138,25 @@ func (s *Server) DataDir() string { return s.dataDir }
 // PID of the running process.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
+// CPUTime is what the process has used of the processors, by Linux's account: it
+// does not depend on what else the machine does. Elsewhere it is 0.
+func (s *Server) CPUTime() time.Duration {
+	s.t.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.PID()))
+	if err != nil {
+		return 0
+	}
+	// After the name in parentheses: field 14 is user time, 15 is system time, in
+	// hundredths of a second.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, err1 := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	if err := errors.Join(err1, err2); err != nil {
+		s.t.Fatal(err)
+	}
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
 // Stop ends Loki in order (SIGTERM) and waits until it is gone.
 func (s *Server) Stop() {
 	s.t.Helper()
@@ -237,7 +257,7 @@ func (s *Server) ready(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("not ready within %s: %w", readyTimeout, last)
 		case <-tick.C:
-			if last = s.get(ctx, "/ready", nil, nil); last == nil {
+			if last = s.Get(ctx, "/ready", nil, nil); last == nil {
 				return nil
 			}
 		}

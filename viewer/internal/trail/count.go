@@ -56,6 +56,7 @@ func (c *Counter) Count(ctx context.Context, f Filter, w Window) (int64, error) 
 	}
 	events := logQL(c.store.Scope, f)
 	lines, exact := exactLinesQL(c.store.Scope, f)
+	byLines := exact && c.store.searchesLines(f)
 	var total int64
 	for from := w.From; from.Before(w.To); {
 		midnight := from.UTC().Truncate(day).Add(day)
@@ -64,7 +65,7 @@ func (c *Counter) Count(ctx context.Context, f Filter, w Window) (int64, error) 
 			to = w.To
 		}
 		expr := events
-		if exact && c.store.hasLines(f, from) {
+		if byLines && !from.Before(c.store.LinesSince) {
 			expr = lines
 		}
 		n, err := c.part(ctx, expr, Window{from, to})

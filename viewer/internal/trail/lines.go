@@ -28,16 +28,16 @@ const (
 	maxLines = 1000
 )
 
-// hasLines reports whether what f searches for can be searched for by the lines,
-// from a time on.
-func (s *Store) hasLines(f Filter, from time.Time) bool {
-	return f.Search != "" && !s.LinesSince.IsZero() && !from.Before(s.LinesSince)
+// searchesLines reports whether what f searches for can be searched for by the
+// lines, where there are any.
+func (s *Store) searchesLines(f Filter) bool {
+	return f.Search != "" && !s.LinesSince.IsZero()
 }
 
 // byLines reports whether a slice can be searched by its lines. One in which they
 // begin to be there is cut to the part that comes first in the walk's order.
 func (s *Store) byLines(w *Walk, slice span) (span, bool) {
-	if w.Filter.Search == "" || s.LinesSince.IsZero() || slice.length() <= int64(directSlice) || w.crowded {
+	if !s.searchesLines(w.Filter) || slice.length() <= int64(directSlice) || w.crowded {
 		return slice, false
 	}
 	since := s.LinesSince.UnixNano()
