@@ -33,7 +33,6 @@ tools: ## Build the pinned Loki, promtool and linters (the first time takes minu
 .PHONY: bench
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...
-	@cd exporter/internal/spool/bench && go test -run '^$$' -bench .
 
 .PHONY: clean
 clean: ## Remove built programs and the demo's data

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 const (

@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // BenchmarkRecordEvent is what a request pays: encoding and the spool.

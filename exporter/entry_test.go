@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 const testLabels = `{service_instance_id="host-1", service_name="panel"}`

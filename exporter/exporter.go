@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // Exporter takes log records into its spool and ships them to Loki. Make one

@@ -15,7 +15,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 	"go.opentelemetry.io/otel/sdk/resource"
 
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // SyncPolicy says when spooled events are forced to the disk. An event survives

@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // maxSpan bounds how far apart in time the entries of all pushes under way may

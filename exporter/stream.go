@@ -5,7 +5,7 @@ import (
 
 	"github.com/klauspost/compress/s2"
 
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 const (

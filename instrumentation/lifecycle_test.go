@@ -19,7 +19,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
-	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 func TestARequestThatRunsLongIsRecordedTwice(t *testing.T) {

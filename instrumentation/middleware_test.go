@@ -12,7 +12,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
-	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 // sink stands where the exporter would.

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // apiEvent is an event as the JSON API gives it.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // column is a column of the table, by its name in URLs, translations and style.

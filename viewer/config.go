@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // Config says what the page shows, to whom, and from where. LokiURL and

@@ -10,7 +10,7 @@ import (
 	"path"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // Handler is the page, see [NewHandler].

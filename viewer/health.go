@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // health remembers since when Loki has not answered.

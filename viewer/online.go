@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // maxOnline is how many administrators the page shows as online.

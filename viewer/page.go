@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // pageData is what the templates show.

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // result is what a view shows.

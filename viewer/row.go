@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // row is an event as the table shows it.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // quickRanges are the ranges to choose from, as they stand in the URL.

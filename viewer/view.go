@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // Limits on what a URL may ask for.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/adminsessions/adminsessions/viewer/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // FuzzView reads views from any query: it never fails in another way than by

@@ -13,7 +13,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	adminsessionsecho "github.com/adminsessions/adminsessions/instrumentation/echo"
-	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 var anna = adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"}

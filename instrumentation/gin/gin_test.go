@@ -12,7 +12,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	adminsessionsgin "github.com/adminsessions/adminsessions/instrumentation/gin"
-	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 var anna = adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"}

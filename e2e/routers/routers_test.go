@@ -1,4 +1,4 @@
-package compat_test
+package routers_test
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
-	"github.com/adminsessions/adminsessions/instrumentation/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 var anna = adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"}

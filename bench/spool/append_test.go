@@ -1,4 +1,4 @@
-package bench
+package spool
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 
 	"github.com/prometheus/prometheus/tsdb/wlog"
 
-	"github.com/adminsessions/adminsessions/exporter/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // recordBytes is about the size of a spooled event.
