@@ -2,20 +2,21 @@ package adminsessions
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/log"
+	"go.opentelemetry.io/otel/trace"
 )
 
-// Interface is the way in which an administrator reached the panel.
-type Interface string
+// Type says by what an administrator reached the panel. It is the column Type
+// of every view.
+type Type string
 
-// The interfaces of a panel.
+// The types of requests.
 const (
-	Web Interface = "web" // pages, shown as WEB
-	API Interface = "api" // programs, shown as API
+	Web Type = "WEB" // pages
+	API Type = "API" // programs
 )
 
 // Stage says whether a request has ended.
@@ -55,19 +56,20 @@ type SignIn struct {
 }
 
 // Event is one request of an administrator. The zero value of a field means
-// that it is not known, and it is left out of the record.
+// that it is not known.
 //
-// Strings are expected to be clean (valid UTF-8 without control characters)
-// and bounded; package instrumentation makes them so. An exporter must not
-// rely on it.
+// Package instrumentation makes strings clean (no control characters, nothing
+// invisible) and short. Whatever they hold, [Event.AppendLine] writes a line
+// that can be taken apart again, no longer than [MaxLineBytes].
 type Event struct {
-	// Time is when the request arrived, and Observed when this record of it
-	// was made.
-	Time, Observed time.Time
+	// Time is when the request arrived.
+	Time time.Time
 
-	Stage     Stage
+	Observed time.Time // going
+
+	Stage     Stage // empty means Complete
 	RequestID string
-	Interface Interface
+	Type      Type
 
 	// User is who acts. Target is on whose behalf, if the administrator has
 	// put on somebody else's identity.
@@ -76,23 +78,43 @@ type Event struct {
 
 	ClientAddress netip.Addr
 	Method        string // a method of RFC 9110 or RFC 5789, or "_OTHER"
-	// MethodOriginal is the method as sent, where Method is not that.
-	MethodOriginal string
-	URL            string
-	Route          string
-	StatusCode     int
-	Duration       time.Duration
-	UserAgent      string
-	SessionID      string // a keyed hash, never the session's secret
-	ErrorType      string
+	SentMethod    string // the method as sent, where Method is not that
+	URL           string
+	Route         string
+	StatusCode    int
+	Duration      time.Duration // from arrival to end, in whole microseconds
+	UserAgent     string
+	SessionID     string // a keyed hash, never the session's secret
+	ErrorType     string
 
 	// Note is what the request did in a person's words: "client 7731 deleted".
+	// Several notes are separated by line feeds.
 	Note string
-	// Attributes are the application's own. A key of this package's
-	// vocabulary is not allowed among them.
+
+	// TraceID and SpanID are those of the request's span, if it is traced.
+	TraceID trace.TraceID
+	SpanID  trace.SpanID
+
+	// Count is how many requests the event stands for, where a flood of
+	// requests that nobody is signed in to was folded into one record; else 0.
+	// Since is when the first of them arrived.
+	Count int
+	Since time.Time
+
+	// Attributes are the application's own.
 	Attributes []attribute.KeyValue
-	// Truncated names the attributes that were cut to their limits.
-	Truncated []string
+	// Cut names the fields, as in the line, that were cut to their limits.
+	Cut []string
+
+	// Sequence is the event's number in its log, contiguous from 1. The exporter
+	// gives it; it is 0 before.
+	Sequence uint64
+}
+
+// Anonymous reports whether nobody is known to be behind the event: nobody is
+// signed in, and nobody has signed in with it.
+func (e *Event) Anonymous() bool {
+	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess
 }
 
 // Severity is INFO, WARN for an answer 4xx, ERROR for 5xx and for a request
@@ -107,75 +129,4 @@ func (e *Event) Severity() log.Severity {
 		return log.SeverityError
 	}
 	return log.SeverityInfo
-}
-
-// SeverityText is the short name of [Event.Severity].
-func (e *Event) SeverityText() string { return e.Severity().String() }
-
-// WalkAttributes calls f for each attribute the event has, in a fixed order,
-// until f returns false. It allocates nothing but the text of an address and of
-// a list of truncated names.
-func (e *Event) WalkAttributes(f func(attribute.KeyValue) bool) {
-	_ = e.WalkFields(func(field Field, v attribute.Value) bool {
-		return f(attribute.KeyValue{Key: attribute.Key(field.Key()), Value: v})
-	}) && e.walkOwn(f)
-}
-
-// WalkFields is WalkAttributes for the vocabulary's own attributes, without
-// those the application has added. It reports whether f returned true to the end.
-func (e *Event) WalkFields(f func(Field, attribute.Value) bool) bool {
-	str := func(field Field, value string) bool {
-		return value == "" || f(field, attribute.StringValue(value))
-	}
-	return (!e.ClientAddress.IsValid() || f(FieldClientAddress, attribute.StringValue(e.ClientAddress.String()))) &&
-		str(FieldUserID, e.User.ID) &&
-		str(FieldUserFullName, e.User.FullName) &&
-		str(FieldUserEmail, e.User.Email) &&
-		str(FieldTargetUserID, e.Target.ID) &&
-		str(FieldTargetUserFullName, e.Target.FullName) &&
-		str(FieldTargetUserEmail, e.Target.Email) &&
-		str(FieldSignInName, e.SignIn.Name) &&
-		str(FieldSignInOutcome, string(e.SignIn.Outcome)) &&
-		str(FieldInterface, string(e.Interface)) &&
-		str(FieldMethod, e.Method) &&
-		str(FieldMethodOriginal, e.MethodOriginal) &&
-		str(FieldURL, e.URL) &&
-		str(FieldRoute, e.Route) &&
-		(e.StatusCode == 0 || f(FieldStatusCode, attribute.IntValue(e.StatusCode))) &&
-		(e.Stage == Started || f(FieldDuration, attribute.Float64Value(e.Duration.Seconds()))) &&
-		str(FieldUserAgent, e.UserAgent) &&
-		str(FieldSessionID, e.SessionID) &&
-		str(FieldErrorType, e.ErrorType) &&
-		str(FieldRequestStage, string(e.Stage)) &&
-		str(FieldRequestID, e.RequestID) &&
-		str(FieldNote, e.Note)
-}
-
-func (e *Event) walkOwn(f func(attribute.KeyValue) bool) bool {
-	for _, kv := range e.Attributes {
-		if !f(kv) {
-			return false
-		}
-	}
-	return len(e.Truncated) == 0 || f(attribute.String(KeyTruncated, strings.Join(e.Truncated, ",")))
-}
-
-// Record returns the event as an OpenTelemetry log record. The trace it
-// belongs to is not part of the record; a provider takes it from the context
-// given to Emit.
-func (e *Event) Record() log.Record {
-	var r log.Record
-	r.SetEventName(EventName)
-	r.SetTimestamp(e.Time)
-	r.SetObservedTimestamp(e.Observed)
-	r.SetSeverity(e.Severity())
-	r.SetSeverityText(e.SeverityText())
-	r.SetBody(attribute.StringValue(e.Sentence()))
-	attrs := make([]attribute.KeyValue, 0, 24)
-	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		attrs = append(attrs, kv)
-		return true
-	})
-	r.AddAttributes(attrs...)
-	return r
 }

@@ -59,7 +59,7 @@ func BenchmarkRecordEvent(b *testing.B) {
 			ev.Time = time.Now()
 			logger.LogAttrs(context.Background(), slog.LevelInfo, "admin.request",
 				slog.String("user.id", ev.User.ID), slog.String("user.full_name", ev.User.FullName), slog.String("user.email", ev.User.Email),
-				slog.String("client.address", ev.ClientAddress.String()), slog.String("admin.interface", string(ev.Interface)),
+				slog.String("client.address", ev.ClientAddress.String()), slog.String("admin.interface", string(ev.Type)),
 				slog.String("http.request.method", ev.Method), slog.String("url.full", ev.URL), slog.String("http.route", ev.Route),
 				slog.Int("http.response.status_code", ev.StatusCode), slog.Float64("http.server.request.duration", ev.Duration.Seconds()),
 				slog.String("user_agent.original", ev.UserAgent), slog.String("admin.request.stage", string(ev.Stage)), slog.String("admin.request.id", ev.RequestID))

@@ -88,8 +88,8 @@ func (e *encoder) event(ev *adminsessions.Event, sc trace.SpanContext) {
 	for _, kv := range ev.Attributes {
 		e.add(kv)
 	}
-	if len(ev.Truncated) > 0 {
-		e.pair(adminsessions.KeyTruncated, strings.Join(ev.Truncated, ","))
+	if len(ev.Cut) > 0 {
+		e.pair(adminsessions.KeyTruncated, strings.Join(ev.Cut, ","))
 	}
 }
 
@@ -259,13 +259,13 @@ func (e *encoder) named(key string, name []byte, v string) {
 // fieldNames are the encoded names of an event's own fields.
 var fieldNames = func() (names [adminsessions.NumFields][]byte) {
 	for f := range names {
-		names[f] = appendName(nil, adminsessions.Field(f).Key())
+		names[f] = appendName(nil, adminsessions.LegacyField(f).Key())
 	}
 	return names
 }()
 
 // field appends one of an event's own fields.
-func (e *encoder) field(f adminsessions.Field, v attribute.Value) bool {
+func (e *encoder) field(f adminsessions.LegacyField, v attribute.Value) bool {
 	var text string
 	switch v.Type() {
 	case attribute.STRING:

@@ -25,7 +25,7 @@ var testEvent = adminsessions.Event{
 	Observed:      time.Date(2026, 11, 22, 10, 0, 0, 223456789, time.UTC),
 	Stage:         adminsessions.Complete,
 	RequestID:     "0af7651916cd43dd",
-	Interface:     adminsessions.API,
+	Type:          adminsessions.API,
 	User:          adminsessions.User{ID: "7", FullName: "Anna Kowalska", Email: "anna@example.com"},
 	ClientAddress: netip.MustParseAddr("10.2.3.4"),
 	Method:        "GET",
@@ -121,7 +121,7 @@ func TestEventAsLokiReadsIt(t *testing.T) {
 func TestEventAndRecordAreTheSame(t *testing.T) {
 	ev := testEvent
 	ev.Attributes = []attribute.KeyValue{attribute.String("client.plan", "gold"), attribute.Int64Slice("ids", []int64{1, 2})}
-	ev.Truncated = []string{"url.full"}
+	ev.Cut = []string{"url.full"}
 	r := ev.Record()
 	f := logtest.RecordFactory{
 		EventName: r.EventName(), Timestamp: r.Timestamp(), ObservedTimestamp: r.ObservedTimestamp(),

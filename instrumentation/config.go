@@ -23,7 +23,7 @@ type config struct {
 	clock           func() time.Time
 
 	admin         func(*http.Request) adminsessions.User
-	interfaceRule func(*http.Request) adminsessions.Interface
+	interfaceRule func(*http.Request) adminsessions.Type
 	session       *session
 	headers       []recordedHeader
 	formFields    []formField

@@ -135,7 +135,7 @@ func (m *middleware) recordForm(e *adminsessions.Event, r *http.Request, c *form
 		m.setAttribute(e, attribute.String(f.key, m.bounded(e, f.key, text, MaxFormFieldBytes)))
 	}
 	if len(c.kept) == MaxFormBytes {
-		e.Truncated = append(e.Truncated, formKeyPrefix+"*")
+		e.Cut = append(e.Cut, formKeyPrefix+"*")
 	}
 }
 

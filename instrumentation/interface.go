@@ -17,7 +17,7 @@ import (
 //   - it accepts JSON and does not accept HTML,
 //
 // and [adminsessions.Web] otherwise.
-func DefaultInterface(r *http.Request) adminsessions.Interface {
+func DefaultInterface(r *http.Request) adminsessions.Type {
 	if hasAPISegment(r.URL.Path) || hasProgramCredentials(r.Header) || prefersJSON(r.Header["Accept"]) {
 		return adminsessions.API
 	}
@@ -27,8 +27,8 @@ func DefaultInterface(r *http.Request) adminsessions.Interface {
 // APIUnder is the rule of panels whose API stands under fixed path prefixes
 // ("/admin/api/"): a request is [adminsessions.API] if its path starts with
 // one of them and [adminsessions.Web] if not.
-func APIUnder(prefixes ...string) func(*http.Request) adminsessions.Interface {
-	return func(r *http.Request) adminsessions.Interface {
+func APIUnder(prefixes ...string) func(*http.Request) adminsessions.Type {
+	return func(r *http.Request) adminsessions.Type {
 		for _, p := range prefixes {
 			if strings.HasPrefix(r.URL.Path, p) {
 				return adminsessions.API

@@ -90,7 +90,7 @@ func registered(reg prometheus.Registerer, v *prometheus.CounterVec) (*prometheu
 	return v, err
 }
 
-func (m *metrics) request(i adminsessions.Interface) {
+func (m *metrics) request(i adminsessions.Type) {
 	if i == adminsessions.API {
 		m.api.Inc()
 	} else {

@@ -186,13 +186,13 @@ func isAPIOnly(provider any) bool {
 // event points to, and of memory that one large request has made it take.
 func (m *middleware) release(rec *record) {
 	const keep = 4 << 10
-	attrs, truncated, buf := rec.event.Attributes, rec.event.Truncated, rec.buf
+	attrs, truncated, buf := rec.event.Attributes, rec.event.Cut, rec.buf
 	clear(attrs)
 	if cap(buf) > keep {
 		buf = nil
 	}
 	*rec = record{buf: buf}
-	rec.event.Attributes, rec.event.Truncated = attrs[:0], truncated[:0]
+	rec.event.Attributes, rec.event.Cut = attrs[:0], truncated[:0]
 	m.records.Put(rec)
 }
 

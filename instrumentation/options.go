@@ -70,7 +70,7 @@ func WithAdmin(f func(*http.Request) adminsessions.User) Option {
 // WithInterface sets the rule that tells pages from programs. Default:
 // [DefaultInterface], which also decides where f returns neither
 // [adminsessions.Web] nor [adminsessions.API]. See [APIUnder].
-func WithInterface(f func(*http.Request) adminsessions.Interface) Option {
+func WithInterface(f func(*http.Request) adminsessions.Type) Option {
 	return func(c *config) error {
 		if f == nil {
 			return optionError("WithInterface", "is nil")

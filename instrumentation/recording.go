@@ -253,7 +253,7 @@ func isFreeKey(key string) bool {
 // would be one.
 var takenInLoki = func() map[string]bool {
 	taken := map[string]bool{}
-	for f := range adminsessions.Field(adminsessions.NumFields) {
+	for f := range adminsessions.LegacyField(adminsessions.NumFields) {
 		taken[f.LokiName()] = true
 	}
 	for _, key := range []string{

@@ -84,9 +84,9 @@ func (s *scope) begin(r *http.Request, start time.Time) {
 	e.Time = start.UTC()
 	o := m.proxies.origin(r)
 	e.ClientAddress = m.truncation.apply(o.address)
-	e.Method, e.MethodOriginal = normalizeMethod(r.Method)
-	if e.MethodOriginal != "" {
-		e.MethodOriginal = m.bounded(e, adminsessions.KeyMethodOriginal, e.MethodOriginal, MaxMethodBytes)
+	e.Method, e.SentMethod = normalizeMethod(r.Method)
+	if e.SentMethod != "" {
+		e.SentMethod = m.bounded(e, adminsessions.KeyMethodOriginal, e.SentMethod, MaxMethodBytes)
 	}
 
 	// Two strings for one allocation.
@@ -124,9 +124,9 @@ func (s *scope) begin(r *http.Request, start time.Time) {
 func (s *scope) ask(r *http.Request) {
 	m := s.m
 	e := &s.rec.event
-	e.Interface = m.interfaceRule(r)
-	if e.Interface != adminsessions.API && e.Interface != adminsessions.Web {
-		e.Interface = DefaultInterface(r)
+	e.Type = m.interfaceRule(r)
+	if e.Type != adminsessions.API && e.Type != adminsessions.Web {
+		e.Type = DefaultInterface(r)
 	}
 	if m.admin != nil {
 		Recording{s}.SetAdmin(m.admin(r))
@@ -193,12 +193,12 @@ func (s *scope) finish(returned bool, panicked any) {
 	if s.form != nil {
 		m.recordForm(e, s.req, s.form)
 	}
-	m.metrics.request(e.Interface)
+	m.metrics.request(e.Type)
 	if !returned {
 		m.metrics.panics.Inc()
 	}
-	if len(e.Truncated) > 0 {
-		m.metrics.truncated.Add(float64(len(e.Truncated)))
+	if len(e.Cut) > 0 {
+		m.metrics.truncated.Add(float64(len(e.Cut)))
 	}
 	_ = m.emit(s.detached(rec), e, adminsessions.Spooled)
 	m.release(rec)
@@ -289,8 +289,8 @@ func routeOf(pattern string) string {
 // cut.
 func (m *middleware) bounded(e *adminsessions.Event, key, value string, limit int) string {
 	value, cut := clean(value, limit)
-	if cut && !slices.Contains(e.Truncated, key) {
-		e.Truncated = append(e.Truncated, key)
+	if cut && !slices.Contains(e.Cut, key) {
+		e.Cut = append(e.Cut, key)
 	}
 	return value
 }

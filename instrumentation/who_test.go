@@ -132,8 +132,8 @@ func TestAnnotate(t *testing.T) {
 			t.Errorf("%s = %q, want %q", key, got[key], want)
 		}
 	}
-	if len(e.Truncated) != 1 || e.Truncated[0] != "long" {
-		t.Errorf("truncated %v", e.Truncated)
+	if len(e.Cut) != 1 || e.Cut[0] != "long" {
+		t.Errorf("truncated %v", e.Cut)
 	}
 }
 
@@ -177,8 +177,8 @@ func TestEverythingFromOutsideIsBounded(t *testing.T) {
 	if size > 16<<10 {
 		t.Errorf("a record of %d bytes", size)
 	}
-	if len(e.Truncated) != 15 {
-		t.Errorf("%d fields marked as cut: %v", len(e.Truncated), e.Truncated)
+	if len(e.Cut) != 15 {
+		t.Errorf("%d fields marked as cut: %v", len(e.Cut), e.Cut)
 	}
 }
 
@@ -353,7 +353,7 @@ func TestDefaultInterface(t *testing.T) {
 	for name, c := range map[string]struct {
 		path   string
 		header http.Header
-		want   adminsessions.Interface
+		want   adminsessions.Type
 	}{
 		"page":                     {"/admin/clients", http.Header{"Accept": {"text/html,application/xhtml+xml"}}, adminsessions.Web},
 		"path /api/":               {"/api/clients", nil, adminsessions.API},
@@ -379,11 +379,11 @@ func TestDefaultInterface(t *testing.T) {
 
 func TestInterfaceRules(t *testing.T) {
 	e, _ := record(t, ok, httptest.NewRequest("GET", "/rpc/x", nil), instrumentation.WithInterface(instrumentation.APIUnder("/rpc/")))
-	if e.Interface != adminsessions.API {
-		t.Errorf("interface %q", e.Interface)
+	if e.Type != adminsessions.API {
+		t.Errorf("interface %q", e.Type)
 	}
-	e, _ = record(t, ok, httptest.NewRequest("GET", "/api/x", nil), instrumentation.WithInterface(func(*http.Request) adminsessions.Interface { return "" }))
-	if e.Interface != adminsessions.API {
-		t.Errorf("a rule that does not know: interface %q", e.Interface)
+	e, _ = record(t, ok, httptest.NewRequest("GET", "/api/x", nil), instrumentation.WithInterface(func(*http.Request) adminsessions.Type { return "" }))
+	if e.Type != adminsessions.API {
+		t.Errorf("a rule that does not know: interface %q", e.Type)
 	}
 }

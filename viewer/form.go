@@ -124,8 +124,8 @@ type option struct {
 // Types, Methods and Classes are the filters of many values.
 func (p *pageData) Types() []option {
 	var options []option
-	for _, i := range []adminsessions.Interface{adminsessions.Web, adminsessions.API} {
-		options = append(options, option{Value: string(i), Label: map[adminsessions.Interface]string{
+	for _, i := range []adminsessions.Type{adminsessions.Web, adminsessions.API} {
+		options = append(options, option{Value: string(i), Label: map[adminsessions.Type]string{
 			adminsessions.Web: "WEB", adminsessions.API: "API"}[i], On: slices.Contains(p.V.interfaces, i)})
 	}
 	return options

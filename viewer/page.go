@@ -275,7 +275,7 @@ func (v *view) describe() string {
 	return strings.Join(parts, ", ")
 }
 
-func joined(s []adminsessions.Interface) string {
+func joined(s []adminsessions.Type) string {
 	words := make([]string, len(s))
 	for i, v := range s {
 		words[i] = string(v)

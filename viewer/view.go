@@ -33,7 +33,7 @@ var (
 // the whole state of the page, so that a view can be shared and "back" works.
 type view struct {
 	search     string
-	interfaces []adminsessions.Interface
+	interfaces []adminsessions.Type
 	methods    []string
 	classes    []int
 	user       string
@@ -93,7 +93,7 @@ func parseView(q url.Values, zone *time.Location) (view, error) {
 	}
 	v.search, v.user, v.address, v.session = text("q"), text("admin"), text("ip"), text("session")
 	for _, s := range q["type"] {
-		switch i := adminsessions.Interface(s); {
+		switch i := adminsessions.Type(s); {
 		case i == adminsessions.Web || i == adminsessions.API:
 			v.interfaces = appendNew(v.interfaces, i)
 		case s != "":

@@ -215,7 +215,7 @@ func (nothing) ForceFlush(context.Context) error              { return nil }
 func event(r *http.Request, start time.Time, status int) adminsessions.Event {
 	return adminsessions.Event{
 		Time: start, Observed: time.Now(), Stage: adminsessions.Complete,
-		RequestID: "0123456789abcdefghjk", Interface: adminsessions.API,
+		RequestID: "0123456789abcdefghjk", Type: adminsessions.API,
 		User:   adminsessions.User{ID: userID, FullName: fullName, Email: email},
 		Method: r.Method, URL: r.URL.RequestURI(), Route: r.Pattern, StatusCode: status,
 		Duration: time.Since(start), UserAgent: r.UserAgent(),

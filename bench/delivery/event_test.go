@@ -47,8 +47,8 @@ func newSource(first, count int) *source {
 			through = adminsessions.Web
 		}
 		s.templates = append(s.templates, adminsessions.Event{
-			Stage:     adminsessions.Complete,
-			Interface: through,
+			Stage: adminsessions.Complete,
+			Type:  through,
 			User: adminsessions.User{
 				ID: fmt.Sprint(i % 40), FullName: fmt.Sprintf("Administrator %d", i%40), Email: fmt.Sprintf("admin%d@example.com", i%40),
 			},

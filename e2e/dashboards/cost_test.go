@@ -178,7 +178,7 @@ func fill(b *testing.B, loki *lokitest.Server, to time.Time, count int) {
 			trace: fmt.Sprintf("%016x%016x", random.Uint64(), random.Uint64()),
 			log:   fmt.Sprintf("%032x", instance), sequence: i/instances + 1,
 			Event: adminsessions.Event{
-				Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete, Interface: which, Method: r.method,
+				Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete, Type: which, Method: r.method,
 				User:          adminsessions.User{ID: strconv.Itoa(n), FullName: names[n%4] + " " + strconv.Itoa(n), Email: fmt.Sprintf("admin-%02d@example.com", n)},
 				ClientAddress: netip.AddrFrom4([4]byte{10, 2, byte(n), byte(random.IntN(3))}),
 				URL:           "https://panel.example" + path, Route: r.path, StatusCode: statuses[random.IntN(len(statuses))],

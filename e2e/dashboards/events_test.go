@@ -132,9 +132,9 @@ func knownEvents(now time.Time) []event {
 		}
 		events = append(events, e)
 	}
-	request := func(who adminsessions.User, ip string, i adminsessions.Interface, method, path, route string, status int) event {
+	request := func(who adminsessions.User, ip string, i adminsessions.Type, method, path, route string, status int) event {
 		return event{Event: adminsessions.Event{
-			User: who, ClientAddress: netip.MustParseAddr(ip), Interface: i, Method: method,
+			User: who, ClientAddress: netip.MustParseAddr(ip), Type: i, Method: method,
 			URL: "https://panel.example" + path, Route: route, StatusCode: status,
 			Duration: time.Duration(status) * time.Millisecond, UserAgent: "Mozilla/5.0 (test)",
 		}}
@@ -164,7 +164,7 @@ func knownEvents(now time.Time) []event {
 		add(5*time.Hour-time.Duration(i)*time.Second, request(rory, "2001:db8::7", adminsessions.API, method, "/admin/api/clients/7", "/admin/api/clients/{id}", 200))
 	}
 	purge := request(rory, "198.51.100.7", adminsessions.API, "_OTHER", "/admin/api/cache", "", 405)
-	purge.MethodOriginal = "PURGE"
+	purge.SentMethod = "PURGE"
 	add(4*time.Hour, purge)
 	add(3*time.Hour, request(rory, "2001:db8::7", adminsessions.API, "GET", "/admin/api/export", "/admin/api/export", 499))
 

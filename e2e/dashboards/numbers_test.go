@@ -263,7 +263,7 @@ func TestNumbers(t *testing.T) {
 		keep func(*event) bool
 	}{
 		"as opened":       {nil, func(*event) bool { return true }},
-		"web":             {variables{"type": one("web")}, func(e *event) bool { return e.Interface == adminsessions.Web }},
+		"web":             {variables{"type": one("web")}, func(e *event) bool { return e.Type == adminsessions.Web }},
 		"one service":     {variables{"service": one("shop.admin")}, func(e *event) bool { return e.service == "shop.admin" }},
 		"two services":    {variables{"service": some("shop.admin", "panel")}, func(*event) bool { return true }},
 		"no service":      {variables{"service": one("shop+admin")}, func(*event) bool { return false }},

@@ -236,7 +236,7 @@ func admin(service string, at time.Time, who adminsessions.User, ip, method, rou
 	return event{
 		service: service, instance: service + "-1", environment: "production",
 		Event: adminsessions.Event{
-			Time: at, Observed: at, Stage: adminsessions.Complete, Interface: adminsessions.Web, User: who,
+			Time: at, Observed: at, Stage: adminsessions.Complete, Type: adminsessions.Web, User: who,
 			ClientAddress: netip.MustParseAddr(ip), Method: method, Route: route, URL: "https://panel.example" + route,
 			StatusCode: status, RequestID: fmt.Sprintf("%s-%d", service, at.UnixNano()),
 		},

@@ -38,7 +38,7 @@ func parts(e *event) map[string]string {
 	if name == "" && e.User.Email == "" {
 		name = e.User.ID // nothing else tells who it was
 	}
-	method := e.MethodOriginal
+	method := e.SentMethod
 	if method == "" {
 		method = e.Method
 	}
@@ -54,7 +54,7 @@ func parts(e *event) map[string]string {
 	}
 	return map[string]string{
 		"user_full_name": name, "user_email": e.User.Email, "client_address": e.ClientAddress.String(),
-		"admin_interface": strings.ToUpper(string(e.Interface)), "http_request_method": method, "url_full": e.URL,
+		"admin_interface": strings.ToUpper(string(e.Type)), "http_request_method": method, "url_full": e.URL,
 		"http_response_status_code": status, "admin_note": strings.Join(more, " "),
 	}
 }

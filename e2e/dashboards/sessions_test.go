@@ -36,7 +36,7 @@ func shown(e *event, vars variables) bool {
 	fold := func(s, part string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(part)) }
 
 	if !holds("service", e.service) || !holds("environment", e.environment) ||
-		!holds("type", string(e.Interface)) || !holds("method", e.Method) {
+		!holds("type", string(e.Type)) || !holds("method", e.Method) {
 		return false
 	}
 	if v := vars["status"]; !v.isAll() && (e.StatusCode == 0 || !v.contains(strconv.Itoa(e.StatusCode/100)+"..")) {

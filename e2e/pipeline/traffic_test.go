@@ -33,7 +33,7 @@ var admins = []adminsessions.User{
 }
 
 var requests = []struct {
-	through       adminsessions.Interface
+	through       adminsessions.Type
 	method, route string
 }{
 	{adminsessions.Web, "GET", "/admin/clients"},
@@ -54,7 +54,7 @@ func (s *source) next() *adminsessions.Event {
 		Time:          time.Now(),
 		Stage:         adminsessions.Complete,
 		RequestID:     fmt.Sprintf("%s-%d", s.name, s.n),
-		Interface:     r.through,
+		Type:          r.through,
 		User:          admins[s.rnd.IntN(len(admins))],
 		ClientAddress: netip.AddrFrom4([4]byte{10, 2, byte(s.rnd.IntN(256)), byte(s.rnd.IntN(256))}),
 		Method:        r.method,

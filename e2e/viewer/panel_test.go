@@ -137,7 +137,7 @@ func (p *panel) events(t testing.TB, q url.Values) []apiEvent {
 func event(at time.Time, n int, change ...func(*adminsessions.Event)) adminsessions.Event {
 	e := adminsessions.Event{
 		Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete,
-		RequestID: fmt.Sprintf("%016x", n), Interface: adminsessions.API, User: anna,
+		RequestID: fmt.Sprintf("%016x", n), Type: adminsessions.API, User: anna,
 		ClientAddress: netip.MustParseAddr("10.2.3.4"), Method: http.MethodGet,
 		URL:   "https://panel.example/admin/api/clients/" + strconv.Itoa(n),
 		Route: "/admin/api/clients/{uuid}", StatusCode: 200, Duration: time.Duration(n%900+1) * time.Millisecond,

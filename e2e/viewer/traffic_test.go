@@ -53,9 +53,9 @@ func traffic(seed uint64, end time.Time, span time.Duration, n int) []adminsessi
 		r := routes[rnd.IntN(len(routes))]
 		e := event(at, int(seed)*1_000_000+i, func(e *adminsessions.Event) {
 			e.User, e.ClientAddress = who.user, netip.MustParseAddr(who.address)
-			e.Interface = adminsessions.API
+			e.Type = adminsessions.API
 			if r.web {
-				e.Interface = adminsessions.Web
+				e.Type = adminsessions.Web
 			}
 			uuid := fmt.Sprintf("%08x", rnd.Uint32())
 			e.Method, e.Route = r.method, r.path
@@ -82,7 +82,7 @@ func traffic(seed uint64, end time.Time, span time.Duration, n int) []adminsessi
 		if i%61 == 17 {
 			e.User, e.SessionID = adminsessions.User{}, ""
 			e.SignIn = adminsessions.SignIn{Name: "mallory", Outcome: adminsessions.SignInFailure}
-			e.Interface, e.Method, e.Route, e.StatusCode = adminsessions.Web, "POST", "/admin/login", 401
+			e.Type, e.Method, e.Route, e.StatusCode = adminsessions.Web, "POST", "/admin/login", 401
 			e.URL, e.ClientAddress = "https://panel.example/admin/login", netip.MustParseAddr("198.51.100.200")
 			e.Note = ""
 		}

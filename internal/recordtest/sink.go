@@ -39,7 +39,7 @@ func (s *Sink) RecordEvent(ctx context.Context, e *adminsessions.Event, d admins
 	}
 	kept := *e
 	kept.Attributes = slices.Clone(e.Attributes)
-	kept.Truncated = slices.Clone(e.Truncated)
+	kept.Cut = slices.Clone(e.Cut)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.events = append(s.events, kept)

@@ -18,7 +18,7 @@ type Filter struct {
 	// Search is text that the event's sentence contains, whatever the case.
 	Search string
 
-	Interfaces    []adminsessions.Interface
+	Interfaces    []adminsessions.Type
 	Methods       []string
 	StatusClasses []int // 2 means 200 to 299
 

@@ -22,7 +22,7 @@ func TestLinesQL(t *testing.T) {
 	}{
 		"search":  {Filter{Search: "x"}, selector},
 		"by user": {Filter{Search: "x", User: "a@b", Session: "s", Hide: adminsessions.User{ID: "1"}}, selector},
-		"type":    {Filter{Search: "x", Interfaces: []adminsessions.Interface{adminsessions.API}}, selector + ` |~ "^(?:API) [^ ]+ [^ ]+ (?:-|[0-9]+) "`},
+		"type":    {Filter{Search: "x", Interfaces: []adminsessions.Type{adminsessions.API}}, selector + ` |~ "^(?:API) [^ ]+ [^ ]+ (?:-|[0-9]+) "`},
 		"all": {Filter{Search: "x", Methods: []string{"GET", "PUT"}, StatusClasses: []int{4, 5}, Address: "10.0.0.1"},
 			selector + ` |= " 10.0.0.1" |~ "^[^ ]+ (?:GET|PUT) [^ ]+ (?:4..|5..) "`},
 		"started": {Filter{Search: "x", Stage: adminsessions.Started}, selector + ` |~ "^[^ ]+ [^ ]+ [^ ]+ started "`},
@@ -42,11 +42,11 @@ func TestLinesQL(t *testing.T) {
 func TestSentencePattern(t *testing.T) {
 	var events []adminsessions.Event
 	for _, stage := range []adminsessions.Stage{adminsessions.Complete, adminsessions.Started} {
-		for _, i := range []adminsessions.Interface{adminsessions.Web, adminsessions.API, ""} {
+		for _, i := range []adminsessions.Type{adminsessions.Web, adminsessions.API, ""} {
 			for _, m := range [][2]string{{"GET", ""}, {"POST", ""}, {"_OTHER", "GET <x"}, {"", ""}} {
 				for _, status := range []int{0, 101, 404} {
 					for _, address := range []string{"", "10.2.3.4", "10.2.3.45", "fe80::1%a b"} {
-						e := adminsessions.Event{Stage: stage, Interface: i, Method: m[0], MethodOriginal: m[1], StatusCode: status,
+						e := adminsessions.Event{Stage: stage, Type: i, Method: m[0], SentMethod: m[1], StatusCode: status,
 							URL: "https://panel.example/GET 404 x", Note: "from 10.2.3.4 started"}
 						e.ClientAddress, _ = netip.ParseAddr(address)
 						events = append(events, e)
@@ -60,7 +60,7 @@ func TestSentencePattern(t *testing.T) {
 	}
 	var filters []Filter
 	for _, stage := range []adminsessions.Stage{"", adminsessions.Started} {
-		for _, i := range [][]adminsessions.Interface{nil, {adminsessions.Web}} {
+		for _, i := range [][]adminsessions.Type{nil, {adminsessions.Web}} {
 			for _, m := range [][]string{nil, {"GET", "PUT"}, {"GET", "_OTHER"}} {
 				for _, classes := range [][]int{nil, {1, 4}} {
 					for _, address := range []string{"", "10.2.3.4", "fe80::1%a b", ".*"} {
@@ -110,7 +110,7 @@ func chooses(f Filter, attributes map[string]string) bool {
 		class = int(s[0] - '0')
 	}
 	return attributes[adminsessions.KeyRequestStage] == string(stage) &&
-		(len(f.Interfaces) == 0 || slices.Contains(f.Interfaces, adminsessions.Interface(attributes[adminsessions.KeyInterface]))) &&
+		(len(f.Interfaces) == 0 || slices.Contains(f.Interfaces, adminsessions.Type(attributes[adminsessions.KeyInterface]))) &&
 		(len(f.Methods) == 0 || slices.Contains(f.Methods, attributes[adminsessions.KeyMethod])) &&
 		(len(f.StatusClasses) == 0 || slices.Contains(f.StatusClasses, class)) &&
 		(f.Address == "" || f.Address == attributes[adminsessions.KeyClientAddress])

@@ -21,7 +21,7 @@ func TestLogQL(t *testing.T) {
 			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production", audit_lines_of=""} | admin_request_stage="complete"`},
 		"search": {filter: Filter{Search: "a.b`\"\\"},
 			want: `{service_name=~".+", audit_lines_of=""} |~ "(?i)a\\.b` + "`" + `\"\\\\" | admin_request_stage="complete"`},
-		"all": {filter: Filter{Interfaces: []adminsessions.Interface{adminsessions.Web}, Methods: []string{"GET", "PUT"},
+		"all": {filter: Filter{Interfaces: []adminsessions.Type{adminsessions.Web}, Methods: []string{"GET", "PUT"},
 			StatusClasses: []int{4, 5}, User: "a@b", Address: "::1", Session: "s", Hide: adminsessions.User{ID: "1", Email: "c@d"}},
 			want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="complete" | admin_interface="web" | http_request_method=~"GET|PUT"` +
 				` | http_response_status_code=~"4..|5.." | user_email="a@b" or user_id="a@b" | client_address="::1" | session_id="s"` +

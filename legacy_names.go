@@ -1,15 +1,5 @@
 package adminsessions
 
-// EventName is the OpenTelemetry event name of every record this module
-// emits.
-const EventName = "admin.request"
-
-// ScopeName is the instrumentation scope of every record this module emits.
-const ScopeName = "github.com/adminsessions/adminsessions"
-
-// Version is the version of this module, the instrumentation scope's version.
-const Version = "0.1.0"
-
 // Attribute keys of an event. Where OpenTelemetry's semantic conventions
 // (v1.43.0) name a thing, the key is theirs; what is particular to an audit
 // trail stands under "admin." (what the middleware saw) and "audit." (what the

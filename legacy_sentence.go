@@ -29,21 +29,15 @@ func (e *Event) Sentence() string {
 // quotes and backslashes, the others have every space, quote, angle bracket
 // and control character replaced by "_".
 func (e *Event) AppendSentence(b []byte) []byte {
-	switch e.Interface {
-	case Web:
-		b = append(b, "WEB "...)
-	case API:
-		b = append(b, "API "...)
-	default:
-		b = append(b, "- "...)
-	}
-	method := e.Method
-	if e.MethodOriginal != "" {
-		method = e.MethodOriginal
-	}
-	b = appendWord(b, method)
+	b = legacyWord(b, string(e.Type))
 	b = append(b, ' ')
-	b = appendWord(b, e.URL)
+	method := e.Method
+	if e.SentMethod != "" {
+		method = e.SentMethod
+	}
+	b = legacyWord(b, method)
+	b = append(b, ' ')
+	b = legacyWord(b, e.URL)
 	b = append(b, ' ')
 	switch {
 	case e.Stage == Started:
@@ -69,7 +63,7 @@ func (e *Event) AppendSentence(b []byte) []byte {
 	}
 	if e.SignIn.Outcome != "" || e.SignIn.Name != "" {
 		b = append(b, " sign-in "...)
-		b = appendWord(b, string(e.SignIn.Outcome))
+		b = legacyWord(b, string(e.SignIn.Outcome))
 		if e.SignIn.Name != "" {
 			b = append(b, ' ')
 			b = appendQuoted(b, e.SignIn.Name)
@@ -87,13 +81,13 @@ func appendUser(b []byte, u User) []byte {
 	case u.FullName != "" && u.Email != "":
 		b = appendQuoted(b, u.FullName)
 		b = append(b, " <"...)
-		b = appendWord(b, u.Email)
+		b = legacyWord(b, u.Email)
 		return append(b, '>')
 	case u.FullName != "":
 		return appendQuoted(b, u.FullName)
 	case u.Email != "":
 		b = append(b, '<')
-		b = appendWord(b, u.Email)
+		b = legacyWord(b, u.Email)
 		return append(b, '>')
 	case u.ID != "":
 		return appendQuoted(b, u.ID)
@@ -101,8 +95,8 @@ func appendUser(b []byte, u User) []byte {
 	return append(b, '-')
 }
 
-// appendWord appends s as one word.
-func appendWord(b []byte, s string) []byte {
+// legacyWord appends s as one word.
+func legacyWord(b []byte, s string) []byte {
 	if s == "" {
 		return append(b, '-')
 	}

@@ -1,0 +1,357 @@
+package adminsessions
+
+import (
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"go.opentelemetry.io/otel/trace"
+)
+
+// MaxLineBytes is more than any line takes, the exporter's part included. It is
+// within Loki's max_line_size, 256 KiB by default.
+const MaxLineBytes = 250_000
+
+const (
+	unknown        = "-"
+	attributeName  = "attr."
+	sequenceName   = "seq"
+	arrivalName    = "at"
+	replacement    = '□' // U+25A1
+	maxNamesOfCuts = 64
+	separator      = '\t' // of the parts
+)
+
+// Line is the event in one line, see [Event.AppendLine].
+func (e *Event) Line() string { return string(e.AppendLine(make([]byte, 0, 512))) }
+
+// AppendLine appends the event as one line of logfmt (⇥ is a TAB):
+//
+//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 url="https://panel.example/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/clients/{id}" ua="curl/8.5" attr.plan="S"
+//
+// [Fields] has every key, in this order. What people read and search for comes
+// first, what programs need behind the TAB. In each part the words come first,
+// always all of them, "-" for what is not known: a query reads them by their
+// position. Texts follow in quotes, only those that are known.
+//
+// Nothing that a client sends can forge a part. A text is quoted as JSON
+// quotes, so quotes, backslashes and control characters are escaped, and a TAB
+// can't occur. In a word, bytes that would end it (space, control characters,
+// quotes, "=", "%", backslash, angle brackets) are percent-encoded. What is not
+// UTF-8, and U+FFFD itself, becomes □ (U+25A1): Loki 3.7.8 fails a whole query
+// if a label that it takes out of a line holds U+FFFD.
+//
+// Values longer than their limits are cut between two characters, and named in
+// cut="…" at the end. e itself is not changed.
+func (e *Event) AppendLine(b []byte) []byte {
+	w := lineWriter{b: b, cut: e.Cut}
+	part := People
+	for i := range fields {
+		f := &fields[i]
+		if f.Name == "" || f.Name == cutName {
+			continue
+		}
+		if f.Part != part {
+			part = f.Part
+			w.b = append(w.b, separator)
+			w.start = true
+		} else {
+			w.start = i == 0
+		}
+		w.field(f, e)
+	}
+	for i := range e.Attributes {
+		if i == MaxAttributes {
+			w.mark(attributeName)
+			break
+		}
+		w.attribute(string(e.Attributes[i].Key), e.Attributes[i].Value.String())
+	}
+	if len(w.cut) > 0 {
+		w.key(cutName)
+		w.b = append(w.b, '"')
+		n := len(w.b)
+		w.b = appendEscaped(w.b, string(appendJoined(nil, w.cut)))
+		w.b = append(w.b[:n+fitting(w.b[n:], limitNote)], '"')
+	}
+	return w.b
+}
+
+// AppendSequence appends the exporter's part of a line: a TAB, the event's
+// number in its log, and, unless at is zero, when the request arrived, where
+// the entry has another time in Loki.
+func AppendSequence(b []byte, seq uint64, at time.Time) []byte {
+	b = append(b, separator)
+	b = append(b, sequenceName+"="...)
+	b = strconv.AppendUint(b, seq, 10)
+	if !at.IsZero() {
+		b = append(b, " "+arrivalName+"="...)
+		b = strconv.AppendInt(b, at.UnixNano(), 10)
+	}
+	return b
+}
+
+// lineWriter writes one line.
+type lineWriter struct {
+	b     []byte
+	start bool     // of a part: no space before the next key
+	cut   []string // the event's own until something is added
+	owned bool     // cut is ours
+}
+
+func (w *lineWriter) mark(name string) {
+	if len(w.cut) >= maxNamesOfCuts || slices.Contains(w.cut, name) {
+		return
+	}
+	if !w.owned {
+		w.cut, w.owned = slices.Clone(w.cut), true
+	}
+	w.cut = append(w.cut, name)
+}
+
+func (w *lineWriter) key(name string) {
+	if !w.start {
+		w.b = append(w.b, ' ')
+	}
+	w.start = false
+	w.b = append(w.b, name...)
+	w.b = append(w.b, '=')
+}
+
+func (w *lineWriter) field(f *Field, e *Event) {
+	if f.text == nil {
+		w.plain(f, e)
+		return
+	}
+	s := *f.text(e)
+	if len(s) > f.Limit {
+		s = cutString(s, f.Limit)
+		w.mark(f.Name)
+	}
+	switch {
+	case f.Word:
+		w.key(f.Name)
+		w.b = appendWord(w.b, s)
+	case s != "":
+		w.key(f.Name)
+		w.b = append(w.b, '"')
+		w.b = appendEscaped(w.b, s)
+		w.b = append(w.b, '"')
+	}
+}
+
+// plain writes a field that is not a string. Numbers, times and hexadecimal
+// digits hold nothing to escape; an address may, in its zone.
+func (w *lineWriter) plain(f *Field, e *Event) {
+	n, start := len(w.b), w.start
+	w.key(f.Name)
+	v := len(w.b)
+	w.b = f.append(w.b, e)
+	switch {
+	case len(w.b) == v && f.Word:
+		w.b = append(w.b, unknown...)
+	case len(w.b) == v:
+		w.b, w.start = w.b[:n], start
+	case f.Name == "ip" && e.ClientAddress.Zone() != "":
+		s := string(w.b[v:])
+		w.b = appendWord(w.b[:v], cutString(s, f.Limit))
+	}
+}
+
+// attribute writes one attribute of the application.
+func (w *lineWriter) attribute(key, value string) {
+	if key == "" || value == "" {
+		return
+	}
+	w.b = append(w.b, ' ')
+	n := len(w.b)
+	w.b = append(w.b, attributeName...)
+	for i := range min(len(key), MaxKeyBytes) {
+		c := key[i]
+		if !isKeyByte(c) {
+			c = '_'
+		}
+		w.b = append(w.b, c)
+	}
+	if len(value) > MaxAttributeBytes {
+		value = cutString(value, MaxAttributeBytes)
+		w.mark(string(w.b[n:]))
+	}
+	w.b = append(w.b, '=', '"')
+	w.b = appendEscaped(w.b, value)
+	w.b = append(w.b, '"')
+}
+
+func isKeyByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
+}
+
+const hexDigits = "0123456789abcdef"
+
+// Classes of bytes, by what must be done with them.
+const (
+	escapeInText = 1 << iota
+	escapeInWord
+	notASCII
+)
+
+var byteClass = func() (t [256]byte) {
+	for c := range t {
+		if c < ' ' || c == 0x7f || c == '"' || c == '\\' {
+			t[c] |= escapeInText | escapeInWord
+		}
+		if c == ' ' || c == '=' || c == '%' || c == '<' || c == '>' {
+			t[c] |= escapeInWord
+		}
+		if c >= utf8.RuneSelf {
+			t[c] |= notASCII
+		}
+	}
+	return t
+}()
+
+// appendEscaped appends s as it stands between the quotes of a JSON string.
+func appendEscaped(b []byte, s string) []byte {
+	start := 0
+	for i := 0; i < len(s); {
+		class := byteClass[s[i]]
+		if class&(escapeInText|notASCII) == 0 {
+			i++
+			continue
+		}
+		if class&notASCII != 0 {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError {
+				b = append(b, s[start:i]...)
+				b = utf8.AppendRune(b, replacement)
+				start = i + n
+			}
+			i += n
+			continue
+		}
+		b = append(b, s[start:i]...)
+		switch c := s[i]; c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		start = i
+	}
+	return append(b, s[start:]...)
+}
+
+// appendWord appends s as one word.
+func appendWord(b []byte, s string) []byte {
+	switch s {
+	case "":
+		return append(b, unknown...)
+	case unknown:
+		return append(b, "%2d"...)
+	}
+	start := 0
+	for i := 0; i < len(s); {
+		class := byteClass[s[i]]
+		if class&(escapeInWord|notASCII) == 0 {
+			i++
+			continue
+		}
+		if class&notASCII != 0 {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError {
+				b = append(b, s[start:i]...)
+				b = utf8.AppendRune(b, replacement)
+				start = i + n
+			}
+			i += n
+			continue
+		}
+		b = append(b, s[start:i]...)
+		b = append(b, '%', hexDigits[s[i]>>4], hexDigits[s[i]&15])
+		i++
+		start = i
+	}
+	return append(b, s[start:]...)
+}
+
+// appendJoined appends names, separated by commas.
+func appendJoined(b []byte, names []string) []byte {
+	for i, n := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, n...)
+	}
+	return b
+}
+
+// fitting is the length of the longest part of an escaped text, from its
+// beginning, that is at most limit bytes and ends neither within a character nor
+// within an escape.
+func fitting(b []byte, limit int) int {
+	if len(b) <= limit {
+		return len(b)
+	}
+	n := 0
+	for n < limit {
+		step := 1
+		switch {
+		case b[n] == '\\' && b[n+1] == 'u':
+			step = 6
+		case b[n] == '\\':
+			step = 2
+		case b[n] >= utf8.RuneSelf:
+			_, step = utf8.DecodeRune(b[n:])
+		}
+		if n+step > limit {
+			break
+		}
+		n += step
+	}
+	return n
+}
+
+// cutString returns the longest prefix of s of at most n bytes that does not
+// end within a character.
+func cutString(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+func appendTrace(b []byte, e *Event) []byte {
+	if !e.TraceID.IsValid() {
+		return b
+	}
+	return hex.AppendEncode(b, e.TraceID[:])
+}
+
+func appendSpan(b []byte, e *Event) []byte {
+	if !e.SpanID.IsValid() {
+		return b
+	}
+	return hex.AppendEncode(b, e.SpanID[:])
+}
+
+func parseTrace(e *Event, s string) (err error) {
+	e.TraceID, err = trace.TraceIDFromHex(s)
+	return err
+}
+
+func parseSpan(e *Event, s string) (err error) {
+	e.SpanID, err = trace.SpanIDFromHex(s)
+	return err
+}

@@ -1,0 +1,81 @@
+package adminsessions
+
+import (
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/log"
+)
+
+// EventName is the OpenTelemetry event name of every record of an event.
+const EventName = "admin.request"
+
+// ScopeName is the instrumentation scope of every record of an event.
+const ScopeName = "github.com/adminsessions/adminsessions"
+
+// Version is the version of this module, the instrumentation scope's version.
+const Version = "0.1.0"
+
+// Record returns the event as an OpenTelemetry log record: its line is the
+// body, so that it is the same line in Loki whatever the way there, and its
+// fields are attributes under the names of the semantic conventions. The trace
+// is not part of the record; a provider takes it from the context given to
+// Emit.
+func (e *Event) Record() log.Record {
+	var r log.Record
+	r.SetEventName(EventName)
+	r.SetTimestamp(e.Time)
+	r.SetObservedTimestamp(e.Time.Add(e.Duration))
+	r.SetSeverity(e.Severity())
+	r.SetSeverityText(e.Severity().String())
+	r.SetBody(attribute.StringValue(e.Line()))
+	attrs := make([]attribute.KeyValue, 0, len(fields)+len(e.Attributes))
+	for i := range fields {
+		if kv, ok := fields[i].attribute(e); ok {
+			attrs = append(attrs, kv)
+		}
+	}
+	r.AddAttributes(append(attrs, e.Attributes...)...)
+	return r
+}
+
+// LogRecord is what [EventFromRecord] reads: a record of OpenTelemetry's API or
+// of its SDK.
+type LogRecord interface {
+	Timestamp() time.Time
+	ObservedTimestamp() time.Time
+	Body() attribute.Value
+	WalkAttributes(func(attribute.KeyValue) bool)
+}
+
+// EventFromRecord makes an event of any log record: attributes that are fields
+// become those, all others stay the application's own, and a body that is not
+// an event's line becomes the note. The trace is the caller's to set.
+func EventFromRecord(r LogRecord) Event {
+	e := Event{Time: r.Timestamp()}
+	if e.Time.IsZero() {
+		e.Time = r.ObservedTimestamp()
+	}
+	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if f := byKey[string(kv.Key)]; f != nil {
+			set := f.set
+			if f.attr != nil {
+				set = f.attr
+			}
+			if set(&e, kv.Value.String()) == nil {
+				return true
+			}
+		}
+		e.Attributes = append(e.Attributes, kv)
+		return true
+	})
+	if body := r.Body().String(); body != "" {
+		if _, err := ParseLine(body); err != nil {
+			e.Note = body
+		}
+	}
+	if e.Stage == "" {
+		e.Stage = Complete
+	}
+	return e
+}
