@@ -201,7 +201,7 @@ var fields = []Field{
 		text:  func(e *Event) *string { return &e.ErrorType },
 	},
 	{
-		Key: "admin.request.stage", Limit: 32,
+		Key: "admin.request.stage", Part: Machines, Limit: 32,
 		About: "`complete`, or `started` for a request that goes on",
 		value: func(e *Event) attribute.Value { return attribute.StringValue(string(e.stage())) },
 		parse: func(e *Event, s string) error { e.Stage = Stage(s); return nil },
@@ -249,6 +249,10 @@ var byKey, byName = func() (keys, names map[string]*Field) {
 	}
 	return keys, names
 }()
+
+// Bare reports whether the value is written without quotes: it is a word, or
+// made of digits and the like.
+func (f *Field) Bare() bool { return f.Word || f.append != nil && f.Name != cutName }
 
 // Get returns the field's value as text, as it stands in the line but neither
 // quoted nor escaped, and "" if it is not known.

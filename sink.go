@@ -18,7 +18,7 @@ const (
 //
 // RecordEvent returns nil once the event is as durable as asked for. It may
 // block: for Spooled as long as a write into the page cache takes, for Synced
-// until the disk has it or ctx is done. The trace is taken from ctx. The event
+// until the disk has it or ctx is done. The event
 // belongs to the caller again when RecordEvent returns. An error means that the
 // event is lost, or for Synced that it is not known to be safe; the sink has
 // counted it.
