@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // MaxLineBytes is more than any line takes, the exporter's part included. It is
@@ -19,7 +21,7 @@ const (
 	attributeName  = "attr."
 	sequenceName   = "seq"
 	arrivalName    = "at"
-	replacement    = '□' // U+25A1
+	replacement    = text.Replacement
 	maxNamesOfCuts = 64
 	separator      = '\t' // of the parts
 )

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // Recording is the record of a request that is being handled. It is how code
@@ -218,7 +219,7 @@ func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	if !isFreeKey(key) {
 		m.metrics.refusedByReason[detailKey].Inc()
 		if l := m.omissions.take(); l != nil {
-			key, _ = clean(key, MaxKeyBytes)
+			key, _ = text.Clean(key, MaxKeyBytes)
 			l.Warn("attribute left out of a record: its key is empty, too long, not made of letters, digits, dots, dashes and underscores, or the event's own", "key", key)
 		}
 		return

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"unicode/utf8"
 )
 
 func TestSecretNames(t *testing.T) {
@@ -136,67 +135,5 @@ func FuzzRedaction(f *testing.F) {
 		d.paths = []pathPattern{p}
 		_ = d.appendPath(nil, before) // must not panic
 		_ = d.appendURLText(nil, before)
-	})
-}
-
-func TestText(t *testing.T) {
-	for _, c := range []struct {
-		name, in string
-		limit    int
-		want     string
-		cut      bool
-	}{
-		{"plain", "Anna", 10, "Anna", false},
-		{"letters of any script", "Zażółć 日本 👩‍💻 हिन्दी", 100, "Zażółć 日本 👩‍💻 हिन्दी", false},
-		{"line break", "a\r\nb", 10, "a\ufffd\ufffdb", false},
-		{"escape sequence", "\x1b[31mred", 20, "\ufffd[31mred", false},
-		{"NUL", "a\x00b", 10, "a\ufffdb", false},
-		{"C1", "a\u0085b", 10, "a\ufffdb", false},
-		{"line separator", "a\u2028b\u2029c", 20, "a\ufffdb\ufffdc", false},
-		{"bidi", "user\u202egnp.exe", 40, "user\ufffdgnp.exe", false},
-		{"isolate", "\u2066a\u2069", 20, "\ufffda\ufffd", false},
-		{"zero width", "ad\u200bmin\ufeff", 40, "ad\ufffdmin\ufffd", false},
-		{"tags", "a\U000e0041", 20, "a\ufffd", false},
-		{"invalid", "a\xffb\xc3", 20, "a\ufffdb\ufffd", false},
-		{"surrogate", "\xed\xa0\x80", 20, "\ufffd\ufffd\ufffd", false},
-		{"cut", "abcdef", 3, "abc", true},
-		{"cut between characters", "añb", 2, "a", true},
-		{"cut after replacing", "\x00\x00", 5, "\ufffd", true},
-		{"exactly", "añb", 4, "añb", false},
-		{"empty", "", 0, "", false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, cut := clean(c.in, c.limit)
-			if got != c.want || cut != c.cut {
-				t.Errorf("clean(%q, %d) = %q, %v, want %q, %v", c.in, c.limit, got, cut, c.want, c.cut)
-			}
-		})
-	}
-}
-
-func FuzzText(f *testing.F) {
-	for _, s := range []string{"", "Anna", "a\r\nb", "\xff\xfe", "\u202e", "日本", "\xed\xa0\x80", "a\u0085"} {
-		f.Add(s, 10)
-	}
-	f.Fuzz(func(t *testing.T, s string, limit int) {
-		if limit < 0 || limit > 4096 {
-			return
-		}
-		got, cut := clean(s, limit)
-		if len(got) > limit {
-			t.Errorf("%d bytes, limit %d", len(got), limit)
-		}
-		if !utf8.ValidString(got) {
-			t.Errorf("%q is not UTF-8", got)
-		}
-		if firstDirty(got) != len(got) {
-			t.Errorf("%q is not clean", got)
-		}
-		if again, _ := clean(got, limit); again != got {
-			t.Errorf("cleaned again %q is %q", got, again)
-		}
-		if !cut && utf8.RuneCountInString(got) != utf8.RuneCountInString(s) {
-			t.Errorf("%q became %q: characters are missing and it is not said", s, got)
-		}
 	})
 }

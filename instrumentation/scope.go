@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // scope is one request on its way through the middleware. The handler, and
@@ -102,13 +103,13 @@ func (s *scope) begin(r *http.Request, start time.Time) {
 	}
 	n := len(b)
 	b = m.redaction.appendURL(b, r, &o)
-	text := string(b)
+	known := string(b)
 	rec.buf = b
 	e.RequestID = given
 	if given == "" {
-		e.RequestID = text[:n]
+		e.RequestID = known[:n]
 	}
-	e.URL = m.bounded(e, adminsessions.KeyURL, text[n:], MaxURLBytes)
+	e.URL = m.bounded(e, adminsessions.KeyURL, known[n:], MaxURLBytes)
 	s.requestID[0] = e.RequestID
 
 	if ua := r.Header["User-Agent"]; len(ua) > 0 {
@@ -288,7 +289,7 @@ func routeOf(pattern string) string {
 // bounded cleans a value from outside and marks it in the event when it was
 // cut.
 func (m *middleware) bounded(e *adminsessions.Event, key, value string, limit int) string {
-	value, cut := clean(value, limit)
+	value, cut := text.Clean(value, limit)
 	if cut && !slices.Contains(e.Cut, key) {
 		e.Cut = append(e.Cut, key)
 	}
