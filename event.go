@@ -55,6 +55,21 @@ type SignIn struct {
 	Outcome SignInOutcome
 }
 
+// Outcome says whether what was asked for was done.
+type Outcome string
+
+// The outcomes of an act.
+const (
+	OutcomeSuccess Outcome = "success" // done
+	OutcomeDenied  Outcome = "denied"  // not allowed
+	OutcomeFailure Outcome = "failure" // not possible as asked
+	OutcomeError   Outcome = "error"   // the panel failed
+)
+
+// Resource is what an act is done to: client 7731, Acme. The zero Resource is
+// none.
+type Resource struct{ Type, ID, Name string }
+
 // Event is one request of an administrator. The zero value of a field means
 // that it is not known.
 //
@@ -75,6 +90,12 @@ type Event struct {
 	// put on somebody else's identity.
 	User, Target User
 	SignIn       SignIn
+
+	// Action is what is done, a noun and a verb: "clients.delete". Resource is
+	// what to. Outcome, if empty, follows from how the request ended.
+	Action   string
+	Resource Resource
+	Outcome  Outcome
 
 	ClientAddress netip.Addr
 	Method        string // a method of RFC 9110 or RFC 5789, or "_OTHER"
@@ -115,6 +136,24 @@ type Event struct {
 // signed in, and nobody has signed in with it.
 func (e *Event) Anonymous() bool {
 	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess
+}
+
+// DefaultOutcome is the outcome that follows from how the request ended; empty
+// while it goes on, or where nothing is known.
+func (e *Event) DefaultOutcome() Outcome {
+	switch code := e.StatusCode; {
+	case e.Stage == Started || code == 0:
+		return ""
+	case code >= 500 || code == 499:
+		return OutcomeError
+	case e.SignIn.Outcome == SignInFailure:
+		return OutcomeFailure
+	case code == 401 || code == 403:
+		return OutcomeDenied
+	case code >= 400:
+		return OutcomeFailure
+	}
+	return OutcomeSuccess
 }
 
 // Severity is INFO, WARN for an answer 4xx, ERROR for 5xx and for a request

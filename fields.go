@@ -100,6 +100,18 @@ var fields = []Field{
 		text:  func(e *Event) *string { return &e.User.ID },
 	},
 	{
+		Key: "admin.action", Name: "action", Word: true, Limit: limitShort,
+		About: "what is done, a noun and a verb: `clients.delete`; see [acts](acts.md)",
+		text:  func(e *Event) *string { return &e.Action },
+	},
+	{
+		Key: "admin.outcome", Name: "outcome", Word: true, Limit: 16,
+		About:  "`success`, `denied` (not allowed), `failure` (not possible as asked) or `error` (the panel failed); not known while the request goes on",
+		append: appendOutcome,
+		parse:  func(e *Event, s string) error { e.Outcome = Outcome(s); return nil },
+		value:  func(e *Event) attribute.Value { return attribute.StringValue(string(appendOutcome(nil, e))) },
+	},
+	{
 		Key: "url.full", Name: "url", Limit: limitURL,
 		About: "as the client saw it, with secrets replaced by `REDACTED`",
 		text:  func(e *Event) *string { return &e.URL },
@@ -108,6 +120,21 @@ var fields = []Field{
 		Key: "user.full_name", Name: "name", Limit: limitName,
 		About: "of the administrator",
 		text:  func(e *Event) *string { return &e.User.FullName },
+	},
+	{
+		Key: "admin.resource.type", Name: "object", Limit: limitShort,
+		About: "what kind of thing the act is done to: `client`",
+		text:  func(e *Event) *string { return &e.Resource.Type },
+	},
+	{
+		Key: "admin.resource.id", Name: "object_id", Limit: limitName,
+		About: "which one: `7731`",
+		text:  func(e *Event) *string { return &e.Resource.ID },
+	},
+	{
+		Key: "admin.resource.name", Name: "object_name", Limit: limitName,
+		About: "its name: `Acme`",
+		text:  func(e *Event) *string { return &e.Resource.Name },
 	},
 	{
 		Key: "admin.target.user.full_name", Name: "as_name", Limit: limitName,
@@ -329,6 +356,13 @@ func appendCode(b []byte, e *Event) []byte {
 func parseCode(e *Event, s string) (err error) {
 	e.StatusCode, err = strconv.Atoi(s)
 	return err
+}
+
+func appendOutcome(b []byte, e *Event) []byte {
+	if e.Outcome != "" {
+		return append(b, cutString(string(e.Outcome), 16)...)
+	}
+	return append(b, e.DefaultOutcome()...)
 }
 
 func appendCount(b []byte, e *Event) []byte { return appendPositive(b, e.Count) }

@@ -31,7 +31,7 @@ func (e *Event) Line() string { return string(e.AppendLine(make([]byte, 0, 512))
 
 // AppendLine appends the event as one line of logfmt (⇥ is a TAB):
 //
-//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 url="https://panel.example/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/clients/{id}" ua="curl/8.5" attr.plan="S"
+//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url="https://panel.example/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/clients/{id}" ua="curl/8.5" attr.plan="S"
 //
 // [Fields] has every key, in this order. What people read and search for comes
 // first, what programs need behind the TAB. In each part the words come first,
@@ -144,8 +144,8 @@ func (w *lineWriter) field(f *Field, e *Event) {
 	}
 }
 
-// plain writes a field that is not a string. Numbers, times and hexadecimal
-// digits hold nothing to escape; an address may, in its zone.
+// plain writes a field that is not a string. Most are made of digits; the zone
+// of an address may hold anything.
 func (w *lineWriter) plain(f *Field, e *Event) {
 	n, start := len(w.b), w.start
 	w.key(f.Name)
@@ -156,7 +156,7 @@ func (w *lineWriter) plain(f *Field, e *Event) {
 		w.b = append(w.b, unknown...)
 	case len(w.b) == v:
 		w.b, w.start = w.b[:n], start
-	case f.Name == "ip" && e.ClientAddress.Zone() != "":
+	case !isWord(w.b[v:]):
 		s := string(w.b[v:])
 		w.b = appendWord(w.b[:v], cutString(s, f.Limit))
 	}
@@ -250,6 +250,16 @@ func appendEscaped(b []byte, s string) []byte {
 		start = i
 	}
 	return append(b, s[start:]...)
+}
+
+// isWord reports whether b can stand in a line as it is.
+func isWord(b []byte) bool {
+	for _, c := range b {
+		if byteClass[c]&(escapeInWord|notASCII) != 0 {
+			return false
+		}
+	}
+	return len(b) <= limitShort
 }
 
 // appendWord appends s as one word.

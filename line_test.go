@@ -30,6 +30,7 @@ func full() adminsessions.Event {
 		Route: "/admin/api/clients", StatusCode: 200, Duration: 1234567 * time.Microsecond,
 		UserAgent: "curl/8.0", SessionID: "0af1", ErrorType: "abort", Note: "client 7731 deleted\nmail sent",
 		TraceID: trace.TraceID{1, 2, 15: 3}, SpanID: trace.SpanID{4, 7: 5},
+		Action: "clients.delete", Outcome: adminsessions.OutcomeDenied, Resource: adminsessions.Resource{Type: "client", ID: "7731", Name: "Acme"},
 		Count: 12, Since: at.Add(-time.Minute),
 		Attributes: []attribute.KeyValue{attribute.String("client.name", "x"), attribute.String("client.id", "7731")},
 		Cut:        []string{"url", "note"},
@@ -49,7 +50,7 @@ func TestLine(t *testing.T) {
 				SessionID: "ab12", RequestID: "e78e", Duration: 12104 * time.Microsecond, UserAgent: "curl/8.5",
 				Attributes: []attribute.KeyValue{attribute.String("plan", "S"), attribute.Int("services", 3)},
 			},
-			`type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 url="https://panel.example/admin/clients/7731" name="Anna Kowalska" note="client 7731 deleted"` + "\t" +
+			`type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=- outcome=success url="https://panel.example/admin/clients/7731" name="Anna Kowalska" note="client 7731 deleted"` + "\t" +
 				`session=ab12 request=e78e ms=12.104 route="/admin/clients/{id}" ua="curl/8.5" attr.plan="S" attr.services="3"`,
 		},
 		{
@@ -58,20 +59,20 @@ func TestLine(t *testing.T) {
 				URL: "https://panel.example/login", RequestID: "e78f", Duration: 50 * time.Millisecond,
 				SignIn: adminsessions.SignIn{Name: `mal"lory`, Outcome: adminsessions.SignInFailure},
 			},
-			`type=WEB method=POST status=401 email=- ip=203.0.113.9 id=- url="https://panel.example/login" signin="failure" tried="mal\"lory"` + "\t" + `session=- request=e78f ms=50`,
+			`type=WEB method=POST status=401 email=- ip=203.0.113.9 id=- action=- outcome=failure url="https://panel.example/login" signin="failure" tried="mal\"lory"` + "\t" + `session=- request=e78f ms=50`,
 		},
 		{
 			adminsessions.Event{Type: adminsessions.Web, Method: "GET", Stage: adminsessions.Started, StatusCode: 101, Duration: time.Second, RequestID: "r"},
-			`type=WEB method=GET status=started email=- ip=- id=-` + "\t" + `session=- request=r ms=- code=101`,
+			`type=WEB method=GET status=started email=- ip=- id=- action=- outcome=-` + "\t" + `session=- request=r ms=- code=101`,
 		},
-		{adminsessions.Event{}, "type=- method=- status=- email=- ip=- id=-\tsession=- request=- ms=0"},
+		{adminsessions.Event{}, "type=- method=- status=- email=- ip=- id=- action=- outcome=-\tsession=- request=- ms=0"},
 		{
 			adminsessions.Event{User: adminsessions.User{ID: "-", Email: "a b=c%\\\"<d>\x00\xff\uFFFD\u00e9@x"}},
-			"type=- method=- status=- email=a%20b%3dc%25%5c%22%3cd%3e%00□□é@x ip=- id=%2d\tsession=- request=- ms=0",
+			"type=- method=- status=- email=a%20b%3dc%25%5c%22%3cd%3e%00□□é@x ip=- id=%2d action=- outcome=-\tsession=- request=- ms=0",
 		},
 		{
 			adminsessions.Event{Note: "a\nb\r\t\x1b\x7f\\\"\xff\uFFFD", Duration: 999 * time.Nanosecond},
-			`type=- method=- status=- email=- ip=- id=- note="a\nb\r\t\u001b\u007f\\\"□□"` + "\tsession=- request=- ms=0",
+			`type=- method=- status=- email=- ip=- id=- action=- outcome=- note="a\nb\r\t\u001b\u007f\\\"□□"` + "\tsession=- request=- ms=0",
 		},
 	} {
 		if got := c.event.Line(); got != c.want {
@@ -134,7 +135,8 @@ func TestValuesAreCutToTheirLimits(t *testing.T) {
 	e := adminsessions.Event{
 		Type: adminsessions.Type(long), RequestID: long, Method: long, SentMethod: long, URL: long, Route: long, UserAgent: long,
 		SessionID: long, ErrorType: long, Note: strings.Repeat("\x01", 10_000), User: adminsessions.User{ID: long, FullName: long, Email: long},
-		Target:        adminsessions.User{ID: long, FullName: long, Email: long},
+		Target: adminsessions.User{ID: long, FullName: long, Email: long},
+		Action: long, Outcome: adminsessions.Outcome(long), Resource: adminsessions.Resource{Type: long, ID: long, Name: long},
 		SignIn:        adminsessions.SignIn{Name: long, Outcome: adminsessions.SignInOutcome(long)},
 		ClientAddress: netip.MustParseAddr("fe80::1").WithZone(long), Attributes: many, Cut: slices.Repeat([]string{long}, 100),
 	}
@@ -175,7 +177,7 @@ func TestForeignLines(t *testing.T) {
 		}
 	}
 	// Values that do not fit, keys not known, and second ones forge nothing.
-	e, err := adminsessions.ParseLine("type=API method=GET status=x email=a@x ip=1.2.3 id=- email=b@x name=\"n\" name=\"m\" new=\"1\"\tsession=- request=- ms=NaN email=c@x count=\"x\"")
+	e, err := adminsessions.ParseLine("type=API method=GET status=x email=a@x ip=1.2.3 id=- action=- outcome=- email=b@x name=\"n\" name=\"m\" new=\"1\"\tsession=- request=- ms=NaN email=c@x count=\"x\"")
 	if err != nil || e.User.Email != "a@x" || e.StatusCode != 0 || e.Duration != 0 || e.ClientAddress.IsValid() || e.Count != 0 {
 		t.Errorf("%+v, %v", e, err)
 	}
@@ -201,7 +203,8 @@ func FuzzLine(f *testing.F) {
 		want := adminsessions.Event{
 			Stage: adminsessions.Complete, Method: "GET", RequestID: word, SessionID: word,
 			User: adminsessions.User{Email: word, ID: word, FullName: text}, URL: text, Note: text, UserAgent: text,
-			SignIn:     adminsessions.SignIn{Name: text, Outcome: adminsessions.SignInOutcome(text)},
+			SignIn: adminsessions.SignIn{Name: text, Outcome: adminsessions.SignInOutcome(text)},
+			Action: word, Outcome: adminsessions.Outcome(word), Resource: adminsessions.Resource{ID: text},
 			Attributes: []attribute.KeyValue{attribute.String(key, text)},
 		}
 		line := want.Line()
@@ -239,7 +242,7 @@ func FuzzParseLine(f *testing.F) {
 	e := full()
 	f.Add(e.Line())
 	f.Add(string(adminsessions.AppendSequence(e.AppendLine(nil), 7, e.Time)))
-	f.Add("type=- method=- status=- email=- ip=- id=-\tsession=- request=- ms=0\tseq=1")
+	f.Add("type=- method=- status=- email=- ip=- id=- action=- outcome=-\tsession=- request=- ms=0\tseq=1")
 	f.Fuzz(func(t *testing.T, line string) {
 		e, err := adminsessions.ParseLine(line)
 		if err != nil {

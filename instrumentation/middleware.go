@@ -24,6 +24,7 @@ type middleware struct {
 	omissions   limitedLog // says that a detail was left out
 	watch       *watch
 	records     sync.Pool // of *record
+	acts        acts
 	warned      sync.Once
 }
 

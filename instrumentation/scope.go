@@ -162,11 +162,14 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	rec.startedSent = true
 	e.Stage = adminsessions.Started
 	e.Observed = s.m.now().UTC()
+	action, resource := e.Action, e.Resource
+	s.m.acts.describe(e)
 	err := s.m.emit(ctx, e, d)
 	if err == nil {
 		s.m.metrics.started.Inc()
 	}
 	e.Stage, e.StatusCode = "", 0
+	e.Action, e.Resource = action, resource // the route may not be known yet
 	return err
 }
 
@@ -194,6 +197,7 @@ func (s *scope) finish(returned bool, panicked any) {
 	if s.form != nil {
 		m.recordForm(e, s.req, s.form)
 	}
+	m.acts.describe(e)
 	m.metrics.request(e.Type)
 	if !returned {
 		m.metrics.panics.Inc()

@@ -1,0 +1,357 @@
+package instrumentation
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// An act is read off the route, so that most handlers need not say what they
+// do. docs/events.md has the rules as a table.
+type act struct {
+	action   string // "client.address.delete"
+	resource string // type of the resource: "address"
+	id       int    // index of the route's segment that names the resource, or -1
+}
+
+// maxActs bounds the acts remembered. A program has fewer routes; what comes
+// beyond is worked out each time.
+const maxActs = 4096
+
+// acts remembers the act of each method and route. Reading takes no lock: the
+// map that is pointed to is never changed.
+type acts struct {
+	known atomic.Pointer[map[actKey]act]
+	mu    sync.Mutex // serializes writers
+}
+
+type actKey struct{ method, route string }
+
+// describe fills in what an event does where the application has not said it.
+func (a *acts) describe(e *adminsessions.Event) {
+	if e.Action != "" && e.Resource.ID != "" {
+		return
+	}
+	var done act
+	path, route := pathOf(e.URL), e.Route
+	switch {
+	case route != "":
+		done = a.of(e.Method, route)
+	case e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed:
+		return // what is not found is no act, whatever its path says
+	default:
+		// Nobody has told the route: a proxy, a router of another kind.
+		route = routeOfPath(path)
+		done = actOf(e.Method, route)
+	}
+	if e.Action == "" {
+		e.Action = done.action
+	}
+	if e.Resource.ID != "" || done.id < 0 {
+		return
+	}
+	if id := resourceID(path, route, done.id); id != "" && !strings.Contains(id, Redacted) {
+		e.Resource.ID = id
+		if e.Resource.Type == "" {
+			e.Resource.Type = done.resource
+		}
+	}
+}
+
+func (a *acts) of(method, route string) act {
+	key := actKey{method, route}
+	if known := a.known.Load(); known != nil {
+		if done, ok := (*known)[key]; ok {
+			return done
+		}
+	}
+	done := actOf(method, route)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	all := map[actKey]act{key: done}
+	if known := a.known.Load(); known != nil {
+		if len(*known) >= maxActs {
+			return done
+		}
+		maps.Copy(all, *known)
+	}
+	a.known.Store(&all)
+	return done
+}
+
+// actOf reads an act off a method and a route.
+func actOf(method, route string) act {
+	done := act{id: -1}
+	var nouns, verbs []string
+	stripped := map[string]bool{}
+	afterNoun := false // the next wildcard names the resource
+	endsInID := false
+	last := ""
+	segs := strings.Split(strings.Trim(route, "/"), "/")
+	for i, seg := range segs {
+		switch {
+		case seg == "" || seg == "{$}":
+			continue
+		case isWildcard(seg):
+			if afterNoun && !isPart(seg) {
+				done.id, done.resource, endsInID = i, nouns[len(nouns)-1], true
+			}
+			afterNoun = false
+			continue
+		}
+		seg = plainSegment(seg)
+		last = seg
+		if len(nouns) == 0 && len(verbs) == 0 && !stripped[mount(seg)] && mount(seg) != "" {
+			stripped[mount(seg)] = true
+			continue
+		}
+		if len(verbs) > 0 || isVerb(seg, done.id >= 0, endsInWildcard(segs, i)) {
+			verbs = append(verbs, seg)
+			continue
+		}
+		nouns, afterNoun, endsInID = append(nouns, seg), true, false
+	}
+	verb := strings.Join(verbs, "_")
+	if len(nouns) == 0 && verb == "" {
+		nouns = append(nouns, last) // the panel's own first page
+	}
+	reads := method == "GET" || method == "HEAD" || method == "QUERY"
+	switch {
+	case verb == "":
+		verb = verbOf(method, nouns, endsInID)
+	case reads && isForm(verb):
+		verb += "_form"
+	}
+	done.action = strings.Trim(strings.Join(nouns, ".")+"."+verb, ".")
+	return done
+}
+
+// verbOf is the verb of a route that has none: that of its method.
+func verbOf(method string, nouns []string, endsInID bool) string {
+	switch method {
+	case "GET", "HEAD", "QUERY":
+		if !endsInID && isPlural(nouns[len(nouns)-1]) {
+			return "list"
+		}
+		return "view"
+	case "POST":
+		if endsInID {
+			return "update"
+		}
+		return "create"
+	case "PUT", "PATCH":
+		return "update"
+	case "DELETE":
+		return "delete"
+	}
+	return strings.ToLower(strings.Trim(method, "_"))
+}
+
+// mount is the name of a segment that only says where a panel or its API is
+// mounted, and "" of others. Versions count as one.
+func mount(seg string) string {
+	switch seg {
+	case "admin", "api", "panel", "backend", "backoffice", "dashboard", "manage":
+		return seg
+	}
+	if len(seg) >= 2 && seg[0] == 'v' && strings.Trim(seg[1:], "0123456789") == "" {
+		return "v"
+	}
+	return ""
+}
+
+// isWildcard reports whether a route's segment stands for a value: {id}, :id,
+// *path, <int:id>.
+func isWildcard(seg string) bool {
+	return seg[0] == ':' || seg[0] == '*' || strings.ContainsAny(seg, "{<")
+}
+
+// isPart reports whether a wildcard stands for a part of a page, not for a
+// thing.
+func isPart(seg string) bool {
+	switch strings.Trim(seg, "{}:*<>.") {
+	case "tab", "page", "section", "format", "locale", "lang", "type":
+		return true
+	}
+	return false
+}
+
+// plainSegment is a segment in small letters, with underscores, without the
+// ending of a file.
+func plainSegment(seg string) string {
+	if i := strings.LastIndexByte(seg, '.'); i > 0 {
+		switch seg[i+1:] {
+		case "php", "html", "htm", "json", "xml", "aspx", "jsp", "do":
+			seg = seg[:i]
+		}
+	}
+	return strings.ReplaceAll(strings.ToLower(seg), "-", "_")
+}
+
+// verbs are words with which the segment that says what is done begins.
+var verbs = func() map[string]bool {
+	words := map[string]bool{}
+	for _, w := range strings.Fields(`
+		accept activate add apply approve archive assign associate attach ban block build bulk cancel change
+		charge check clear clone close comment complete confirm convert copy create deactivate delete deny deploy
+		destroy detach disable disconnect dismiss download duplicate edit enable execute expire export extend
+		finish flush force generate grant hide impersonate import install invite issue join kick leave link
+		lock login logout make mark mass merge migrate move new open pause ping preview print process
+		promote provision publish purge reactivate rebuild reboot recalculate refresh refund regenerate register
+		reindex reject release reload remove rename renew reopen reorder repair replace reset resend resize
+		resolve restart restore resume retry return revoke rollback rotate run save schedule_now search select send
+		set shutdown sign sort start stop submit subscribe suspend switch sync synchronize terminate test toggle
+		transfer trigger unassign unban unblock undelete unhide uninstall unlink unlock unpublish unregister
+		unsubscribe unsuspend update upgrade upload validate verify void withdraw action`) {
+		words[w] = true
+	}
+	return words
+}()
+
+// isVerb reports whether a segment says what is done. behindID says that a
+// thing was named before it, beforeID that one follows at once.
+func isVerb(seg string, behindID, beforeID bool) bool {
+	first, rest, _ := strings.Cut(seg, "_")
+	switch {
+	case !verbs[first]:
+		return false
+	case rest == "":
+		return behindID || !beforeID || !isNounToo(seg) // /issue/{id}, but /delete/{id}
+	default:
+		return behindID || !isPlural(seg) // /server/{id}/import_zones, but /add_ons
+	}
+}
+
+// isNounToo reports whether a verb is as often the name of a thing.
+func isNounToo(seg string) bool {
+	switch seg {
+	case "action", "build", "charge", "check", "export", "import", "invite", "issue", "link", "process", "release", "run", "test", "transfer":
+		return true
+	}
+	return false
+}
+
+func endsInWildcard(segs []string, i int) bool {
+	return i+1 < len(segs) && segs[i+1] != "" && isWildcard(segs[i+1])
+}
+
+// isForm reports whether GET of this verb shows the form for it.
+func isForm(verb string) bool {
+	switch verb {
+	case "create", "new", "add", "edit", "update", "delete", "remove", "import", "change", "login", "register":
+		return true
+	}
+	return false
+}
+
+// isPlural reports whether a noun names several things.
+func isPlural(noun string) bool {
+	if !strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "ss") || strings.HasSuffix(noun, "us") || strings.HasSuffix(noun, "is") {
+		return false
+	}
+	return !strings.HasSuffix(noun, "settings") && !strings.HasSuffix(noun, "news")
+}
+
+// pathOf is the path of a URL that has been recorded.
+func pathOf(recorded string) string {
+	if i := strings.Index(recorded, "://"); i >= 0 {
+		recorded = recorded[i+3:]
+		if i = strings.IndexByte(recorded, '/'); i < 0 {
+			return ""
+		}
+		recorded = recorded[i:]
+	}
+	if i := strings.IndexAny(recorded, "?#"); i >= 0 {
+		recorded = recorded[:i]
+	}
+	return recorded
+}
+
+// resourceID is the segment of a path at the place of the route's segment i.
+// What the path has before the route is where the router is mounted.
+func resourceID(path, route string, i int) string {
+	path, route = strings.Trim(path, "/"), strings.Trim(strings.TrimSuffix(route, "{$}"), "/")
+	last := route[strings.LastIndexByte(route, '/')+1:]
+	if last != "" && last[0] != '*' && !strings.HasSuffix(last, "...}") {
+		i += max(0, strings.Count(path, "/")-strings.Count(route, "/"))
+	}
+	for ; i > 0 && path != ""; i-- {
+		_, path, _ = strings.Cut(path, "/")
+	}
+	segment, _, _ := strings.Cut(path, "/")
+	if id, err := url.PathUnescape(segment); err == nil {
+		return id
+	}
+	return segment
+}
+
+// routeOfPath makes a route of a path: segments that hold a digit, or are no
+// word of a URL, stand for values.
+func routeOfPath(path string) string {
+	segs := strings.Split(strings.Trim(path, "/"), "/")
+	for i, seg := range segs {
+		if seg != "" && mount(seg) == "" && !isName(seg) {
+			segs[i] = "{id}"
+		}
+	}
+	return "/" + strings.Join(segs, "/")
+}
+
+func isName(seg string) bool {
+	for i := range len(seg) {
+		c := seg[i]
+		if !isLower(c) && !isUpper(c) && c != '-' && c != '_' && (c != '.' || i == 0) {
+			return false
+		}
+	}
+	return len(seg) <= 40
+}
+
+// SetAction says what the request does, a noun and a verb: "clients.delete".
+// Without it the route tells (docs/events.md, Acts).
+func (r Recording) SetAction(action string) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.Action = m.bounded(e, "admin.action", action, MaxErrorTypeBytes)
+	})
+}
+
+// SetResource says what the request does it to. Fields that are empty are read
+// off the route.
+func (r Recording) SetResource(res adminsessions.Resource) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.Resource = adminsessions.Resource{
+			Type: m.bounded(e, "admin.resource.type", res.Type, MaxErrorTypeBytes),
+			ID:   m.bounded(e, "admin.resource.id", res.ID, MaxNameBytes),
+			Name: m.bounded(e, "admin.resource.name", res.Name, MaxNameBytes),
+		}
+	})
+}
+
+// SetOutcome says whether it was done, where the status of the answer does not:
+// a form that is shown again with 200, because something was wrong in it.
+func (r Recording) SetOutcome(o adminsessions.Outcome) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) {
+		e.Outcome = adminsessions.Outcome(m.bounded(e, "admin.outcome", string(o), MaxMethodBytes))
+	})
+}
+
+// SetAction is [Recording.SetAction] for the request to which ctx belongs.
+func SetAction(ctx context.Context, action string) bool {
+	return FromContext(ctx).noteSpan(ctx).SetAction(action)
+}
+
+// SetResource is [Recording.SetResource] for the request to which ctx belongs.
+func SetResource(ctx context.Context, res adminsessions.Resource) bool {
+	return FromContext(ctx).noteSpan(ctx).SetResource(res)
+}
+
+// SetOutcome is [Recording.SetOutcome] for the request to which ctx belongs.
+func SetOutcome(ctx context.Context, o adminsessions.Outcome) bool {
+	return FromContext(ctx).noteSpan(ctx).SetOutcome(o)
+}
