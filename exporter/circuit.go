@@ -46,7 +46,7 @@ func (s *shipper) openCircuit(a answer) {
 			level, advice = slog.LevelError, "check the exporter's address, tenant and credentials; events are kept in the spool until they are right"
 		}
 		s.log.Log(context.Background(), level, "loki does not take events",
-			"error", a.err, "since", c.since, "backlog_events", s.spool.Stats().BacklogEvents, "advice", advice)
+			"error", a.err, "since", c.since, "backlog_events", s.spool.Backlog(), "advice", advice)
 	}
 	c.open = true
 	s.failure.Store(&failure{a.err, c.since})
@@ -69,7 +69,7 @@ func (s *shipper) closeCircuit() {
 		return
 	}
 	if c.told {
-		s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Stats().BacklogEvents)
+		s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Backlog())
 	}
 	c.open, c.told = false, false
 	s.failure.Store(nil)

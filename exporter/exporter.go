@@ -208,7 +208,7 @@ func (x *Exporter) flush(ctx context.Context, lastTry bool) error {
 	if err := x.spool.Sync(ctx); err != nil {
 		return err
 	}
-	return x.shipper.flush(ctx, x.spool.Stats().NextSeq-1, lastTry)
+	return x.shipper.flush(ctx, x.spool.NextSeq()-1, lastTry)
 }
 
 // Shutdown makes one attempt to deliver what is in the spool, and closes it;
@@ -225,7 +225,7 @@ func (x *Exporter) end(ctx context.Context) error {
 	flushErr := x.flush(ctx, true)
 	x.stop()
 	x.running.Wait()
-	if left := x.spool.Stats().BacklogEvents; left > 0 {
+	if left := x.spool.Backlog(); left > 0 {
 		x.cfg.logger.Warn("the exporter ends with events in its spool; the next start delivers them",
 			"events", left, "directory", x.cfg.spoolDir, "reason", flushErr)
 	}

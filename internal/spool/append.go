@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -36,17 +37,44 @@ var errNoRoom = errors.New("no room")
 // A record that can't be kept is refused with a *RefusedError, which has its
 // number. Append waits only for the write to the page cache, for room under
 // FullBlock, and for fsync under SyncAlways; the last two end with ctx.
-func (l *Log) Append(ctx context.Context, ts time.Time, payload []byte) (Record, error) {
+func (l *Log) Append(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
 	if l.opts.Sync == SyncAlways {
-		return l.AppendSync(ctx, ts, payload)
+		return l.AppendSync(ctx, ts, payload, opts...)
+	}
+	if l.overShare(payload, opts) {
+		return l.refuseLimited()
 	}
 	return l.insist(ctx, ts, payload, l.appendNow)
+}
+
+// AppendOption changes what one Append or AppendSync does.
+type AppendOption uint8
+
+// Limited appends a record of the kind that must not fill the spool, because
+// anybody can cause it. If it would take the spool into Options.ReservedBytes it
+// is refused with ReasonReserved, at once even under FullBlock, and consumes no
+// number: it is for the caller to count it and to record that count.
+const Limited AppendOption = 1
+
+// overShare tells that a limited record would go into what is reserved. Callers
+// at the same moment may each add one record more than that.
+func (l *Log) overShare(payload []byte, opts []AppendOption) bool {
+	return slices.Contains(opts, Limited) && !l.closed.Load() &&
+		l.used.Load()+frameSize(len(payload)) > l.opts.MaxBytes-l.opts.ReservedBytes
+}
+
+func (l *Log) refuseLimited() (Record, error) {
+	l.countDrop(ReasonReserved)
+	return l.refused(Record{}, ReasonReserved, errSpoolFull)
 }
 
 // AppendSync adds a record and returns when an fsync covers it. Concurrent calls
 // share one. It never waits longer than ctx allows, whatever the disk does: then
 // it fails with *NotDurableError, and the record may or may not be in the spool.
-func (l *Log) AppendSync(ctx context.Context, ts time.Time, payload []byte) (Record, error) {
+func (l *Log) AppendSync(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
+	if l.overShare(payload, opts) {
+		return l.refuseLimited()
+	}
 	return l.insist(ctx, ts, payload, l.appendDurable)
 }
 

@@ -58,10 +58,12 @@
 // delivered all the same, and the log goes on in a new file. (TestEveryCallFails,
 // TestFailedFsyncIsNotTriedAgain, TestSegmentCutBySomeoneElse)
 //
-// The spool's files take at most Options.MaxBytes, and 12 KiB for the cursor. One
+// The spool's files take at most Options.MaxBytes, and 12 KiB for the cursor. Records
+// appended with Limited leave Options.ReservedBytes of that to the others. One
 // process at a time has the folder. Open reads the cursor, the list of files and
 // the newest segment, however large the backlog. Neither appending nor reading
-// allocates. (TestFullDropAndItsGap, TestFullBlock, TestOneProcessPerFolder,
+// allocates. (TestFullDropAndItsGap, TestFullBlock, TestLimitedLeavesRoom,
+// TestOneProcessPerFolder,
 // TestOpenReadsOnlyTheEnd, BenchmarkOpen, TestAppendAndReadDoNotAllocate)
 //
 // # What is not promised

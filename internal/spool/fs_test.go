@@ -79,6 +79,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"MaxBytes", Options{Dir: "x", MaxBytes: -1}},
 		{"SegmentBytes", Options{Dir: "x", SegmentBytes: 100}},
 		{"MaxBytes", Options{Dir: "x", SegmentBytes: 1 << 20, MaxBytes: 1 << 20}},
+		{"ReservedBytes", Options{Dir: "x", MaxBytes: 16 << 20, SegmentBytes: 1 << 20, ReservedBytes: 15 << 20}},
 		{"MaxRecordBytes", Options{Dir: "x", SegmentBytes: 1 << 20, MaxRecordBytes: 1 << 20}},
 		{"MaxRecordBytes", Options{Dir: "x", MaxRecordBytes: 17 << 20}},
 	} {

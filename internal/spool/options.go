@@ -67,6 +67,10 @@ type Options struct {
 	// MaxBytes limits the size of all segments together, those set aside as
 	// damaged included. Default 1 GiB.
 	MaxBytes int64
+	// ReservedBytes is the part of MaxBytes that records appended with Limited
+	// can't use, so that a flood of them leaves room for the others. At least
+	// two segments must be left to them. Default 0.
+	ReservedBytes int64
 	// Full says what happens when there is no room. Default FullDrop.
 	Full FullPolicy
 	// BlockTimeout is how long FullBlock waits when the context has no
@@ -86,7 +90,8 @@ type Options struct {
 	// reader.
 	OnDamage func(Damage)
 	// OnDrop is told of every refused record on the goroutine whose Append
-	// was refused. seq is 0 for ReasonClosed, which consumes no number.
+	// was refused. seq is 0 for ReasonClosed and ReasonReserved, which consume
+	// no number.
 	OnDrop func(reason Reason, seq uint64)
 	// FS is the file system. Default: the real one. Tests put faults here.
 	FS FS
@@ -108,8 +113,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Full > FullBlock {
 		return o, fmt.Errorf("spool: Full is %d; it must be FullDrop or FullBlock", o.Full)
 	}
-	if o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
-		return o, errors.New("spool: SyncInterval, BlockTimeout, MaxBytes, SegmentBytes and MaxRecordBytes must not be negative")
+	if o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.ReservedBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
+		return o, errors.New("spool: SyncInterval, BlockTimeout, MaxBytes, ReservedBytes, SegmentBytes and MaxRecordBytes must not be negative")
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = DefaultSyncInterval
@@ -131,6 +136,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxBytes < 2*o.SegmentBytes {
 		return o, fmt.Errorf("spool: MaxBytes is %d; it must hold at least two segments of %d bytes", o.MaxBytes, o.SegmentBytes)
+	}
+	if o.ReservedBytes > o.MaxBytes-2*o.SegmentBytes {
+		return o, fmt.Errorf("spool: ReservedBytes is %d; with MaxBytes %d and SegmentBytes %d it must be at most %d, so that two segments are left",
+			o.ReservedBytes, o.MaxBytes, o.SegmentBytes, o.MaxBytes-2*o.SegmentBytes)
 	}
 	if o.MaxRecordBytes > MaxRecordBytesLimit {
 		return o, fmt.Errorf("spool: MaxRecordBytes is %d; it must be at most %d", o.MaxRecordBytes, MaxRecordBytesLimit)

@@ -30,6 +30,9 @@ type Reason string
 const (
 	// ReasonSpoolFull: the spool has reached Options.MaxBytes.
 	ReasonSpoolFull Reason = "spool_full"
+	// ReasonReserved: what is left of Options.MaxBytes is reserved, and the
+	// record was appended with Limited. No number is consumed.
+	ReasonReserved Reason = "reserved"
 	// ReasonDiskFull: the file system has no room (ENOSPC, EDQUOT).
 	ReasonDiskFull Reason = "disk_full"
 	// ReasonIOError: writing failed in another way.
@@ -44,18 +47,22 @@ const (
 // initialised before the first event.
 func Reasons() []Reason { return slices.Clone(reasons[:]) }
 
-var reasons = [...]Reason{ReasonSpoolFull, ReasonDiskFull, ReasonIOError, ReasonTooLarge, ReasonClosed}
+var reasons = [...]Reason{ReasonSpoolFull, ReasonReserved, ReasonDiskFull, ReasonIOError, ReasonTooLarge, ReasonClosed}
 
 // RefusedError is returned by Append for a record that is not in the spool. Its
-// number is consumed, so that the gap shows wherever the records are counted.
+// number is consumed, so that the gap shows wherever the records are counted,
+// unless the reason says otherwise.
 type RefusedError struct {
 	Reason Reason
-	Seq    uint64 // 0 if the log is closed
+	Seq    uint64 // 0 where no number is consumed
 	Err    error  // the cause, if there is one
 }
 
 func (e *RefusedError) Error() string {
-	s := fmt.Sprintf("spool: record %d refused (%s)", e.Seq, e.Reason)
+	s := fmt.Sprintf("spool: record refused (%s)", e.Reason)
+	if e.Seq != 0 {
+		s = fmt.Sprintf("spool: record %d refused (%s)", e.Seq, e.Reason)
+	}
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}

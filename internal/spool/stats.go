@@ -73,6 +73,19 @@ func (l *Log) countDrop(reason Reason) {
 	l.mu.Unlock()
 }
 
+// NextSeq returns the number the next record will get.
+func (l *Log) NextSeq() uint64 { return l.nextSeq.Load() }
+
+// Backlog returns how many records are not acknowledged, as Stats.BacklogEvents.
+func (l *Log) Backlog() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.backlog()
+}
+
+// backlog is Backlog. mu is held.
+func (l *Log) backlog() uint64 { return l.last - min(l.last, l.acked.Load()) }
+
 // Stats returns the state of the spool. It reads a little from the disk to tell
 // the age of the oldest record, and can be called every few seconds.
 func (l *Log) Stats() Stats {
@@ -102,8 +115,7 @@ func (l *Log) Stats() Stats {
 	for i, r := range damageReasons {
 		s.DamageFound[r] = c.found[i]
 	}
-	if l.last > s.AckedSeq {
-		s.BacklogEvents = l.last - s.AckedSeq
+	if s.BacklogEvents = l.backlog(); s.BacklogEvents > 0 {
 		for _, b := range l.segments {
 			switch {
 			case ok && b.first == seg:
