@@ -1,6 +1,9 @@
 package adminsessions
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // Durability is how sure a [Sink] must be of an event before it answers.
 type Durability int
@@ -23,7 +26,19 @@ const (
 // event is lost, or for Synced that it is not known to be safe; the sink has
 // counted it.
 //
+// An error that wraps [ErrRefused] says for certain that the event is not
+// stored. Package instrumentation then counts an anonymous event in a folded
+// record that it gives to the sink later.
+//
+// A sink that has a method BeforeShutdown(func()) is given a function to call
+// when it shuts down, before it refuses events: folded records that are still
+// to come are given to it then.
+//
 // It may be called from many goroutines at once.
 type Sink interface {
 	RecordEvent(ctx context.Context, e *Event, d Durability) error
 }
+
+// ErrRefused is what a [Sink] wraps in its error when it has not stored an
+// event and will not.
+var ErrRefused = errors.New("event refused")

@@ -37,6 +37,8 @@ type config struct {
 	strict        []Rule
 	strictTimeout time.Duration
 	startedAfter  time.Duration
+
+	anonymousLimit int
 }
 
 type namedFilter struct {
@@ -52,6 +54,7 @@ func newConfig(opts []Option) (config, error) {
 		requestIDHeader: DefaultRequestIDHeader,
 		strictTimeout:   DefaultStrictTimeout,
 		startedAfter:    DefaultStartedAfter,
+		anonymousLimit:  DefaultAnonymousLimit,
 	}
 	var errs []error
 	for _, opt := range opts {

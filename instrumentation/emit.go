@@ -2,6 +2,7 @@ package instrumentation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -48,16 +49,36 @@ func (d *destination) enabled(ctx context.Context) bool {
 		d.logger.Enabled(ctx, log.EnabledParameters{Severity: log.SeverityError, EventName: adminsessions.EventName})
 }
 
-// emit hands a record over. It never panics: whatever is wrong with the
-// destination, the application's answer stands.
-func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) (err error) {
+// emit hands a record over, and counts one that is lost.
+func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
+	return m.emitted(e, m.hand(ctx, e, d))
+}
+
+// emitted counts the record of e as lost if there is an error.
+func (m *middleware) emitted(e *adminsessions.Event, err error) error {
+	if err == nil {
+		return nil
+	}
+	if panicked, ok := errors.AsType[*providerPanic](err); ok {
+		m.metrics.lost[failurePanic].Inc()
+		if l := m.losses.take(); l != nil {
+			l.Error("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(panicked.value))
+		}
+	} else {
+		m.metrics.lost[failureSink].Inc()
+		if l := m.losses.take(); l != nil {
+			l.Error("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
+		}
+	}
+	return fmt.Errorf("recording request %s: %w", e.RequestID, err)
+}
+
+// hand gives an event to the provider. It never panics: whatever is wrong with
+// the provider, the application's answer stands.
+func (m *middleware) hand(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			m.metrics.lost[failurePanic].Inc()
-			err = fmt.Errorf("recording request %s: provider panicked: %v", e.RequestID, v)
-			if l := m.losses.take(); l != nil {
-				l.Error("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(v))
-			}
+			err = &providerPanic{v}
 		}
 	}()
 	sink := m.destination.currentSink()
@@ -65,15 +86,13 @@ func (m *middleware) emit(ctx context.Context, e *adminsessions.Event, d adminse
 		m.destination.logger.Emit(ctx, e.Record())
 		return nil
 	}
-	if err := sink.RecordEvent(ctx, e, d); err != nil {
-		m.metrics.lost[failureSink].Inc()
-		if l := m.losses.take(); l != nil {
-			l.Error("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
-		}
-		return fmt.Errorf("recording request %s: %w", e.RequestID, err)
-	}
-	return nil
+	return sink.RecordEvent(ctx, e, d)
 }
+
+// providerPanic is the error of a provider that panicked.
+type providerPanic struct{ value any }
+
+func (p *providerPanic) Error() string { return fmt.Sprintf("provider panicked: %v", p.value) }
 
 // limitedLog writes at most one line in each logEvery: what goes wrong here
 // goes wrong with every request. The counters have the numbers.

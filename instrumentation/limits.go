@@ -33,9 +33,15 @@ const (
 	DefaultStartedAfter = 10 * time.Second
 	// DefaultStrictTimeout is how long a strict request waits for its record.
 	DefaultStrictTimeout = 2 * time.Second
+	// DefaultAnonymousLimit is how many requests of one address that nobody is
+	// signed in to are recorded one by one in ten seconds.
+	DefaultAnonymousLimit = 30
 	// DefaultRequestIDHeader is the header that carries the request id.
 	DefaultRequestIDHeader = "X-Request-Id"
 )
+
+// maxAnonymousLimit is as good as no limit.
+const maxAnonymousLimit = 1_000_000
 
 // retryAfter is what a request refused in strict mode is told to wait.
 const retryAfter = "5"

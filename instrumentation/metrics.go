@@ -34,6 +34,8 @@ type metrics struct {
 	truncated       prometheus.Counter
 	panics          prometheus.Counter
 	started         prometheus.Counter
+	folded          prometheus.Counter
+	foldedPending   prometheus.Gauge
 	detailsRefused  *prometheus.CounterVec
 	refusedByReason map[string]prometheus.Counter
 }
@@ -55,6 +57,7 @@ func newMetrics(reg prometheus.Registerer, filters []namedFilter) (*metrics, err
 		started:        vec("requests_started_total", "Requests recorded before they ended.").WithLabelValues(),
 		refused:        vec("requests_refused_total", "Requests answered with 503 because their record could not be made safe in time (strict mode).").WithLabelValues(),
 		panics:         vec("panics_total", "Requests whose handler panicked.").WithLabelValues(),
+		folded:         vec("events_folded_total", "Anonymous requests that are counted in a folded record instead of having one of their own.").WithLabelValues(),
 		truncated:      vec("fields_truncated_total", "Fields of records that were cut to their limits.").WithLabelValues(),
 		failures:       vec("record_failures_total", "Records lost between the middleware and the provider, by reason.", "reason"),
 		detailsRefused: vec("details_refused_total", "Details that did not get into their record, by reason.", "reason"),
@@ -62,6 +65,10 @@ func newMetrics(reg prometheus.Registerer, filters []namedFilter) (*metrics, err
 	for _, f := range filters {
 		m.filtered = append(m.filtered, filtered.WithLabelValues(f.name))
 	}
+	pending, err := registered(reg, prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: prefix + "events_folded_pending",
+		Help: "Anonymous requests that have been counted and are not in a folded record yet."}, nil))
+	errs = append(errs, err)
+	m.foldedPending = pending.WithLabelValues()
 	m.lost = preset(m.failures, failureSink, failurePanic, failureDisabled)
 	m.refusedByReason = preset(m.detailsRefused, detailLate, detailKey, detailTooMany, detailForm)
 	return m, errors.Join(errs...)
@@ -77,13 +84,13 @@ func preset(v *prometheus.CounterVec, values ...string) map[string]prometheus.Co
 
 // registered registers v, or returns the vector that another middleware of the
 // same program has registered already: they count together.
-func registered(reg prometheus.Registerer, v *prometheus.CounterVec) (*prometheus.CounterVec, error) {
+func registered[V prometheus.Collector](reg prometheus.Registerer, v V) (V, error) {
 	if reg == nil {
 		return v, nil
 	}
 	err := reg.Register(v)
 	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
-		if existing, ok := already.ExistingCollector.(*prometheus.CounterVec); ok {
+		if existing, ok := already.ExistingCollector.(V); ok {
 			return existing, nil
 		}
 	}

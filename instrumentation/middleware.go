@@ -23,6 +23,7 @@ type middleware struct {
 	losses      limitedLog // says that a record was lost
 	omissions   limitedLog // says that a detail was left out
 	watch       *watch
+	fold        *fold
 	records     sync.Pool // of *record
 	acts        acts
 	warned      sync.Once
@@ -52,6 +53,7 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	if m.metrics, err = newMetrics(c.registerer, c.filters); err != nil {
 		return nil, optionError("WithRegisterer", "registering the middleware's metrics: %w", err)
 	}
+	m.fold = newFold(m)
 	if !c.otelhttp {
 		return m.wrap, nil
 	}

@@ -232,6 +232,22 @@ func WithLogger(l *slog.Logger) Option {
 	}
 }
 
+// WithAnonymousLimit sets how many requests of one address that nobody is
+// signed in to are recorded one by one in ten seconds, attempts to sign in apart
+// from others; default [DefaultAnonymousLimit]. All addresses together have ten
+// times as many. What goes beyond is folded into counted records: one for each
+// address and kind of request, every ten seconds. Requests of somebody who is
+// signed in are always recorded one by one.
+func WithAnonymousLimit(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > maxAnonymousLimit {
+			return optionError("WithAnonymousLimit", "must be 1 to %d (got %d)", maxAnonymousLimit, n)
+		}
+		c.anonymousLimit = n
+		return nil
+	}
+}
+
 // WithClock sets the clock of the records. Default: [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(c *config) error {

@@ -174,6 +174,12 @@ adminsessions_instrumentation_details_refused_total{reason="form"} 0
 adminsessions_instrumentation_details_refused_total{reason="key"} 0
 adminsessions_instrumentation_details_refused_total{reason="late"} 1
 adminsessions_instrumentation_details_refused_total{reason="too_many"} 0
+# HELP adminsessions_instrumentation_events_folded_pending Anonymous requests that have been counted and are not in a folded record yet.
+# TYPE adminsessions_instrumentation_events_folded_pending gauge
+adminsessions_instrumentation_events_folded_pending 0
+# HELP adminsessions_instrumentation_events_folded_total Anonymous requests that are counted in a folded record instead of having one of their own.
+# TYPE adminsessions_instrumentation_events_folded_total counter
+adminsessions_instrumentation_events_folded_total 0
 # HELP adminsessions_instrumentation_fields_truncated_total Fields of records that were cut to their limits.
 # TYPE adminsessions_instrumentation_fields_truncated_total counter
 adminsessions_instrumentation_fields_truncated_total 1

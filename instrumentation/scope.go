@@ -49,7 +49,10 @@ type record struct {
 	event       adminsessions.Event
 	buf         []byte
 	startedSent bool
-	span        trace.SpanContext // of a setter's context, for tracing that is done further in
+	// startedAlone says that the request has a started record of its own, so
+	// that its complete record must be its own, too.
+	startedAlone bool
+	span         trace.SpanContext // of a setter's context, for tracing that is done further in
 }
 
 var _ context.Context = scopeContext{}
@@ -164,8 +167,8 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	e.Observed = s.m.now().UTC()
 	action, resource := e.Action, e.Resource
 	s.m.acts.describe(e)
-	err := s.m.emit(ctx, e, d)
-	if err == nil {
+	alone, err := s.m.deliver(ctx, e, d, false)
+	if rec.startedAlone = alone && err == nil; rec.startedAlone {
 		s.m.metrics.started.Inc()
 	}
 	e.Stage, e.StatusCode = "", 0
@@ -205,7 +208,7 @@ func (s *scope) finish(returned bool, panicked any) {
 	if len(e.Cut) > 0 {
 		m.metrics.truncated.Add(float64(len(e.Cut)))
 	}
-	_ = m.emit(s.detached(rec), e, adminsessions.Spooled)
+	_, _ = m.deliver(s.detached(rec), e, adminsessions.Spooled, rec.startedAlone)
 	m.release(rec)
 }
 
