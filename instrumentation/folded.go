@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/adminsessions/adminsessions"
 )
@@ -28,20 +27,6 @@ func kindOf(e *adminsessions.Event) kind {
 		k.where = pathOf(e.URL)
 	}
 	return k
-}
-
-// pathOf is the path in an absolute URL.
-func pathOf(url string) string {
-	if i := strings.Index(url, "://"); i >= 0 {
-		url = url[i+3:]
-		i = strings.IndexByte(url, '/')
-		if i < 0 {
-			return ""
-		}
-		url = url[i:]
-	}
-	path, _, _ := strings.Cut(url, "?")
-	return path
 }
 
 // networkOf is what is counted as one address: of IPv6 a network of 64 bits,
@@ -82,7 +67,7 @@ const cutURL = "url"
 // add counts a request. e is the caller's again afterwards.
 func (c *cell) add(e *adminsessions.Event) {
 	one := cell{key: c.key, n: 1, addresses: 1, event: adminsessions.Event{
-		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
+		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, Action: e.Action, Outcome: e.Outcome, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
 		Method: e.Method, SentMethod: e.SentMethod, URL: e.URL, Route: e.Route, StatusCode: e.StatusCode,
 		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note,
 	}}
@@ -115,6 +100,8 @@ func (c *cell) merge(o *cell) {
 	common(&a.Type, b.Type)
 	common(&a.SignIn.Name, b.SignIn.Name)
 	common(&a.SignIn.Outcome, b.SignIn.Outcome)
+	common(&a.Action, b.Action)
+	common(&a.Outcome, b.Outcome)
 	common(&a.Method, b.Method)
 	common(&a.SentMethod, b.SentMethod)
 	common(&a.Route, b.Route)
