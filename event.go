@@ -66,6 +66,21 @@ const (
 	OutcomeError   Outcome = "error"   // the panel failed
 )
 
+// Actor is a kind of actor.
+type Actor string
+
+// The kinds of actors.
+const (
+	ActorUser    Actor = "user"    // a person
+	ActorService Actor = "service" // a program of its own
+	ActorAgent   Actor = "agent"   // a program that acts for a person
+	ActorSystem  Actor = "system"  // the panel itself
+)
+
+// Change is a value before and after an act. Old is empty where there was none,
+// New where there is none any more.
+type Change struct{ Field, Old, New string }
+
 // Resource is what an act is done to: client 7731, Acme. The zero Resource is
 // none.
 type Resource struct{ Type, ID, Name string }
@@ -96,6 +111,18 @@ type Event struct {
 	Action   string
 	Resource Resource
 	Outcome  Outcome
+
+	// Changes are what the act has changed. Reason is why the administrator did
+	// it, in his own words.
+	Changes []Change
+	Reason  string
+
+	// Actor says what kind of actor User is; empty means a person. Credential is
+	// the id of the token or key that was used, never its secret. Tenant is the
+	// panel's own, where it has several.
+	Actor      Actor
+	Credential string
+	Tenant     string
 
 	ClientAddress netip.Addr
 	Method        string // a method of RFC 9110 or RFC 5789, or "_OTHER"

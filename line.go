@@ -16,9 +16,16 @@ import (
 // within Loki's max_line_size, 256 KiB by default.
 const MaxLineBytes = 250_000
 
+// roomyLine is where a line stops growing by changes and attributes. Escapes can
+// make a value six times as long.
+const roomyLine = MaxLineBytes - 6*(limitNote+MaxAttributeBytes) - 60_000
+
 const (
 	unknown        = "-"
 	attributeName  = "attr."
+	oldName        = "was."
+	newName        = "now."
+	changesName    = "changes"
 	sequenceName   = "seq"
 	arrivalName    = "at"
 	replacement    = text.Replacement
@@ -56,6 +63,7 @@ func (e *Event) AppendLine(b []byte) []byte {
 			continue
 		}
 		if f.Part != part {
+			w.changes(e.Changes)
 			part = f.Part
 			w.b = append(w.b, separator)
 			w.start = true
@@ -65,7 +73,7 @@ func (e *Event) AppendLine(b []byte) []byte {
 		w.field(f, e)
 	}
 	for i := range e.Attributes {
-		if i == MaxAttributes {
+		if i == MaxAttributes || len(w.b)-len(b) > roomyLine {
 			w.mark(attributeName)
 			break
 		}
@@ -162,14 +170,32 @@ func (w *lineWriter) plain(f *Field, e *Event) {
 	}
 }
 
+// changes writes what was changed, field by field.
+func (w *lineWriter) changes(changes []Change) {
+	start := len(w.b)
+	for i, c := range changes {
+		if i == MaxChanges || len(w.b)-start > roomyLine/2 {
+			w.mark(changesName)
+			return
+		}
+		w.named(oldName, c.Field, c.Old, MaxChangeBytes)
+		w.named(newName, c.Field, c.New, MaxChangeBytes)
+	}
+}
+
 // attribute writes one attribute of the application.
 func (w *lineWriter) attribute(key, value string) {
+	w.named(attributeName, key, value, MaxAttributeBytes)
+}
+
+// named writes a text under a key that the application has chosen.
+func (w *lineWriter) named(prefix, key, value string, limit int) {
 	if key == "" || value == "" {
 		return
 	}
 	w.b = append(w.b, ' ')
 	n := len(w.b)
-	w.b = append(w.b, attributeName...)
+	w.b = append(w.b, prefix...)
 	for i := range min(len(key), MaxKeyBytes) {
 		c := key[i]
 		if !isKeyByte(c) {
@@ -177,8 +203,8 @@ func (w *lineWriter) attribute(key, value string) {
 		}
 		w.b = append(w.b, c)
 	}
-	if len(value) > MaxAttributeBytes {
-		value = cutString(value, MaxAttributeBytes)
+	if len(value) > limit {
+		value = cutString(value, limit)
 		w.mark(string(w.b[n:]))
 	}
 	w.b = append(w.b, '=', '"')

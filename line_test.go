@@ -31,6 +31,8 @@ func full() adminsessions.Event {
 		UserAgent: "curl/8.0", SessionID: "0af1", ErrorType: "abort", Note: "client 7731 deleted\nmail sent",
 		TraceID: trace.TraceID{1, 2, 15: 3}, SpanID: trace.SpanID{4, 7: 5},
 		Action: "clients.delete", Outcome: adminsessions.OutcomeDenied, Resource: adminsessions.Resource{Type: "client", ID: "7731", Name: "Acme"},
+		Changes: []adminsessions.Change{{Field: "limits.cpu", Old: "2", New: "4"}, {Field: "plan", New: "S"}, {Field: "x", Old: "1"}},
+		Reason:  "ticket 12", Actor: adminsessions.ActorAgent, Credential: "key-1", Tenant: "eu",
 		Count: 12, Since: at.Add(-time.Minute),
 		Attributes: []attribute.KeyValue{attribute.String("client.name", "x"), attribute.String("client.id", "7731")},
 		Cut:        []string{"url", "note"},
@@ -52,6 +54,12 @@ func TestLine(t *testing.T) {
 			},
 			`type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=- outcome=success url="https://panel.example/admin/clients/7731" name="Anna Kowalska" note="client 7731 deleted"` + "\t" +
 				`session=ab12 request=e78e ms=12.104 route="/admin/clients/{id}" ua="curl/8.5" attr.plan="S" attr.services="3"`,
+		},
+		{
+			adminsessions.Event{
+				Action: "clients.update", Changes: []adminsessions.Change{{Field: "plan", Old: "S", New: `M "big"`}, {Field: "a b", New: "1"}}, Reason: "asked",
+			},
+			`type=- method=- status=- email=- ip=- id=- action=clients.update outcome=- reason="asked" was.plan="S" now.plan="M \"big\"" now.a_b="1"` + "\tsession=- request=- ms=0",
 		},
 		{
 			adminsessions.Event{
@@ -132,7 +140,12 @@ func TestValuesAreCutToTheirLimits(t *testing.T) {
 	for i := range 100 {
 		many = append(many, attribute.String(fmt.Sprintf("k%d\n%s", i, long), strings.Repeat("\x01", 10_000)))
 	}
+	var changes []adminsessions.Change
+	for i := range 1000 {
+		changes = append(changes, adminsessions.Change{Field: fmt.Sprint("f", i, long), Old: strings.Repeat("\x01", 10_000), New: long})
+	}
 	e := adminsessions.Event{
+		Changes: changes, Reason: long, Actor: adminsessions.Actor(long), Credential: long, Tenant: long,
 		Type: adminsessions.Type(long), RequestID: long, Method: long, SentMethod: long, URL: long, Route: long, UserAgent: long,
 		SessionID: long, ErrorType: long, Note: strings.Repeat("\x01", 10_000), User: adminsessions.User{ID: long, FullName: long, Email: long},
 		Target: adminsessions.User{ID: long, FullName: long, Email: long},
@@ -148,8 +161,8 @@ func TestValuesAreCutToTheirLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Attributes) != adminsessions.MaxAttributes {
-		t.Errorf("%d attributes", len(got.Attributes))
+	if len(got.Attributes) > adminsessions.MaxAttributes || len(got.Attributes) < 2 || len(got.Changes) > adminsessions.MaxChanges {
+		t.Errorf("%d attributes, %d changes", len(got.Attributes), len(got.Changes))
 	}
 	for f := range adminsessions.Fields() {
 		if v := f.Get(&got); len(v) > f.Limit {
@@ -206,6 +219,7 @@ func FuzzLine(f *testing.F) {
 			SignIn: adminsessions.SignIn{Name: text, Outcome: adminsessions.SignInOutcome(text)},
 			Action: word, Outcome: adminsessions.Outcome(word), Resource: adminsessions.Resource{ID: text},
 			Attributes: []attribute.KeyValue{attribute.String(key, text)},
+			Changes:    []adminsessions.Change{{Field: key, Old: text, New: text}, {Field: key, New: text}},
 		}
 		line := want.Line()
 		if strings.Count(line, "\t") != 1 || strings.ContainsAny(line, "\n\r\uFFFD\x00") || !utf8.ValidString(line) {

@@ -67,6 +67,9 @@ func (e *Event) parsePart(s string, part Part) error {
 		if f != nil && (f.Word || f.Part != part) {
 			f = nil // a second one, or one where it can't be: not the field
 		}
+		if f == nil && part == People && e.takeChange(name, value) {
+			continue
+		}
 		e.take(f, name, value)
 	}
 	return nil
@@ -101,6 +104,28 @@ func (e *Event) take(f *Field, name, value string) {
 	}
 	name = strings.TrimPrefix(name, attributeName)
 	e.Attributes = append(e.Attributes, attribute.String(name, value))
+}
+
+// takeChange reads an old or a new value, and reports whether it was one. The two
+// values of a field stand side by side.
+func (e *Event) takeChange(name, value string) bool {
+	field, isOld := strings.CutPrefix(name, oldName)
+	if !isOld {
+		var isNew bool
+		if field, isNew = strings.CutPrefix(name, newName); !isNew {
+			return false
+		}
+	}
+	n := len(e.Changes)
+	switch {
+	case isOld:
+		e.Changes = append(e.Changes, Change{Field: field, Old: value})
+	case n > 0 && e.Changes[n-1].Field == field && e.Changes[n-1].New == "":
+		e.Changes[n-1].New = value
+	default:
+		e.Changes = append(e.Changes, Change{Field: field, New: value})
+	}
+	return true
 }
 
 // pairs takes a part of a line apart.

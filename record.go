@@ -35,8 +35,49 @@ func (e *Event) Record() log.Record {
 			attrs = append(attrs, kv)
 		}
 	}
+	if len(e.Changes) > 0 {
+		attrs = append(attrs, attribute.Map(keyChanges, changeValues(e.Changes)...))
+	}
 	r.AddAttributes(append(attrs, e.Attributes...)...)
 	return r
+}
+
+// keyChanges is an attribute with a map: by field, a map with old and new.
+const (
+	keyChanges = "admin.changes"
+	keyOld     = "old"
+	keyNew     = "new"
+)
+
+func changeValues(changes []Change) []attribute.KeyValue {
+	fields := make([]attribute.KeyValue, 0, len(changes))
+	for _, c := range changes {
+		var values []attribute.KeyValue
+		if c.Old != "" {
+			values = append(values, attribute.String(keyOld, c.Old))
+		}
+		if c.New != "" {
+			values = append(values, attribute.String(keyNew, c.New))
+		}
+		fields = append(fields, attribute.Map(c.Field, values...))
+	}
+	return fields
+}
+
+func changesOf(v attribute.Value) (changes []Change) {
+	for _, field := range v.AsMap() {
+		c := Change{Field: string(field.Key)}
+		for _, kv := range field.Value.AsMap() {
+			switch kv.Key {
+			case keyOld:
+				c.Old = kv.Value.String()
+			case keyNew:
+				c.New = kv.Value.String()
+			}
+		}
+		changes = append(changes, c)
+	}
+	return changes
 }
 
 // LogRecord is what [EventFromRecord] reads: a record of OpenTelemetry's API or
@@ -57,6 +98,10 @@ func EventFromRecord(r LogRecord) Event {
 		e.Time = r.ObservedTimestamp()
 	}
 	r.WalkAttributes(func(kv attribute.KeyValue) bool {
+		if kv.Key == keyChanges && kv.Value.Type() == attribute.MAP {
+			e.Changes = changesOf(kv.Value)
+			return true
+		}
 		if f := byKey[string(kv.Key)]; f != nil {
 			set := f.set
 			if f.attr != nil {
