@@ -1,0 +1,191 @@
+package instrumentation_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
+)
+
+type plan struct {
+	CPU    int `json:"cpu"`
+	Memory uint64
+}
+
+type level int
+
+func (l level) String() string { return [...]string{"low", "high"}[l] } // panics beyond
+
+type client struct {
+	Name      string     `json:"name"`
+	Email     string     `json:"email,omitempty"`
+	Plan      *plan      `json:"plan"`
+	Status    level      `json:"status"`
+	Tags      []string   `json:"tags"`
+	Address   netip.Addr `json:"address"`
+	Since     time.Time  `json:"since"`
+	Password  string     `json:"password"`
+	PIN       string     `json:"number" audit:"secret"`
+	Internal  string     `audit:"-"`
+	Ignored   string     `json:"-"`
+	Self      *client    `json:"self"`
+	Any       any
+	Callback  func()
+	Err       error
+	hidden    string
+	Balance   float64
+	Blob      []byte
+	Settings  json.RawMessage
+	Digest    [2]byte
+	Map       map[level]string
+	Anonymous `json:""`
+}
+
+type Anonymous struct{ Embedded bool }
+
+// changes records a request that makes the calls, and returns what its event
+// says was changed.
+func changes(t *testing.T, calls ...[2]any) ([]adminsessions.Change, adminsessions.Event) {
+	t.Helper()
+	var sink recordtest.Sink
+	record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&sink))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := recordtest.Ask(t, &sink, record(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		for _, c := range calls {
+			if !instrumentation.Changed(r.Context(), c[0], c[1]) {
+				t.Error("there was no record")
+			}
+		}
+	})), http.MethodPut, "/clients/7")
+	return e.Changes, e
+}
+
+func TestChanged(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	before := client{
+		Name: "Acme", Plan: &plan{CPU: 2, Memory: 1}, Tags: []string{"a", "b"}, Address: netip.MustParseAddr("10.0.0.1"), Since: at,
+		Password: "old", PIN: "1111", Internal: "x", Ignored: "x", hidden: "x", Balance: 1.5, Blob: []byte{0xff}, Settings: json.RawMessage(`{"a":{"b":1},"c":true}`),
+		Map: map[level]string{1: "x"},
+	}
+	after := before
+	after.Name, after.Plan, after.Status, after.Tags = `Acme "2"`, &plan{CPU: 4, Memory: 1}, 1, []string{"a"}
+	after.Address, after.Since, after.Password, after.PIN = netip.MustParseAddr("10.0.0.2"), at.Add(time.Hour), "new", "2222"
+	after.Internal, after.Ignored, after.hidden, after.Balance, after.Blob = "y", "y", "y", 2, []byte{0xff, 0xff}
+	after.Settings, after.Any, after.Err, after.Digest, after.Embedded = json.RawMessage(`{"a":{"b":2}}`), 7, errors.New("full"), [2]byte{1, 2}, true
+	after.Callback = func() {}
+	after.Map = map[level]string{1: "y"}
+	got, e := changes(t, [2]any{before, &after})
+	want := []adminsessions.Change{
+		{Field: "Any", New: "7"},
+		{Field: "Balance", Old: "1.5", New: "2"},
+		{Field: "Blob", Old: "1 bytes, a8100ae6", New: "2 bytes, ca2fd00f"},
+		{Field: "Digest", Old: "0000", New: "0102"},
+		{Field: "Embedded", Old: "false", New: "true"},
+		{Field: "Err", New: "full"},
+		{Field: "Map.high", Old: "x", New: "y"},
+		{Field: "Settings.a.b", Old: "1", New: "2"},
+		{Field: "Settings.c", Old: "true"},
+		{Field: "address", Old: "10.0.0.1", New: "10.0.0.2"},
+		{Field: "name", Old: "Acme", New: `Acme "2"`},
+		{Field: "number", Old: "REDACTED", New: "REDACTED"},
+		{Field: "password", Old: "REDACTED", New: "REDACTED"},
+		{Field: "plan.cpu", Old: "2", New: "4"},
+		{Field: "since", Old: "2026-01-02T03:04:05Z", New: "2026-01-02T04:04:05Z"},
+		{Field: "status", Old: "low", New: "high"},
+		{Field: "tags.1", Old: "b"},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("changes\n got %q\nwant %q", got, want)
+	}
+	if len(e.Cut) > 0 {
+		t.Errorf("cut %q", e.Cut)
+	}
+}
+
+func TestChangedOfMapsAndJSON(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		before, after any
+		want          []adminsessions.Change
+	}{
+		{"made", nil, map[string]any{"name": "x", "token": "t"}, []adminsessions.Change{{Field: "name", New: "x"}, {Field: "token", New: "REDACTED"}}},
+		{"gone", map[string]any{"name": "x"}, nil, []adminsessions.Change{{Field: "name", Old: "x"}}},
+		{"nothing", nil, nil, nil},
+		{"the same", map[string]int{"a": 1}, map[string]int{"a": 1}, nil},
+		{"JSON", []byte(`{"a":[1,{"b":null}],"n":12345678901234567890}`), json.RawMessage(`{"a":[2],"n":12345678901234567891}`), []adminsessions.Change{{Field: "a.0", Old: "1", New: "2"}, {Field: "n", Old: "12345678901234567890", New: "12345678901234567891"}}},
+		{"a struct and JSON", plan{CPU: 1}, []byte(`{"cpu":2,"Memory":0}`), []adminsessions.Change{{Field: "cpu", Old: "1", New: "2"}}},
+		{"plain values", "a", "b", []adminsessions.Change{{Field: "value", Old: "a", New: "b"}}},
+		{"a typed nil", (*plan)(nil), &plan{CPU: 1}, []adminsessions.Change{{Field: "Memory", New: "0"}, {Field: "cpu", New: "1"}}},
+		{"secrets within", map[string]any{"credentials": map[string]string{"user": "a"}}, map[string]any{"credentials": map[string]string{"user": "b"}}, []adminsessions.Change{{Field: "credentials.user", Old: "REDACTED", New: "REDACTED"}}},
+		{"clean", map[string]string{"a": "1\n2\u202e"}, nil, []adminsessions.Change{{Field: "a", Old: "1□2□"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, _ := changes(t, [2]any{c.before, c.after}); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+type evil struct{ A int }
+
+func (evil) MarshalText() ([]byte, error) { panic("no") }
+
+type worse struct{ p *int }
+
+func (w worse) String() string { return fmt.Sprint(*w.p) }
+
+// Whatever is compared, there is a record.
+func TestChangedWithstands(t *testing.T) {
+	cyclic := &client{Name: "a"}
+	cyclic.Self = cyclic
+	var loop any
+	loop = &loop
+	wide := map[string]int{}
+	for i := range 10_000 {
+		wide[fmt.Sprint("field", i)] = i
+	}
+	for name, c := range map[string]struct {
+		before, after any
+		cut           bool
+	}{
+		"a cycle":            {cyclic, &client{Name: "b"}, true},
+		"a loop":             {loop, nil, true},
+		"10,000 fields":      {nil, wide, true},
+		"1 MB":               {nil, map[string]string{"a": strings.Repeat("x", 1<<20)}, true},
+		"a method panics":    {evil{1}, evil{2}, false},
+		"String panics":      {worse{}, level(7), false},
+		"a list without end": {nil, make([]int, 1000), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, e := changes(t, [2]any{c.before, c.after})
+			if len(got) > adminsessions.MaxChanges || slices.Contains(e.Cut, "changes") != c.cut {
+				t.Errorf("%d changes, cut %q", len(got), e.Cut)
+			}
+			if line := e.Line(); len(line) > adminsessions.MaxLineBytes {
+				t.Errorf("the line has %d bytes", len(line))
+			}
+		})
+	}
+}
+
+func TestChangesAddUp(t *testing.T) {
+	got, _ := changes(t, [2]any{nil, plan{CPU: 1}}, [2]any{map[string]string{"x": "1"}, map[string]string{"x": "2"}})
+	if len(got) != 3 || got[2] != (adminsessions.Change{Field: "x", Old: "1", New: "2"}) {
+		t.Errorf("changes %q", got)
+	}
+	if instrumentation.Changed(t.Context(), 1, 2) {
+		t.Error("a change without a request is recorded")
+	}
+}
