@@ -160,7 +160,11 @@ func openCursor(fsys FS, dir string, was found, p position) (*cursor, error) {
 // two.
 func (c *cursor) create(fsys FS, dir string) error {
 	name := filepath.Join(dir, cursorName)
-	f, err := fsys.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	// What a crash has left is removed, not written through.
+	if err := fsys.Remove(name + ".tmp"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := fsys.OpenFile(name+".tmp", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}

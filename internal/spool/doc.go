@@ -58,13 +58,19 @@
 // delivered all the same, and the log goes on in a new file. (TestEveryCallFails,
 // TestFailedFsyncIsNotTriedAgain, TestSegmentCutBySomeoneElse)
 //
-// The spool's files take at most Options.MaxBytes, and 12 KiB for the cursor. Records
+// The spool's files take at most Options.MaxBytes, and 13 KiB for cursor and lock. Records
 // appended with Limited leave Options.ReservedBytes of that to the others. One
-// process at a time has the folder. Open reads the cursor, the list of files and
+// process at a time has the folder; the next one can wait for it. Open reads the cursor, the list of files and
 // the newest segment, however large the backlog. Neither appending nor reading
 // allocates. (TestFullDropAndItsGap, TestFullBlock, TestLimitedLeavesRoom,
-// TestOneProcessPerFolder,
+// TestOneProcessPerFolder, TestLockTimeout,
 // TestOpenReadsOnlyTheEnd, BenchmarkOpen, TestAppendAndReadDoNotAllocate)
+//
+// Nobody else's file is written, and nobody else writes the spool's: a folder of
+// another user, or one that others can change, is refused, and so are links, pipes
+// and devices in place of its files. (TestFolderThatOthersCanChange,
+// TestFolderOfAnotherUser, TestLinksAndPipesInTheFolder,
+// TestLeftoverCursorIsNotWrittenThrough, TestOpenFile)
 //
 // # What is not promised
 //
@@ -85,7 +91,7 @@
 //
 // A spool is a folder with mode 0700:
 //
-//	lock                      held with flock; has the process's id, for people
+//	lock                      held with flock; says which process has it, for people
 //	cursor                    what is delivered
 //	00000000000000000001.seg  records; the name is a bound for the lowest number
 //	….seg.<ns>.bad            set aside: damaged, never read or removed again

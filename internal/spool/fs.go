@@ -10,9 +10,14 @@ import (
 // FS is what the spool needs from a file system. Every call that can fail goes
 // through it, so that a test can make each one fail.
 type FS interface {
+	// MakeDir makes the folder if there is none. It closes one that others can
+	// read, and refuses one that others can change.
+	MakeDir(name string) error
+	// OpenFile opens a plain file with one name. Anything else that is found
+	// under name (a link, a pipe, a device, a folder) is refused with
+	// errNotPlain, wrapped, and left alone.
 	OpenFile(name string, flag int, perm fs.FileMode) (File, error)
 	ReadDir(name string) ([]fs.DirEntry, error)
-	MkdirAll(name string, perm fs.FileMode) error
 	Rename(from, to string) error
 	Remove(name string) error
 	// SyncDir makes creations, renames and removals in a folder durable.
@@ -20,10 +25,10 @@ type FS interface {
 	// Free returns the bytes an unprivileged process may still write to the
 	// file system that holds name.
 	Free(name string) (int64, error)
-	// Lock takes an exclusive lock for this process on the file name, made
-	// if need be, until the closer is closed. It returns errLockHeld,
+	// Lock opens the file name, made if need be, and takes an exclusive lock
+	// on it for this process, until it is closed. It returns errLockHeld,
 	// wrapped, when another process has it.
-	Lock(name string) (io.Closer, error)
+	Lock(name string) (File, error)
 }
 
 // File is an open file. WriteAt, ReadAt and Sync may run at the same time.
@@ -40,9 +45,14 @@ type File interface {
 	Reserve(size int64) (direct bool, err error)
 	// Sync makes the file's data, and its size, durable.
 	Sync() error
+	// Named tells whether name is this very file, and not another one or none.
+	Named(name string) (bool, error)
 }
 
-var errLockHeld = errors.New("lock is held by another process")
+var (
+	errLockHeld = errors.New("lock is held by another process")
+	errNotPlain = errors.New("not a plain file with one name; if nobody needs it, remove it")
+)
 
 type osFS struct{}
 
@@ -52,17 +62,16 @@ type osFile struct {
 }
 
 func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
-	f, err := os.OpenFile(name, flag, perm)
+	f, err := openPlain(name, flag, perm)
 	if err != nil {
 		return nil, err
 	}
 	return &osFile{File: f}, nil
 }
 
-func (osFS) ReadDir(name string) ([]fs.DirEntry, error)   { return os.ReadDir(name) }
-func (osFS) MkdirAll(name string, perm fs.FileMode) error { return os.MkdirAll(name, perm) }
-func (osFS) Rename(from, to string) error                 { return os.Rename(from, to) }
-func (osFS) Remove(name string) error                     { return os.Remove(name) }
+func (osFS) ReadDir(name string) ([]fs.DirEntry, error) { return os.ReadDir(name) }
+func (osFS) Rename(from, to string) error               { return os.Rename(from, to) }
+func (osFS) Remove(name string) error                   { return os.Remove(name) }
 
 func (osFS) SyncDir(name string) error {
 	d, err := os.Open(name)
@@ -70,4 +79,16 @@ func (osFS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+func (f *osFile) Named(name string) (bool, error) {
+	at, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	is, err := f.Stat()
+	return err == nil && os.SameFile(is, at), err
 }

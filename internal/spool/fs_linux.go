@@ -94,4 +94,4 @@ func (osFS) Free(name string) (int64, error) {
 }
 
 // mediumErrors say that what is on the disk can't be had.
-var mediumErrors = []error{unix.EIO, unix.EUCLEAN, unix.EBADMSG, unix.ENXIO, unix.EISDIR, unix.ELOOP}
+var mediumErrors = []error{errNotPlain, unix.EIO, unix.EUCLEAN, unix.EBADMSG, unix.ENXIO}

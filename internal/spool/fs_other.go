@@ -14,4 +14,4 @@ func (f *osFile) Reserve(int64) (bool, error) { return false, errors.ErrUnsuppor
 func (osFS) Free(string) (int64, error) { return 0, errors.ErrUnsupported }
 
 // mediumErrors say that what is on the disk can't be had.
-var mediumErrors = []error{syscall.EIO, syscall.ENXIO, syscall.EISDIR, syscall.ELOOP}
+var mediumErrors = []error{errNotPlain, syscall.EIO, syscall.ENXIO}

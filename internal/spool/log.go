@@ -5,8 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,7 +22,7 @@ import (
 type Log struct {
 	opts  Options
 	ident identity
-	lock  io.Closer
+	lock  File
 
 	// qmu guards where callers of Append meet.
 	qmu       sync.Mutex
@@ -79,6 +80,17 @@ func (l *Log) ID() string { return hex.EncodeToString(l.ident.id[:]) }
 
 // Dir returns the spool's folder.
 func (l *Log) Dir() string { return l.opts.Dir }
+
+// OpenFile opens a file of the caller's own in the spool's folder, with mode 0600
+// if it makes one, as carefully as the spool opens its files: what is not a plain
+// file with one name is refused.
+func (l *Log) OpenFile(name string, flag int) (*os.File, error) {
+	if _, segment := parseSegmentName(name); segment || name != filepath.Base(name) || strings.HasPrefix(name, ".") ||
+		name == lockName || strings.HasPrefix(name, cursorName) || strings.HasSuffix(name, badExt) {
+		return nil, fmt.Errorf("spool: %q can't be the name of a file beside the spool's own", name)
+	}
+	return openPlain(l.path(name), flag, 0o600)
+}
 
 // Reader returns the log's one reader. It begins after the last record that was
 // acknowledged.

@@ -21,8 +21,7 @@ type memFS struct {
 	mu      sync.Mutex
 	dir     map[string]*inode // as a process sees it
 	durable map[string]*inode // as the disk has it
-	locked  bool
-	boot    int // handles of earlier boots are dead
+	boot    int               // handles of earlier boots are dead
 	calls   int
 	dead    bool  // a test let the process die in the middle of a call
 	direct  bool  // what Reserve says
@@ -35,6 +34,7 @@ type memFS struct {
 }
 
 type inode struct {
+	locked  bool
 	data    []byte // with what is in the page cache
 	durable []byte
 	dirty   []span
@@ -64,7 +64,9 @@ func (m *memFS) kill() {
 	defer m.mu.Unlock()
 	m.boot++
 	m.opened = 0
-	m.locked = false
+	for _, f := range m.dir {
+		f.locked = false
+	}
 	m.fault = nil
 }
 
@@ -163,6 +165,14 @@ func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
 	if flag&os.O_CREATE != 0 {
 		op = "create"
 	}
+	f, err := m.openFile(op, name, flag)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (m *memFS) openFile(op, name string, flag int) (*memFile, error) {
 	leave, err := m.enter(op, name)
 	defer leave()
 	if err != nil {
@@ -178,9 +188,6 @@ func (m *memFS) OpenFile(name string, flag int, _ fs.FileMode) (File, error) {
 	case f == nil:
 		f = &inode{}
 		m.dir[base] = f
-	}
-	if flag&os.O_TRUNC != 0 {
-		f.truncate(0)
 	}
 	m.opened++
 	return &memFile{m: m, f: f, name: base, boot: m.boot}, nil
@@ -199,7 +206,7 @@ func (m *memFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return list, nil
 }
 
-func (m *memFS) MkdirAll(name string, _ fs.FileMode) error {
+func (m *memFS) MakeDir(name string) error {
 	leave, err := m.enter("mkdir", name)
 	defer leave()
 	return err
@@ -251,30 +258,34 @@ func (m *memFS) Free(string) (int64, error) {
 	return max(0, m.room-m.used()), nil
 }
 
-func (m *memFS) Lock(name string) (io.Closer, error) {
-	leave, err := m.enter("lock", name)
-	defer leave()
+func (m *memFS) Lock(name string) (File, error) {
+	f, err := m.openFile("lock", name, os.O_CREATE|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	if m.locked {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f.f.locked {
+		m.opened--
 		return nil, errLockHeld
 	}
-	m.locked = true
-	return &memLock{m, m.boot}, nil
+	f.f.locked = true
+	m.opened-- // it is not one of those that tests count
+	return &memLock{memFile: f}, nil
 }
 
 type memLock struct {
-	m    *memFS
-	boot int
+	*memFile
+	released bool
 }
 
 func (k *memLock) Close() error {
 	k.m.mu.Lock()
 	defer k.m.mu.Unlock()
-	if k.m.boot == k.boot {
-		k.m.locked = false
+	if k.m.boot == k.boot && !k.released {
+		k.f.locked = false
 	}
+	k.released = true
 	return nil
 }
 
@@ -368,6 +379,12 @@ func (h *memFile) Reserve(size int64) (bool, error) {
 		h.f.data = append(h.f.data, make([]byte, grow)...)
 	}
 	return h.m.direct, nil
+}
+
+func (h *memFile) Named(name string) (bool, error) {
+	leave, err := h.enter("stat")
+	defer leave()
+	return err == nil && h.m.dir[filepath.Base(name)] == h.f, err
 }
 
 func (f *inode) truncate(size int64) {

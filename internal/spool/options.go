@@ -55,9 +55,12 @@ const (
 
 // Options configures Open. The zero value of every field but Dir is usable.
 type Options struct {
-	// Dir is the spool's folder. It is created with mode 0700, and no other
-	// process may have it open as a spool. Required.
+	// Dir is the spool's folder. It gets mode 0700; one that belongs to another
+	// user, or that others can change, is refused. Required.
 	Dir string
+	// LockTimeout is how long Open waits for another process to leave the
+	// folder, as in a rolling update. Default 0: it does not wait.
+	LockTimeout time.Duration
 	// Sync is the sync policy. Default SyncInterval.
 	Sync SyncPolicy
 	// SyncInterval is the longest time written records stay unsynced under
@@ -113,8 +116,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Full > FullBlock {
 		return o, fmt.Errorf("spool: Full is %d; it must be FullDrop or FullBlock", o.Full)
 	}
-	if o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.ReservedBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
-		return o, errors.New("spool: SyncInterval, BlockTimeout, MaxBytes, ReservedBytes, SegmentBytes and MaxRecordBytes must not be negative")
+	if o.LockTimeout < 0 || o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.ReservedBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
+		return o, errors.New("spool: LockTimeout, SyncInterval, BlockTimeout, MaxBytes, ReservedBytes, SegmentBytes and MaxRecordBytes must not be negative")
 	}
 	if o.SyncInterval == 0 {
 		o.SyncInterval = DefaultSyncInterval

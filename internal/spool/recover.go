@@ -35,10 +35,7 @@ func load(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := o.FS.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("spool: making folder %s: %w", o.Dir, err)
-	}
-	lock, err := lockDir(o.FS, o.Dir)
+	lock, err := takeDir(o)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +117,9 @@ func (l *Log) list() error {
 			return fmt.Errorf("spool: reading the size of %s: %w", l.path(name), err)
 		}
 		l.used.Add(info.Size())
+		if ok && !plain(info) {
+			return fmt.Errorf("spool: %s: %w", l.path(name), errNotPlain)
+		}
 		if ok {
 			l.segments = append(l.segments, &segment{first: first, name: name, size: info.Size(), sealed: true})
 		} else {

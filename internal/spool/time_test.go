@@ -218,7 +218,7 @@ func TestFullDropAndItsGap(t *testing.T) {
 			default:
 				t.Fatal(err)
 			}
-			if used := l.Stats().DiskBytes; used > o.MaxBytes || m.used() > o.MaxBytes+cursorBytes {
+			if used := l.Stats().DiskBytes; used > o.MaxBytes || m.used() > o.MaxBytes+cursorBytes+holderMax {
 				t.Fatalf("the spool has %d bytes, its files %d, the limit is %d", used, m.used(), o.MaxBytes)
 			}
 		}
