@@ -40,6 +40,10 @@ type Exporter struct {
 	running  sync.WaitGroup     // the shipper's goroutine
 	shutdown sync.Once
 	done     error // what Shutdown returned; written in shutdown
+
+	beforeMu sync.Mutex
+	before   []func() // called when Shutdown begins
+	ending   bool
 }
 
 type resourceLabels struct {
@@ -153,13 +157,16 @@ func (x *Exporter) labelsOf(r *resource.Resource) string {
 	return o.labels
 }
 
-func (x *Exporter) append(ctx context.Context, t time.Time, e *encoder, d adminsessions.Durability) error {
+func (x *Exporter) append(ctx context.Context, t time.Time, e *encoder, d adminsessions.Durability, opts ...spool.AppendOption) error {
 	if t.IsZero() {
 		t = x.cfg.now()
 	}
-	if err := x.spoolPayload(ctx, t, e.finish(), d); err != nil {
+	if err := x.spoolPayload(ctx, t, e.finish(), d, opts...); err != nil {
 		if notDurable, ok := errors.AsType[*spool.NotDurableError](err); ok && notDurable.Rec.Seq != 0 {
 			x.accepted(e) // it is in the spool all the same
+		}
+		if _, ok := errors.AsType[*spool.RefusedError](err); ok {
+			return fmt.Errorf("spooling an event: %w: %w", adminsessions.ErrRefused, err)
 		}
 		return fmt.Errorf("spooling an event: %w", err)
 	}
@@ -170,17 +177,17 @@ func (x *Exporter) append(ctx context.Context, t time.Time, e *encoder, d admins
 // spoolPayload appends to the spool. Unless the caller asked for Synced, its
 // context is left out: that of a request whose client has gone is done, and its
 // record counts all the same. What bounds the wait then is the block timeout.
-func (x *Exporter) spoolPayload(ctx context.Context, t time.Time, payload []byte, d adminsessions.Durability) error {
+func (x *Exporter) spoolPayload(ctx context.Context, t time.Time, payload []byte, d adminsessions.Durability, opts ...spool.AppendOption) error {
 	var err error
 	switch {
 	case d == adminsessions.Synced:
-		_, err = x.spool.AppendSync(ctx, t, payload)
+		_, err = x.spool.AppendSync(ctx, t, payload, opts...)
 	case x.cfg.sync == SyncAlways:
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.cfg.blockTimeout)
 		defer cancel()
-		_, err = x.spool.AppendSync(ctx, t, payload)
+		_, err = x.spool.AppendSync(ctx, t, payload, opts...)
 	default:
-		_, err = x.spool.Append(context.Background(), t, payload)
+		_, err = x.spool.Append(context.Background(), t, payload, opts...)
 	}
 	return err
 }
@@ -222,6 +229,13 @@ func (x *Exporter) Shutdown(ctx context.Context) error {
 }
 
 func (x *Exporter) end(ctx context.Context) error {
+	x.beforeMu.Lock()
+	before := x.before
+	x.ending = true
+	x.beforeMu.Unlock()
+	for _, f := range before {
+		f()
+	}
 	flushErr := x.flush(ctx, true)
 	x.stop()
 	x.running.Wait()

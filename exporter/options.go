@@ -303,7 +303,8 @@ func oneOf[T ~string](c *config, field string, v T, accepted ...T) {
 func (c *config) spoolOptions() spool.Options {
 	o := spool.Options{
 		Dir: c.spoolDir, SyncInterval: c.syncInterval, MaxBytes: c.spoolLimit,
-		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now,
+		ReservedBytes: c.spoolLimit / 4 * 3,
+		BlockTimeout:  c.blockTimeout, Logger: c.logger, Now: c.now,
 	}
 	switch c.sync {
 	case SyncInterval:

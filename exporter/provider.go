@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // LoggerProvider is the OpenTelemetry SDK's, with the exporter as its one
@@ -38,5 +39,24 @@ func (p *LoggerProvider) RecordEvent(ctx context.Context, ev *adminsessions.Even
 	e := newEncoder(p.exporter.labels)
 	defer e.release()
 	e.event(ev, trace.SpanContextFromContext(ctx))
-	return p.exporter.append(ctx, ev.Time, e, d)
+	var opts []spool.AppendOption
+	if ev.Anonymous() {
+		opts = append(opts, spool.Limited)
+	}
+	return p.exporter.append(ctx, ev.Time, e, d, opts...)
+}
+
+// BeforeShutdown has f called when the exporter shuts down, before it refuses
+// events: f may record what it has kept back. If the exporter is shutting down
+// already, f is called at once.
+func (p *LoggerProvider) BeforeShutdown(f func()) {
+	x := p.exporter
+	x.beforeMu.Lock()
+	if !x.ending {
+		x.before = append(x.before, f)
+		x.beforeMu.Unlock()
+		return
+	}
+	x.beforeMu.Unlock()
+	f()
 }

@@ -15,14 +15,19 @@ type kind struct {
 	typ     adminsessions.Type
 	method  string
 	status  int
-	outcome adminsessions.SignInOutcome
+	signIn  adminsessions.SignInOutcome
+	action  string
+	outcome adminsessions.Outcome
 	// where is the route; where the router named none and answered all the
 	// same, the path.
 	where string
 }
 
 func kindOf(e *adminsessions.Event) kind {
-	k := kind{stage: e.Stage, typ: e.Type, method: e.Method, status: e.StatusCode, outcome: e.SignIn.Outcome, where: e.Route}
+	k := kind{
+		stage: e.Stage, typ: e.Type, method: e.Method, status: e.StatusCode,
+		signIn: e.SignIn.Outcome, action: e.Action, outcome: e.Outcome, where: e.Route,
+	}
 	if k.where == "" && e.StatusCode < 400 {
 		k.where = pathOf(e.URL)
 	}
@@ -67,8 +72,9 @@ const cutURL = "url"
 // add counts a request. e is the caller's again afterwards.
 func (c *cell) add(e *adminsessions.Event) {
 	one := cell{key: c.key, n: 1, addresses: 1, event: adminsessions.Event{
-		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, Action: e.Action, Outcome: e.Outcome, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
+		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
 		Method: e.Method, SentMethod: e.SentMethod, URL: e.URL, Route: e.Route, StatusCode: e.StatusCode,
+		Action: e.Action, Resource: e.Resource, Outcome: e.Outcome,
 		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note,
 	}}
 	if c.n == 0 && slices.Contains(e.Cut, cutURL) {
@@ -101,6 +107,7 @@ func (c *cell) merge(o *cell) {
 	common(&a.SignIn.Name, b.SignIn.Name)
 	common(&a.SignIn.Outcome, b.SignIn.Outcome)
 	common(&a.Action, b.Action)
+	common(&a.Resource, b.Resource)
 	common(&a.Outcome, b.Outcome)
 	common(&a.Method, b.Method)
 	common(&a.SentMethod, b.SentMethod)
