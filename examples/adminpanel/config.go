@@ -16,19 +16,21 @@ import (
 // OTEL_RESOURCE_ATTRIBUTES).
 const (
 	envListen  = "ADMINPANEL_LISTEN"          // address to serve on, default 127.0.0.1:8080
+	envMetrics = "ADMINPANEL_METRICS_LISTEN"  // address for metrics and health in detail, default 127.0.0.1:9464
 	envData    = "ADMINPANEL_DATA"            // folder for clients and spool, default .data/panel
-	envWaitFor = "ADMINPANEL_WAIT_FOR"        // name=URL, … that must answer 200 before /healthz does
+	envWaitFor = "ADMINPANEL_WAIT_FOR"        // name=URL, … that must answer 200 before /readyz does
 	envLines   = "ADMINPANEL_LINES_SINCE"     // RFC 3339: store lines, and search them from this time on
 	envTraffic = "ADMINSESSIONS_DEMO_TRAFFIC" // on or off, default on
 )
 
 type config struct {
-	listen   string
-	dataDir  string
-	spoolDir string
-	lokiURL  string
-	waitFor  []dependency
-	traffic  bool
+	listen    string
+	operators string // address of the metrics
+	dataDir   string
+	spoolDir  string
+	lokiURL   string
+	waitFor   []dependency
+	traffic   bool
 	// linesSince, unless zero, is the time from which on the trail has lines.
 	linesSince time.Time
 }
@@ -44,9 +46,10 @@ func readConfig(getenv func(string) string) (config, error) {
 		return value
 	}
 	c := config{
-		listen:  or(getenv(envListen), "127.0.0.1:8080"),
-		dataDir: or(getenv(envData), filepath.Join(".data", "panel")),
-		lokiURL: strings.TrimSuffix(or(getenv(exporter.EnvEndpoint), exporter.DefaultEndpoint), "/"),
+		listen:    or(getenv(envListen), "127.0.0.1:8080"),
+		operators: or(getenv(envMetrics), "127.0.0.1:9464"),
+		dataDir:   or(getenv(envData), filepath.Join(".data", "panel")),
+		lokiURL:   strings.TrimSuffix(or(getenv(exporter.EnvEndpoint), exporter.DefaultEndpoint), "/"),
 	}
 	c.spoolDir = or(getenv(exporter.EnvSpoolDir), filepath.Join(c.dataDir, "spool"))
 

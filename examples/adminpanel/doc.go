@@ -13,7 +13,7 @@
 //	web_*.go, api_*.go         pages and JSON API over it
 //	panel.go                   the routes, and who a request is from
 //	recording.go               OpenTelemetry, the exporter and the middleware
-//	ready.go                   /healthz
+//	health.go                  /healthz for strangers; metrics and reasons for operators
 //	traffic.go                 background traffic, so that there is something to see
 //
 // Accounts demo-admin@example.com, anna@example.com and rory@example.com have

@@ -17,11 +17,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
 func main() {
-	health := flag.Bool("health", false, "ask the panel that runs here whether it is ready, and end with 0 if it is")
+	health := flag.Bool("health", false, "ask the panel that runs here whether it is healthy, and end with 0 if it is")
 	flag.Parse()
 	if *health {
 		if err := askHealth(os.Getenv); err != nil {
@@ -51,6 +50,11 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 		return fmt.Errorf("serve the panel: %w; set %s to another address", err, envListen)
 	}
 	defer listener.Close()
+	metrics, err := net.Listen("tcp", c.operators)
+	if err != nil {
+		return fmt.Errorf("serve the metrics: %w; set %s to another address", err, envMetrics)
+	}
+	defer metrics.Close()
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -66,19 +70,15 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}
-	p.mux.Handle("GET /healthz", &readiness{spool: rec.exporter.Ready, waitFor: c.waitFor, client: &http.Client{}})
-	p.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{Registry: registry}))
+	h := &health{spool: rec.exporter.Ready, waitFor: c.waitFor, client: &http.Client{}}
+	p.mux.HandleFunc("GET /healthz", h.public)
 
-	server := &http.Server{
-		Handler:           rec.middleware(p),
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-	served := make(chan error, 1) // written once by the server's goroutine
+	server, operators := newServer(rec.middleware(p), logger), newServer(h.operators(registry), logger)
+	served := make(chan error, 2) // each server's goroutine writes once
 	go func() { served <- server.Serve(listener) }()
-	logger.Info("panel is up", "address", "http://"+listener.Addr().String(), "loki", c.lokiURL, "spool", c.spoolDir)
+	go func() { served <- operators.Serve(metrics) }()
+	logger.Info("panel is up", "address", "http://"+listener.Addr().String(), "metrics", "http://"+metrics.Addr().String(),
+		"loki", c.lokiURL, "spool", c.spoolDir)
 
 	var background sync.WaitGroup
 	visiting, leave := context.WithCancel(ctx)
@@ -96,7 +96,17 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	background.Wait()
 	ending, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
 	defer cancel()
-	return errors.Join(err, server.Shutdown(ending), rec.shutdown(ending))
+	return errors.Join(err, server.Shutdown(ending), rec.shutdown(ending), operators.Shutdown(ending))
+}
+
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
 }
 
 // loopback is where a server on this address can be reached from this machine.

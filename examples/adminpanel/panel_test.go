@@ -319,27 +319,6 @@ func TestClientsOutliveTheProcess(t *testing.T) {
 	}
 }
 
-func TestReadinessSaysWhyNot(t *testing.T) {
-	status := http.StatusServiceUnavailable
-	loki := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
-	defer loki.Close()
-	spool := fmt.Errorf("the spool is full")
-	ready := &readiness{spool: func() error { return spool }, client: http.DefaultClient, waitFor: []dependency{{"loki", loki.URL}, {"grafana", "http://127.0.0.1:1/"}}}
-	check := func(wantStatus int, want ...string) {
-		t.Helper()
-		w := httptest.NewRecorder()
-		ready.ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
-		for _, part := range want {
-			if w.Code != wantStatus || !strings.Contains(w.Body.String(), part) {
-				t.Errorf("%d %s; want %d and %q", w.Code, w.Body, wantStatus, part)
-			}
-		}
-	}
-	check(503, "the spool is full", "loki is not ready yet: 503", "grafana does not answer yet")
-	spool, status, ready.waitFor = nil, http.StatusOK, ready.waitFor[:1]
-	check(200, "ready")
-}
-
 func TestConfigNamesWhatIsWrong(t *testing.T) {
 	env := map[string]string{envTraffic: "yes", envWaitFor: "grafana=nowhere", envLines: "yesterday"}
 	_, err := readConfig(func(name string) string { return env[name] })

@@ -65,7 +65,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor,
 			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")),
 		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
-		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz", "GET /metrics")),
+		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz")),
 		instrumentation.WithRegisterer(registry),
 		instrumentation.WithLogger(logger),
 	)

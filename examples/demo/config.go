@@ -17,7 +17,9 @@ type setting struct {
 
 const (
 	panelPort      = "ADMINSESSIONS_DEMO_PANEL_PORT"
+	metricsPort    = "ADMINSESSIONS_DEMO_METRICS_PORT"
 	lokiPort       = "ADMINSESSIONS_DEMO_LOKI_PORT"
+	lokiReadPort   = "ADMINSESSIONS_DEMO_LOKI_READ_PORT"
 	lokiGRPCPort   = "ADMINSESSIONS_DEMO_LOKI_GRPC_PORT"
 	grafanaPort    = "ADMINSESSIONS_DEMO_GRAFANA_PORT"
 	prometheusPort = "ADMINSESSIONS_DEMO_PROMETHEUS_PORT"
@@ -32,7 +34,9 @@ func settings() []setting {
 	return []setting{
 		{trafficSwitch, "on", `"off" leaves the background traffic out`},
 		{panelPort, "8080", "of the admin panel"},
+		{metricsPort, "9464", "of the panel's metrics and health"},
 		{lokiPort, "3100", "of Loki"},
+		{lokiReadPort, "3101", "where Loki can only be asked, for Grafana and Prometheus"},
 		{lokiGRPCPort, "9095", "of Loki's gRPC server"},
 		{grafanaPort, "3000", "of Grafana, if it is installed"},
 		{prometheusPort, "9090", "of Prometheus, if it is installed"},
@@ -78,7 +82,7 @@ func readConfig(root string, getenv func(string) string) (config, error) {
 
 	var errs []error
 	taken := make(map[int]string)
-	for _, name := range []string{panelPort, lokiPort, lokiGRPCPort, grafanaPort, prometheusPort} {
+	for _, name := range []string{panelPort, metricsPort, lokiPort, lokiReadPort, lokiGRPCPort, grafanaPort, prometheusPort} {
 		port, err := strconv.Atoi(value[name])
 		if err != nil || port < 1 || port > 65535 {
 			errs = append(errs, fmt.Errorf("%s: %q; want a port, 1 to 65535", name, value[name]))

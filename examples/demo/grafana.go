@@ -44,7 +44,7 @@ func (c config) grafanaService() (*service, error) {
 		args:  []string{"server", "--homepath", home},
 		ports: []portUse{{grafanaPort, "Grafana"}},
 		env: []string{
-			"ADMINSESSIONS_LOKI_URL=" + c.url(lokiPort),
+			"ADMINSESSIONS_LOKI_URL=" + c.url(lokiReadPort),
 			"ADMINSESSIONS_PROMETHEUS_URL=" + c.url(prometheusPort),
 			"ADMINSESSIONS_DASHBOARDS=" + filepath.Join(c.root, "dashboards"),
 			"GF_PATHS_PROVISIONING=" + filepath.Join(c.root, "deploy", "grafana", "provisioning"),
@@ -56,6 +56,8 @@ func (c config) grafanaService() (*service, error) {
 			"GF_LOG_MODE=console",
 			"GF_SERVER_HTTP_ADDR=127.0.0.1",
 			fmt.Sprintf("GF_SERVER_HTTP_PORT=%d", c.ports[grafanaPort]),
+			// Links that are shared lead to the address that people sign in at.
+			"GF_SERVER_ROOT_URL=" + c.url(grafanaPort) + "/",
 			"GF_SECURITY_ADMIN_USER=" + grafanaUser,
 			"GF_SECURITY_ADMIN_EMAIL=" + grafanaEmail,
 			"GF_SECURITY_ADMIN_PASSWORD=" + password,

@@ -88,7 +88,7 @@ func demo(ctx context.Context, getenv func(string) string, out io.Writer) error 
 		loki <- built{c.lokiService(bin), err}
 	})
 	ready := make(chan struct{})
-	background.Go(func() { awaitReady(ctx, c.url(panelPort)+"/healthz", ready) })
+	background.Go(func() { awaitReady(ctx, c.url(metricsPort)+"/readyz", ready) })
 	return s.run(ctx, services, loki, ready, c.summary(grafana != nil))
 }
 

@@ -43,7 +43,7 @@ func (c config) prometheusService() (*service, error) {
 	}
 	file := filepath.Join(folder, "prometheus.yml")
 	content := fmt.Sprintf(prometheusConfig, filepath.Join(c.root, "dashboards", "alerts", "prometheus.yaml"),
-		c.address(panelPort), c.address(lokiPort))
+		c.address(metricsPort), c.address(lokiReadPort))
 	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
 		return nil, fmt.Errorf("configure Prometheus: %w", err)
 	}

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// awaitReady asks the panel's /healthz until it answers 200, then writes to
+// awaitReady asks the panel's /readyz until it answers 200, then writes to
 // ready once. It returns early when ctx ends.
-func awaitReady(ctx context.Context, healthz string, ready chan<- struct{}) {
+func awaitReady(ctx context.Context, readyz string, ready chan<- struct{}) {
 	client := &http.Client{Timeout: 3 * time.Second}
 	defer client.CloseIdleConnections()
 	tick := time.NewTicker(300 * time.Millisecond)
 	defer tick.Stop()
-	for !answers(ctx, client, healthz) {
+	for !answers(ctx, client, readyz) {
 		select {
 		case <-ctx.Done():
 			return

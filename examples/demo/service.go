@@ -94,9 +94,10 @@ func (c config) panelService(waitFor string) (*service, error) {
 	}
 	return &service{
 		name: "adminpanel", bin: bin, onDeath: syscall.SIGTERM,
-		ports: []portUse{{panelPort, "the admin panel"}},
+		ports: []portUse{{panelPort, "the admin panel"}, {metricsPort, "the panel's metrics"}},
 		env: []string{
 			"ADMINPANEL_LISTEN=" + c.address(panelPort),
+			"ADMINPANEL_METRICS_LISTEN=" + c.address(metricsPort),
 			"ADMINPANEL_DATA=" + c.folders[panelFolder],
 			"ADMINPANEL_WAIT_FOR=" + waitFor,
 			"ADMINSESSIONS_LOKI_ENDPOINT=" + c.url(lokiPort),
