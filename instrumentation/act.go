@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // An act is read off the route, so that most handlers need not say what they
@@ -57,7 +58,10 @@ func (a *acts) describe(e *adminsessions.Event) {
 		return
 	}
 	if id := resourceID(path, route, done.id); id != "" && !strings.Contains(id, Redacted) {
-		e.Resource.ID = id
+		var cut bool
+		if e.Resource.ID, cut = text.Clean(id, fieldResourceID.limit); cut {
+			markCut(e, fieldResourceID.name)
+		}
 		if e.Resource.Type == "" {
 			e.Resource.Type = done.resource
 		}
@@ -317,7 +321,7 @@ func isName(seg string) bool {
 // Without it the route tells (docs/events.md, Acts).
 func (r Recording) SetAction(action string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.Action = m.bounded(e, "admin.action", action, MaxErrorTypeBytes)
+		e.Action = m.bounded(e, fieldAction, action)
 	})
 }
 
@@ -326,9 +330,9 @@ func (r Recording) SetAction(action string) bool {
 func (r Recording) SetResource(res adminsessions.Resource) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Resource = adminsessions.Resource{
-			Type: m.bounded(e, "admin.resource.type", res.Type, MaxErrorTypeBytes),
-			ID:   m.bounded(e, "admin.resource.id", res.ID, MaxNameBytes),
-			Name: m.bounded(e, "admin.resource.name", res.Name, MaxNameBytes),
+			Type: m.bounded(e, fieldResourceType, res.Type),
+			ID:   m.bounded(e, fieldResourceID, res.ID),
+			Name: m.bounded(e, fieldResourceName, res.Name),
 		}
 	})
 }
@@ -337,7 +341,7 @@ func (r Recording) SetResource(res adminsessions.Resource) bool {
 // a form that is shown again with 200, because something was wrong in it.
 func (r Recording) SetOutcome(o adminsessions.Outcome) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.Outcome = adminsessions.Outcome(m.bounded(e, "admin.outcome", string(o), MaxMethodBytes))
+		e.Outcome = adminsessions.Outcome(m.bounded(e, fieldOutcome, string(o)))
 	})
 }
 

@@ -22,11 +22,11 @@ type config struct {
 	logger          *slog.Logger
 	clock           func() time.Time
 
-	admin         func(*http.Request) adminsessions.User
-	interfaceRule func(*http.Request) adminsessions.Type
-	session       *session
-	headers       []recordedHeader
-	formFields    []formField
+	admin      func(*http.Request) adminsessions.User
+	typeOf     func(*http.Request) adminsessions.Type
+	session    *session
+	headers    []recordedHeader
+	formFields []formField
 
 	proxies         proxies
 	truncation      truncation
@@ -48,12 +48,9 @@ type namedFilter struct {
 
 func newConfig(opts []Option) (config, error) {
 	c := config{
-		otelhttp:        true,
-		logger:          slog.Default(),
-		interfaceRule:   DefaultInterface,
-		requestIDHeader: DefaultRequestIDHeader,
-		strictTimeout:   DefaultStrictTimeout,
-		startedAfter:    DefaultStartedAfter,
+		requestIDHeader: defaultRequestIDHeader,
+		strictTimeout:   defaultStrictTimeout,
+		startedAfter:    defaultStartedAfter,
 		anonymousLimit:  DefaultAnonymousLimit,
 	}
 	var errs []error
@@ -61,6 +58,9 @@ func newConfig(opts []Option) (config, error) {
 		if opt != nil {
 			errs = append(errs, opt(&c))
 		}
+	}
+	if c.logger == nil {
+		c.logger = slog.Default()
 	}
 	if len(c.strict) > 0 {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {

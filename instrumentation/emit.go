@@ -45,8 +45,14 @@ func (d *destination) currentSink() adminsessions.Sink {
 // enabled reports whether records go anywhere. ERROR is the highest severity
 // a record has.
 func (d *destination) enabled(ctx context.Context) bool {
-	return d.currentSink() != nil ||
-		d.logger.Enabled(ctx, log.EnabledParameters{Severity: log.SeverityError, EventName: adminsessions.EventName})
+	return d.currentSink() != nil || d.loggerEnabled(ctx)
+}
+
+// loggerEnabled takes a Logger that panics for one that is enabled: what
+// becomes of the record is counted then.
+func (d *destination) loggerEnabled(ctx context.Context) (enabled bool) {
+	defer func() { enabled = recover() != nil || enabled }()
+	return d.logger.Enabled(ctx, log.EnabledParameters{Severity: log.SeverityError, EventName: adminsessions.EventName})
 }
 
 // emit hands a record over, and counts one that is lost.

@@ -16,12 +16,12 @@ import (
 	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
-// printer stands where the exporter's provider would: it prints the sentence
+// printer stands where the exporter's provider would: it prints what people read
 // of each record instead of delivering it.
 type printer struct{ sink }
 
 func (p *printer) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
-	fmt.Println(e.Sentence())
+	fmt.Println(people(*e))
 	return p.sink.RecordEvent(ctx, e, d)
 }
 
@@ -61,8 +61,8 @@ func Example() {
 	visit(handler, "GET", "https://demo.example/healthz")
 	visit(handler, "GET", "https://demo.example/nowhere")
 	// Output:
-	// WEB GET https://demo.example/admin/clients?page=2&api_key=REDACTED 200 "Anna Kowalska" <anna@example.com> 192.0.2.1
-	// WEB GET https://demo.example/nowhere 404 - 192.0.2.1
+	// type=WEB method=GET status=200 email=anna@example.com ip=192.0.2.1 id=- action=clients.list outcome=success url="https://demo.example/admin/clients?page=2&api_key=REDACTED" name="Anna Kowalska"
+	// type=WEB method=GET status=404 email=- ip=192.0.2.1 id=- action=- outcome=failure url="https://demo.example/nowhere"
 }
 
 // The request itself tells who sends it: here in a header that a proxy has
@@ -76,7 +76,7 @@ func ExampleWithAdmin() {
 	))
 	visit(record(ok), "GET", "https://demo.example/admin/", "X-Authenticated-Email", "anna@example.com")
 	// Output:
-	// WEB GET https://demo.example/admin/ 200 <anna@example.com> 192.0.2.1
+	// type=WEB method=GET status=200 email=anna@example.com ip=192.0.2.1 id=- action=admin.view outcome=success url="https://demo.example/admin/"
 }
 
 // Authentication further in gives the request a context that is not made from
@@ -93,7 +93,7 @@ func ExampleRecording_Attach() {
 		instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: "Anna Kowalska"})
 	}))), "GET", "https://demo.example/admin/")
 	// Output:
-	// WEB GET https://demo.example/admin/ 200 "Anna Kowalska" 192.0.2.1
+	// type=WEB method=GET status=200 email=- ip=192.0.2.1 id=- action=admin.view outcome=success url="https://demo.example/admin/" name="Anna Kowalska"
 }
 
 func ExampleSignIn() {
@@ -111,7 +111,7 @@ func ExampleSignIn() {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	login.ServeHTTP(httptest.NewRecorder(), r)
 	// Output:
-	// WEB POST https://demo.example/login 401 - 192.0.2.1 sign-in failure "mallory"
+	// type=WEB method=POST status=401 email=- ip=192.0.2.1 id=- action=login outcome=failure url="https://demo.example/login" signin="failure" tried="mallory"
 }
 
 // An administrator looks at the panel as a customer sees it.
@@ -122,7 +122,7 @@ func ExampleSetTarget() {
 		instrumentation.SetTarget(r.Context(), adminsessions.User{Email: "customer@example.com"})
 	})), "GET", "https://demo.example/invoices")
 	// Output:
-	// WEB GET https://demo.example/invoices 200 "Anna Kowalska" <anna@example.com> 192.0.2.1 as <customer@example.com>
+	// type=WEB method=GET status=200 email=anna@example.com ip=192.0.2.1 id=- action=invoices.list outcome=success url="https://demo.example/invoices" name="Anna Kowalska" as_email="customer@example.com"
 }
 
 func ExampleAnnotate() {
@@ -136,7 +136,7 @@ func ExampleAnnotate() {
 		fmt.Printf("%s = %s\n", kv.Key, kv.Value)
 	}
 	// Output:
-	// API POST https://demo.example/admin/api/client/7731/suspend 200 - 192.0.2.1 note "client 7731 suspended"
+	// type=API method=POST status=200 email=- ip=192.0.2.1 id=- action=client.suspend outcome=success url="https://demo.example/admin/api/client/7731/suspend" object="client" object_id="7731" note="client 7731 suspended"
 	// client.id = 7731
 	// client.status.before = active
 	// client.status.after = suspended
@@ -151,7 +151,7 @@ func ExampleWithTrustedProxies() {
 	visit(record(ok), "GET", "http://panel.internal/admin/",
 		"X-Forwarded-For", "1.1.1.1, 203.0.113.77", "X-Forwarded-Proto", "https", "X-Forwarded-Host", "demo.example")
 	// Output:
-	// WEB GET https://demo.example/admin/ 200 - 203.0.113.0
+	// type=WEB method=GET status=200 email=- ip=203.0.113.0 id=- action=admin.view outcome=success url="https://demo.example/admin/"
 }
 
 // Two kinds of secrets in URLs that no rule could know.
@@ -163,7 +163,7 @@ func ExampleWithRedactedPath() {
 	))
 	visit(record(ok), "GET", "https://demo.example/invite/9f86d081/accept?voucher=XK42&lang=pl")
 	// Output:
-	// WEB GET https://demo.example/invite/REDACTED/accept?voucher=REDACTED&lang=pl 200 - 192.0.2.1
+	// type=WEB method=GET status=200 email=- ip=192.0.2.1 id=- action=invite_redacted_accept outcome=success url="https://demo.example/invite/REDACTED/accept?voucher=REDACTED&lang=pl"
 }
 
 // Nothing is deleted unless its record is on disk.
@@ -183,8 +183,8 @@ func ExampleWithStrict() {
 	w := visit(handler, "DELETE", "https://demo.example/admin/clients/7")
 	fmt.Println(w.Code, "try again in", w.Header().Get("Retry-After"), "s")
 	// Output:
-	// WEB DELETE https://demo.example/admin/clients/7 started - 192.0.2.1
-	// WEB DELETE https://demo.example/admin/clients/7 503 - 192.0.2.1
+	// type=WEB method=DELETE status=started email=- ip=192.0.2.1 id=- action=clients.delete outcome=- url="https://demo.example/admin/clients/7" object="clients" object_id="7"
+	// type=WEB method=DELETE status=503 email=- ip=192.0.2.1 id=- action=clients.delete outcome=error url="https://demo.example/admin/clients/7" object="clients" object_id="7"
 	// 503 try again in 5 s
 }
 
@@ -206,7 +206,7 @@ func Example_stream() {
 	resp.Body.Close()
 	srv.Close()
 	// Unordered output:
+	// type=WEB method=GET status=started email=- ip=127.0.0.1 id=- action=events.list outcome=- url="http://demo.example/admin/events"
+	// type=WEB method=GET status=200 email=- ip=127.0.0.1 id=- action=events.list outcome=success url="http://demo.example/admin/events"
 	// data: hello
-	// WEB GET http://demo.example/admin/events started - 127.0.0.1
-	// WEB GET http://demo.example/admin/events 200 - 127.0.0.1
 }

@@ -249,7 +249,7 @@ func TestAFloodOfRequestsThatLast(t *testing.T) {
 				h.ServeHTTP(httptest.NewRecorder(), r)
 			})
 		}
-		time.Sleep(instrumentation.DefaultStartedAfter + 2*window)
+		time.Sleep(10*time.Second + 2*window)
 		synctest.Wait()
 		started := func(e adminsessions.Event) bool { return e.Stage == adminsessions.Started }
 		alone, folded, records := tally(s.Events(), started)

@@ -1,43 +1,21 @@
 package instrumentation
 
-import "time"
+import (
+	"fmt"
+	"time"
 
-// Limits, in bytes of UTF-8, of what comes from outside. A longer value is cut
-// between two characters and its attribute is named in Event.Truncated.
-const (
-	MaxURLBytes       = 2048
-	MaxUserAgentBytes = 512
-	MaxNameBytes      = 256 // a user's id, full name, e-mail address; a name tried at sign-in
-	MaxRouteBytes     = 256
-	MaxMethodBytes    = 32
-	MaxErrorTypeBytes = 128
-	MaxRequestIDBytes = 128 // a longer one is not cut but replaced by one of ours
-	MaxNoteBytes      = 1024
-	MaxAttributeBytes = 1024 // a value given to Annotate
-	MaxKeyBytes       = 64   // a key given to Annotate; a longer one is refused
-	MaxHeaderBytes    = 512
-	MaxFormFieldBytes = 256
-	// MaxAttributes is the number of an application's attributes in one record,
-	// recorded headers and form fields among them. Loki takes 64 KiB of metadata
-	// in an entry.
-	MaxAttributes = 32
-	// MaxFormBytes is how much of a request's body is kept to find the form
-	// fields asked for with WithFormFields.
-	MaxFormBytes = 64 << 10
+	"github.com/adminsessions/adminsessions"
 )
 
 // Defaults of the options.
 const (
-	// DefaultStartedAfter is the time after which a request that still runs is
-	// recorded as started.
-	DefaultStartedAfter = 10 * time.Second
-	// DefaultStrictTimeout is how long a strict request waits for its record.
-	DefaultStrictTimeout = 2 * time.Second
 	// DefaultAnonymousLimit is how many requests of one address that nobody is
 	// signed in to are recorded one by one in ten seconds.
 	DefaultAnonymousLimit = 30
-	// DefaultRequestIDHeader is the header that carries the request id.
-	DefaultRequestIDHeader = "X-Request-Id"
+
+	defaultStartedAfter    = 10 * time.Second
+	defaultStrictTimeout   = 2 * time.Second
+	defaultRequestIDHeader = "X-Request-Id"
 )
 
 // maxAnonymousLimit is as good as no limit.
@@ -49,3 +27,64 @@ const retryAfter = "5"
 // Redacted stands in a record where a value was left out because it looks like
 // a secret.
 const Redacted = "REDACTED"
+
+// Limits, in bytes of UTF-8, of what is no field of the event.
+const (
+	maxRequestIDBytes = 128 // a longer one is not cut but replaced by one of ours
+	maxHeaderBytes    = 512
+	maxFormFieldBytes = 256
+	// maxFormBytes is how much of a request's body is kept to find the form
+	// fields asked for with WithFormFields.
+	maxFormBytes = 64 << 10
+)
+
+// field is what the table of fields says of one: its name in a line, and its
+// limit. A longer value is cut between two characters, and the field is named
+// in Event.Cut.
+type field struct {
+	name  string
+	limit int
+}
+
+var (
+	fieldUserID       = fieldOf("user.id")
+	fieldUserFullName = fieldOf("user.full_name")
+	fieldUserEmail    = fieldOf("user.email")
+
+	fieldTargetID       = fieldOf("admin.target.user.id")
+	fieldTargetFullName = fieldOf("admin.target.user.full_name")
+	fieldTargetEmail    = fieldOf("admin.target.user.email")
+
+	fieldSignInName    = fieldOf("admin.sign_in.name")
+	fieldSignInOutcome = fieldOf("admin.sign_in.outcome")
+
+	fieldAction       = fieldOf("admin.action")
+	fieldResourceType = fieldOf("admin.resource.type")
+	fieldResourceID   = fieldOf("admin.resource.id")
+	fieldResourceName = fieldOf("admin.resource.name")
+	fieldOutcome      = fieldOf("admin.outcome")
+
+	fieldURL        = fieldOf("url.full")
+	fieldRoute      = fieldOf("http.route")
+	fieldSentMethod = fieldOf("http.request.method_original")
+	fieldUserAgent  = fieldOf("user_agent.original")
+	fieldErrorType  = fieldOf("error.type")
+	fieldNote       = fieldOf("admin.note")
+)
+
+func fieldOf(key string) field {
+	f, ok := adminsessions.FieldByKey(key)
+	if !ok {
+		panic(fmt.Sprintf("instrumentation: the table of fields has no %s", key))
+	}
+	return field{name: f.Name, limit: f.Limit}
+}
+
+// attributeField is what takes an attribute of the application's.
+func attributeField(key string, limit int) field {
+	return field{name: attributePrefix + key, limit: limit}
+}
+
+// attributePrefix stands before the keys of an application's attributes in a
+// line.
+const attributePrefix = "attr."

@@ -21,7 +21,8 @@ const (
 	detailLate    = "late"     // given after the request had ended
 	detailKey     = "key"      // an attribute's key is empty, too long or not free
 	detailTooMany = "too_many" // more than MaxAttributes
-	detailForm    = "form"     // a form field could not be read
+	detailForm    = "form"     // a form could not be read, or not whole
+	detailPanic   = "panic"    // working it out panicked
 )
 
 // metrics are the middleware's counters. Every series exists from the start.
@@ -31,7 +32,7 @@ type metrics struct {
 	failures        *prometheus.CounterVec
 	lost            map[string]prometheus.Counter
 	refused         prometheus.Counter
-	truncated       prometheus.Counter
+	cut             prometheus.Counter
 	panics          prometheus.Counter
 	started         prometheus.Counter
 	folded          prometheus.Counter
@@ -49,7 +50,7 @@ func newMetrics(reg prometheus.Registerer, filters []namedFilter) (*metrics, err
 		errs = append(errs, err)
 		return v
 	}
-	requests := vec("requests_total", "Admin requests that ended, by the interface they came through.", "interface")
+	requests := vec("requests_total", "Admin requests that ended, by type.", "type")
 	filtered := vec("requests_filtered_total", "Requests left out of the record, by the filter that matched.", "filter")
 	m := &metrics{
 		web:            requests.WithLabelValues(string(adminsessions.Web)),
@@ -58,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, filters []namedFilter) (*metrics, err
 		refused:        vec("requests_refused_total", "Requests answered with 503 because their record could not be made safe in time (strict mode).").WithLabelValues(),
 		panics:         vec("panics_total", "Requests whose handler panicked.").WithLabelValues(),
 		folded:         vec("events_folded_total", "Anonymous requests that are counted in a folded record instead of having one of their own.").WithLabelValues(),
-		truncated:      vec("fields_truncated_total", "Fields of records that were cut to their limits.").WithLabelValues(),
+		cut:            vec("fields_cut_total", "Fields of records that were cut to their limits.").WithLabelValues(),
 		failures:       vec("record_failures_total", "Records lost between the middleware and the provider, by reason.", "reason"),
 		detailsRefused: vec("details_refused_total", "Details that did not get into their record, by reason.", "reason"),
 	}
@@ -70,7 +71,7 @@ func newMetrics(reg prometheus.Registerer, filters []namedFilter) (*metrics, err
 	errs = append(errs, err)
 	m.foldedPending = pending.WithLabelValues()
 	m.lost = preset(m.failures, failureSink, failurePanic, failureDisabled)
-	m.refusedByReason = preset(m.detailsRefused, detailLate, detailKey, detailTooMany, detailForm)
+	m.refusedByReason = preset(m.detailsRefused, detailLate, detailKey, detailTooMany, detailForm, detailPanic)
 	return m, errors.Join(errs...)
 }
 
@@ -97,8 +98,8 @@ func registered[V prometheus.Collector](reg prometheus.Registerer, v V) (V, erro
 	return v, err
 }
 
-func (m *metrics) request(i adminsessions.Type) {
-	if i == adminsessions.API {
+func (m *metrics) request(t adminsessions.Type) {
+	if t == adminsessions.API {
 		m.api.Inc()
 	} else {
 		m.web.Inc()

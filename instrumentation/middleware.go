@@ -3,14 +3,13 @@ package instrumentation
 import (
 	"context"
 	"net/http"
-	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-	"go.opentelemetry.io/otel"
 
 	"github.com/adminsessions/adminsessions"
 )
@@ -31,12 +30,11 @@ type middleware struct {
 
 // NewMiddleware returns a middleware that records every request to the handler
 // it is put around. Put it outermost: what stands around it and answers by
-// itself is not seen.
+// itself is not seen. Where it is mounted twice, the outer one records.
 //
-// Without options, records go to OpenTelemetry's global LoggerProvider, spans
-// and metrics come from otelhttp with the global providers, nobody's
+// Without options, records go to OpenTelemetry's global LoggerProvider, nobody's
 // X-Forwarded-For is believed, and nobody is signed in until [SetAdmin] says
-// so. An option that makes no sense is an error that names it.
+// so. Options that make no sense are an error that names each of them.
 func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	c, err := newConfig(opts)
 	if err != nil {
@@ -57,18 +55,23 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	if !c.otelhttp {
 		return m.wrap, nil
 	}
-	trace := otelhttp.NewMiddleware("adminsessions", c.otelhttpOptions...)
+	return m.trace(otelhttp.NewMiddleware("adminsessions", c.otelhttpOptions...)), nil
+}
+
+// trace puts otelhttp around the middleware, unless a request has come through
+// it already.
+func (m *middleware) trace(otel func(http.Handler) http.Handler) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		recorded := m.wrap(next)
-		traced := trace(recorded)
+		traced := otel(recorded)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, already := otelhttp.LabelerFromContext(r.Context()); already || m.idle(r) {
+			if _, already := otelhttp.LabelerFromContext(r.Context()); already {
 				recorded.ServeHTTP(w, r)
 				return
 			}
 			traced.ServeHTTP(w, r)
 		})
-	}, nil
+	}
 }
 
 func (m *middleware) wrap(next http.Handler) http.Handler {
@@ -78,9 +81,16 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		for i := range m.filters {
-			if m.filters[i].match(r) == yes {
-				m.metrics.filtered[i].Inc()
+		if outer := FromContext(r.Context()).s; outer != nil && m.isCovered(outer, w, r) {
+			outer.pass(next, w, r)
+			return
+		}
+		if len(m.filters) > 0 {
+			filtered, ended := m.isFiltered(w, r)
+			if ended {
+				return
+			}
+			if filtered {
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -89,42 +99,99 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 	})
 }
 
-func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	start := m.now()
-	s := &scope{m: m, ctx: r.Context(), rw: w, rec: m.records.Get().(*record)}
-	s.req = r.WithContext(scopeContext{s})
-	s.begin(r, start)
-	if m.requestIDHeader != "" {
-		w.Header()[m.requestIDHeader] = s.requestID[:]
+// isCovered reports whether the request is on record already, because the
+// middleware, or another one, stands further out. A request that a handler makes
+// up and sends through the same handlers is another one. A strict middleware
+// relies on itself only.
+func (m *middleware) isCovered(outer *scope, w http.ResponseWriter, r *http.Request) bool {
+	outer.mu.Lock()
+	over := outer.rec == nil
+	outer.mu.Unlock()
+	if over || outer.m != m && len(m.strict) > 0 {
+		return false
 	}
-	s.form = m.captureForm(s.req)
+	return unwrap(w) == outer ||
+		r.RequestURI == outer.req.RequestURI && strings.HasSuffix(outer.req.URL.Path, r.URL.Path)
+}
+
+// pass hands a request on whose record is being made further out.
+func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if r.Pattern == "" {
+			return
+		}
+		Recording{s}.update(func(m *middleware, e *adminsessions.Event) {
+			if e.Route == "" {
+				e.Route = m.bounded(e, fieldRoute, routeOf(r.Pattern))
+			}
+		})
+	}()
+	next.ServeHTTP(w, r)
+}
+
+// isFiltered reports whether a filter leaves the request out. If a filter
+// panics, the request ends as if its handler had, and is recorded.
+func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtered, ended bool) {
+	asked := false
+	defer func() {
+		if !asked {
+			ended = true
+			m.serve(endWith(recover()), w, r)
+		}
+	}()
+	for i := range m.filters {
+		if m.filters[i].match(r) == yes {
+			m.metrics.filtered[i].Inc()
+			filtered = true
+			break
+		}
+	}
+	asked = true
+	return filtered, false
+}
+
+// endWith is a handler that panics, or, with nil, ends its goroutine as
+// somebody has begun to.
+func endWith(panicked any) http.Handler {
+	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		if panicked == nil {
+			runtime.Goexit()
+		}
+		panic(panicked)
+	})
+}
+
+func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	s := &scope{m: m, ctx: r.Context(), rw: w, start: m.now(), rec: m.records.Get().(*record)}
+	s.req = r.WithContext(scopeContext{s})
 	returned := false
 	defer func() {
 		var panicked any
 		if !returned {
 			panicked = recover()
 		}
-		s.handBack(r)
+		s.returnTo(r)
 		s.finish(returned, panicked)
 		if panicked != nil {
 			panic(panicked)
 		}
 	}()
+	s.begin(r)
 	s.ask(r)
 	if !m.admit(s, r) {
 		s.refuse()
 		returned = true
 		return
 	}
-	m.watch.add(s, start)
+	m.watch.add(s, s.start)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
 }
 
-// handBack gives what is written into a request to the one we were given: the
-// server removes the files of its form, and otelhttp names the span by its
+// returnTo gives what handlers write into a request to the one we were given:
+// the server removes the files of its form, and otelhttp names the span by its
 // pattern.
-func (s *scope) handBack(r *http.Request) {
+func (s *scope) returnTo(r *http.Request) {
 	if s.req.Pattern != "" {
 		r.Pattern = s.req.Pattern
 	}
@@ -155,7 +222,7 @@ func (s *scope) refuse() {
 	h.Set("Retry-After", retryAfter)
 	h.Set("Cache-Control", "no-store")
 	http.Error(s, "This request was not carried out: it must be recorded first, and its record could not be saved. "+
-		"Try again in a few seconds. Request id: "+s.requestID[0], http.StatusServiceUnavailable)
+		"Try again in a few seconds. Request id: "+s.id, http.StatusServiceUnavailable)
 }
 
 // disabled counts, and says once, that nothing takes the records.
@@ -167,35 +234,17 @@ func (m *middleware) disabled() {
 	})
 }
 
-// idle reports whether there is nothing to do at all: nobody takes records,
-// and no OpenTelemetry SDK is there for otelhttp to work for.
-func (m *middleware) idle(r *http.Request) bool {
-	return len(m.otelhttpOptions) == 0 && !m.destination.enabled(r.Context()) &&
-		isAPIOnly(otel.GetTracerProvider()) && isAPIOnly(otel.GetMeterProvider())
-}
-
-// isAPIOnly reports whether a provider is the API's own stand-in.
-func isAPIOnly(provider any) bool {
-	t := reflect.TypeOf(provider)
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	path := t.PkgPath()
-	return path == "go.opentelemetry.io/otel/internal/global" ||
-		strings.HasPrefix(path, "go.opentelemetry.io/otel/") && strings.HasSuffix(path, "/noop")
-}
-
 // release makes a record ready for the next request. It lets go of what the
 // event points to, and of memory that one large request has made it take.
 func (m *middleware) release(rec *record) {
 	const keep = 4 << 10
-	attrs, truncated, buf := rec.event.Attributes, rec.event.Cut, rec.buf
+	attrs, cut, buf := rec.event.Attributes, rec.event.Cut, rec.buf
 	clear(attrs)
 	if cap(buf) > keep {
 		buf = nil
 	}
 	*rec = record{buf: buf}
-	rec.event.Attributes, rec.event.Cut = attrs[:0], truncated[:0]
+	rec.event.Attributes, rec.event.Cut = attrs[:0], cut[:0]
 	m.records.Put(rec)
 }
 

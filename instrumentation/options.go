@@ -14,7 +14,8 @@ import (
 	"github.com/adminsessions/adminsessions"
 )
 
-// Option changes what a middleware does.
+// Option changes what a middleware does. A nil provider, registerer, logger or
+// clock is as good as none: the default stays.
 type Option func(*config) error
 
 // WithLoggerProvider sets where records go. A provider that implements
@@ -23,29 +24,19 @@ type Option func(*config) error
 // later.
 func WithLoggerProvider(p log.LoggerProvider) Option {
 	return func(c *config) error {
-		if p == nil {
-			return optionError("WithLoggerProvider", "is nil; leave the option out for the global provider")
-		}
 		c.provider = p
 		return nil
 	}
 }
 
-// WithOTelHTTP passes options to otelhttp, which the middleware puts around
-// itself: its TracerProvider, MeterProvider, propagators, span names.
+// WithOTelHTTP puts otelhttp around the middleware, with the options given (its
+// TracerProvider, MeterProvider, propagators, span names), so that requests have
+// a span and metrics. A request that has come through otelhttp already does not
+// get a second one. Whatever makes the span, the record carries its trace.
 func WithOTelHTTP(opts ...otelhttp.Option) Option {
 	return func(c *config) error {
+		c.otelhttp = true
 		c.otelhttpOptions = append(c.otelhttpOptions, opts...)
-		return nil
-	}
-}
-
-// WithoutOTelHTTP leaves otelhttp out. It is left out by itself when the
-// request has come through an otelhttp handler already; this option is for
-// those that use no tracing, and those whose tracing is done further in.
-func WithoutOTelHTTP() Option {
-	return func(c *config) error {
-		c.otelhttp = false
 		return nil
 	}
 }
@@ -67,15 +58,18 @@ func WithAdmin(f func(*http.Request) adminsessions.User) Option {
 	}
 }
 
-// WithInterface sets the rule that tells pages from programs. Default:
-// [DefaultInterface], which also decides where f returns neither
-// [adminsessions.Web] nor [adminsessions.API]. See [APIUnder].
-func WithInterface(f func(*http.Request) adminsessions.Type) Option {
+// WithType sets how to tell pages from programs. Where f returns neither
+// [adminsessions.Web] nor [adminsessions.API], and by default, the path decides:
+// API if one of its first two segments is "api" in any case (/api/…,
+// /admin/API/…), WEB if not. Beware of deciding by what a client may send as it
+// likes, such as its headers: the type is what the record says, not what the
+// client is.
+func WithType(f func(*http.Request) adminsessions.Type) Option {
 	return func(c *config) error {
 		if f == nil {
-			return optionError("WithInterface", "is nil")
+			return optionError("WithType", "is nil")
 		}
-		c.interfaceRule = f
+		c.typeOf = f
 		return nil
 	}
 }
@@ -103,7 +97,7 @@ func WithHeaders(names ...string) Option {
 
 // WithFormFields records fields of submitted forms (urlencoded or multipart),
 // as attributes admin.form.<name>. A field is found if the handler reads the
-// form, and if it is within the first [MaxFormBytes] of the body; nothing is
+// form, and if it is within the first 64 KiB of the body; nothing is
 // read ahead. Names that look like a secret's are refused.
 func WithFormFields(names ...string) Option {
 	return func(c *config) error {
@@ -140,7 +134,8 @@ func WithSessionID(id func(*http.Request) string, key []byte) Option {
 
 // WithRequestIDHeader sets the header that carries the request id: it is set
 // in every response, and believed in requests from trusted proxies. Default:
-// [DefaultRequestIDHeader]. With "" the id is in the record only.
+// X-Request-Id. With "" the id is in the record only. An id that a handler sets
+// in the header is taken over into the record.
 func WithRequestIDHeader(name string) Option {
 	return func(c *config) error {
 		if strings.ContainsAny(name, " \t\r\n:") {
@@ -185,7 +180,7 @@ func WithStrict(rule Rule) Option {
 }
 
 // WithStrictTimeout sets how long a strict request waits for its record.
-// Default: [DefaultStrictTimeout].
+// Default: two seconds.
 func WithStrictTimeout(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -197,7 +192,7 @@ func WithStrictTimeout(d time.Duration) Option {
 }
 
 // WithStartedAfter sets after what time a request that still runs is recorded
-// as started. Default: [DefaultStartedAfter].
+// as started. Default: ten seconds.
 func WithStartedAfter(d time.Duration) Option {
 	return func(c *config) error {
 		if d <= 0 {
@@ -212,21 +207,16 @@ func WithStartedAfter(d time.Duration) Option {
 // nowhere. Middlewares with the same registerer count together.
 func WithRegisterer(r prometheus.Registerer) Option {
 	return func(c *config) error {
-		if r == nil {
-			return optionError("WithRegisterer", "is nil")
-		}
 		c.registerer = r
 		return nil
 	}
 }
 
 // WithLogger sets where the middleware says what goes wrong, at most a line in
-// ten seconds. Default: [slog.Default].
+// ten seconds. Default: [slog.Default]; a logger with [slog.DiscardHandler] says
+// nothing.
 func WithLogger(l *slog.Logger) Option {
 	return func(c *config) error {
-		if l == nil {
-			return optionError("WithLogger", "is nil; slog.DiscardHandler makes a logger that says nothing")
-		}
 		c.logger = l
 		return nil
 	}
@@ -251,9 +241,6 @@ func WithAnonymousLimit(n int) Option {
 // WithClock sets the clock of the records. Default: [time.Now].
 func WithClock(now func() time.Time) Option {
 	return func(c *config) error {
-		if now == nil {
-			return optionError("WithClock", "is nil")
-		}
 		c.clock = now
 		return nil
 	}

@@ -27,9 +27,8 @@ func TestImpossibleOptionsAreErrorsThatNameThem(t *testing.T) {
 		option instrumentation.Option
 		words  []string
 	}{
-		{instrumentation.WithLoggerProvider(nil), []string{"WithLoggerProvider", "nil"}},
 		{instrumentation.WithAdmin(nil), []string{"WithAdmin", "nil"}},
-		{instrumentation.WithInterface(nil), []string{"WithInterface", "nil"}},
+		{instrumentation.WithType(nil), []string{"WithType", "nil"}},
 		{instrumentation.WithTrustedProxies("X-Client-Ip", mustPrefix("10.0.0.0/8")), []string{"WithTrustedProxies", "X-Client-Ip", "XForwardedFor"}},
 		{instrumentation.WithTrustedProxies(instrumentation.XRealIP), []string{"WithTrustedProxies", "no prefixes"}},
 		{instrumentation.WithTrustedProxies(instrumentation.XRealIP, netip.Prefix{}), []string{"WithTrustedProxies", "invalid"}},
@@ -58,9 +57,6 @@ func TestImpossibleOptionsAreErrorsThatNameThem(t *testing.T) {
 		{instrumentation.WithStrict(instrumentation.Rule{}), []string{"WithStrict", "Rule"}},
 		{instrumentation.WithStrictTimeout(0), []string{"WithStrictTimeout", "0s"}},
 		{instrumentation.WithStartedAfter(-1), []string{"WithStartedAfter"}},
-		{instrumentation.WithRegisterer(nil), []string{"WithRegisterer", "nil"}},
-		{instrumentation.WithLogger(nil), []string{"WithLogger", "nil"}},
-		{instrumentation.WithClock(nil), []string{"WithClock", "nil"}},
 	} {
 		_, err := instrumentation.NewMiddleware(c.option)
 		if err == nil {
@@ -173,6 +169,7 @@ func TestMetrics(t *testing.T) {
 adminsessions_instrumentation_details_refused_total{reason="form"} 0
 adminsessions_instrumentation_details_refused_total{reason="key"} 0
 adminsessions_instrumentation_details_refused_total{reason="late"} 1
+adminsessions_instrumentation_details_refused_total{reason="panic"} 0
 adminsessions_instrumentation_details_refused_total{reason="too_many"} 0
 # HELP adminsessions_instrumentation_events_folded_pending Anonymous requests that have been counted and are not in a folded record yet.
 # TYPE adminsessions_instrumentation_events_folded_pending gauge
@@ -180,9 +177,9 @@ adminsessions_instrumentation_events_folded_pending 0
 # HELP adminsessions_instrumentation_events_folded_total Anonymous requests that are counted in a folded record instead of having one of their own.
 # TYPE adminsessions_instrumentation_events_folded_total counter
 adminsessions_instrumentation_events_folded_total 0
-# HELP adminsessions_instrumentation_fields_truncated_total Fields of records that were cut to their limits.
-# TYPE adminsessions_instrumentation_fields_truncated_total counter
-adminsessions_instrumentation_fields_truncated_total 1
+# HELP adminsessions_instrumentation_fields_cut_total Fields of records that were cut to their limits.
+# TYPE adminsessions_instrumentation_fields_cut_total counter
+adminsessions_instrumentation_fields_cut_total 1
 # HELP adminsessions_instrumentation_panics_total Requests whose handler panicked.
 # TYPE adminsessions_instrumentation_panics_total counter
 adminsessions_instrumentation_panics_total 1
@@ -197,10 +194,10 @@ adminsessions_instrumentation_requests_refused_total 0
 # HELP adminsessions_instrumentation_requests_started_total Requests recorded before they ended.
 # TYPE adminsessions_instrumentation_requests_started_total counter
 adminsessions_instrumentation_requests_started_total 0
-# HELP adminsessions_instrumentation_requests_total Admin requests that ended, by the interface they came through.
+# HELP adminsessions_instrumentation_requests_total Admin requests that ended, by type.
 # TYPE adminsessions_instrumentation_requests_total counter
-adminsessions_instrumentation_requests_total{interface="api"} 1
-adminsessions_instrumentation_requests_total{interface="web"} 6
+adminsessions_instrumentation_requests_total{type="API"} 1
+adminsessions_instrumentation_requests_total{type="WEB"} 6
 `)); err != nil {
 		t.Error(err)
 	}

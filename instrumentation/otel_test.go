@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -68,9 +69,11 @@ func TestAnyProviderTakesTheRecord(t *testing.T) {
 		r.InstrumentationScope().Name != adminsessions.ScopeName || r.InstrumentationScope().Version != adminsessions.Version {
 		t.Errorf("record %+v", r)
 	}
-	want := `WEB GET http://example.com/client/7 499 "Anna Kowalska" <anna@example.com> 192.0.2.1`
-	if got := r.Body().AsString(); got != want {
-		t.Errorf("body\n got %s\nwant %s", got, want)
+	want := `type=WEB method=GET status=404 email=anna@example.com ip=192.0.2.1 id=7 action=client.view outcome=failure ` +
+		`url="http://example.com/client/7" name="Anna Kowalska" object="client" object_id="7"`
+	got, rest, _ := strings.Cut(r.Body().AsString(), "\t")
+	if got != want || !strings.HasSuffix(rest, ` error="client_gone"`) {
+		t.Errorf("body\n got %s\t%s\nwant %s", got, rest, want)
 	}
 	ended := spans.Ended()
 	if len(ended) != 1 || ended[0].Name() != "GET /client/{id}" {
@@ -83,22 +86,23 @@ func TestAnyProviderTakesTheRecord(t *testing.T) {
 
 func TestOTelHTTPIsThereOnce(t *testing.T) {
 	for name, c := range map[string]struct {
-		opts    []instrumentation.Option
+		asked   bool // for with the option
 		outside bool // otelhttp is around the middleware already
 		spans   int
 	}{
-		"added":         {nil, false, 1},
-		"there already": {nil, true, 1},
-		"left out":      {[]instrumentation.Option{instrumentation.WithoutOTelHTTP()}, false, 0},
+		"asked for":     {true, false, 1},
+		"there already": {true, true, 1},
+		"outside only":  {false, true, 1},
+		"left out":      {false, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			spans, tp := tracer()
-			s := traced{}
-			mw, err := instrumentation.NewMiddleware(append(c.opts,
-				instrumentation.WithLoggerProvider(&s), instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(tp)))...)
-			if err != nil {
-				t.Fatal(err)
+			var s sink
+			var opts []instrumentation.Option
+			if c.asked {
+				opts = append(opts, instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(tp)))
 			}
+			mw := newMiddleware(t, &s, opts...)
 			mux := http.NewServeMux()
 			mux.Handle("GET /client/{id}", ok)
 			h := mw(mux)
@@ -116,31 +120,18 @@ func TestOTelHTTPIsThereOnce(t *testing.T) {
 			if ended[0].Name() != "GET /client/{id}" {
 				t.Errorf("span %q", ended[0].Name())
 			}
-			if !s.span.Equal(ended[0].SpanContext()) {
-				t.Errorf("the record belongs to %v, the span is %v", s.span, ended[0].SpanContext())
+			e, sc := s.Only(t), ended[0].SpanContext()
+			if e.TraceID != sc.TraceID() || e.SpanID != sc.SpanID() {
+				t.Errorf("the record belongs to %s %s, the span is %v", e.TraceID, e.SpanID, sc)
 			}
 		})
 	}
 }
 
-// traced is a sink that keeps the span of the last event's context.
-type traced struct {
-	sink
-	span trace.SpanContext
-}
-
-func (s *traced) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
-	s.span = trace.SpanContextFromContext(ctx)
-	return s.sink.RecordEvent(ctx, e, d)
-}
-
 func TestTracingFurtherInIsTakenFromTheSettersContext(t *testing.T) {
 	_, tp := tracer()
-	var s traced
-	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithoutOTelHTTP())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var s sink
+	mw := newMiddleware(t, &s)
 	var inner trace.SpanContext
 	mw(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx, span := tp.Tracer("").Start(r.Context(), "inner")
@@ -148,8 +139,8 @@ func TestTracingFurtherInIsTakenFromTheSettersContext(t *testing.T) {
 		inner = span.SpanContext()
 		instrumentation.SetAdmin(ctx, anna)
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
-	if !inner.IsValid() || !s.span.Equal(inner) {
-		t.Errorf("the record belongs to %v, the span is %v", s.span, inner)
+	if e := s.Only(t); !inner.IsValid() || e.TraceID != inner.TraceID() || e.SpanID != inner.SpanID() {
+		t.Errorf("the record belongs to %s %s, the span is %v", e.TraceID, e.SpanID, inner)
 	}
 }
 

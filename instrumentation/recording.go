@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -55,9 +56,9 @@ func (r Recording) Attach(ctx context.Context) context.Context {
 func (r Recording) SetAdmin(u adminsessions.User) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.User = adminsessions.User{
-			ID:       m.bounded(e, adminsessions.KeyUserID, u.ID, MaxNameBytes),
-			FullName: m.bounded(e, adminsessions.KeyUserFullName, u.FullName, MaxNameBytes),
-			Email:    m.bounded(e, adminsessions.KeyUserEmail, u.Email, MaxNameBytes),
+			ID:       m.bounded(e, fieldUserID, u.ID),
+			FullName: m.bounded(e, fieldUserFullName, u.FullName),
+			Email:    m.bounded(e, fieldUserEmail, u.Email),
 		}
 	})
 }
@@ -67,9 +68,9 @@ func (r Recording) SetAdmin(u adminsessions.User) bool {
 func (r Recording) SetTarget(u adminsessions.User) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Target = adminsessions.User{
-			ID:       m.bounded(e, adminsessions.KeyTargetUserID, u.ID, MaxNameBytes),
-			FullName: m.bounded(e, adminsessions.KeyTargetUserFullName, u.FullName, MaxNameBytes),
-			Email:    m.bounded(e, adminsessions.KeyTargetUserEmail, u.Email, MaxNameBytes),
+			ID:       m.bounded(e, fieldTargetID, u.ID),
+			FullName: m.bounded(e, fieldTargetFullName, u.FullName),
+			Email:    m.bounded(e, fieldTargetEmail, u.Email),
 		}
 	})
 }
@@ -79,27 +80,25 @@ func (r Recording) SetTarget(u adminsessions.User) bool {
 // passwords by mistake if you can tell.
 func (r Recording) SignIn(name string, outcome adminsessions.SignInOutcome) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.SignIn.Name = m.bounded(e, adminsessions.KeySignInName, name, MaxNameBytes)
-		e.SignIn.Outcome = adminsessions.SignInOutcome(m.bounded(e, adminsessions.KeySignInOutcome, string(outcome), MaxMethodBytes))
+		e.SignIn.Name = m.bounded(e, fieldSignInName, name)
+		e.SignIn.Outcome = adminsessions.SignInOutcome(m.bounded(e, fieldSignInOutcome, string(outcome)))
 	})
 }
 
 // Annotate says what the request did, in a person's words ("client 7731
-// deleted"), with attributes for programs. Notes of several calls are joined
-// with "; ". An empty note only adds the attributes.
+// deleted"), with attributes for programs. Notes of several calls stand in lines
+// of their own; a note is one line, whatever it holds. An empty note only adds
+// the attributes.
 //
 // An attribute replaces an earlier one of the same key. A key is made of
-// letters, digits, dots, dashes and underscores, is at most [MaxKeyBytes] long
-// and must not be one of the event's own or look the same in Loki: others are
-// refused and counted. A value whose key looks like a secret's is recorded as
+// letters, digits, dots, dashes and underscores, is at most
+// [adminsessions.MaxKeyBytes] long and must not be one of the event's own: others
+// are refused and counted. A value whose key looks like a secret's is recorded as
 // [Redacted].
 func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		if note != "" {
-			if e.Note != "" {
-				note = e.Note + "; " + note
-			}
-			e.Note = m.bounded(e, adminsessions.KeyNote, note, MaxNoteBytes)
+			m.addNote(e, note)
 		}
 		for _, kv := range attrs {
 			m.annotate(e, kv)
@@ -111,7 +110,7 @@ func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 // [http.ServeMux], and for a ServeMux that is given a copy of the request.
 func (r Recording) SetRoute(pattern string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.Route = m.bounded(e, adminsessions.KeyRoute, routeOf(pattern), MaxRouteBytes)
+		e.Route = m.bounded(e, fieldRoute, routeOf(pattern))
 	})
 }
 
@@ -120,7 +119,7 @@ func (r Recording) SetRoute(pattern string) bool {
 // see [PanicType].
 func (r Recording) SetErrorType(name string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.ErrorType = m.bounded(e, adminsessions.KeyErrorType, name, MaxErrorTypeBytes)
+		e.ErrorType = m.bounded(e, fieldErrorType, name)
 	})
 }
 
@@ -129,7 +128,9 @@ func (r Recording) RequestID() string {
 	if r.s == nil {
 		return ""
 	}
-	return r.s.requestID[0]
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	return r.s.id
 }
 
 func (r Recording) update(f func(*middleware, *adminsessions.Event)) bool {
@@ -150,7 +151,7 @@ func (r Recording) update(f func(*middleware, *adminsessions.Event)) bool {
 // noteSpan keeps the span of a setter's context, for a request that is traced
 // by something further in.
 func (r Recording) noteSpan(ctx context.Context) Recording {
-	if r.s == nil {
+	if r.s == nil || r.s.traced {
 		return r
 	}
 	if sc := trace.SpanContextFromContext(ctx); sc.IsValid() {
@@ -213,13 +214,29 @@ func CaptureRoute(mux http.Handler) http.Handler {
 	})
 }
 
+// addNote adds a note as a line of its own: cleaned, it holds no line feed.
+func (m *middleware) addNote(e *adminsessions.Event, note string) {
+	if e.Note == "" {
+		e.Note = m.bounded(e, fieldNote, note)
+		return
+	}
+	room := fieldNote.limit - len(e.Note) - 1
+	note, cut := text.Clean(note, room)
+	if cut {
+		markCut(e, fieldNote.name)
+	}
+	if note != "" {
+		e.Note += "\n" + note
+	}
+}
+
 // annotate adds one of the application's attributes.
 func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	key := string(kv.Key)
 	if !isFreeKey(key) {
 		m.metrics.refusedByReason[detailKey].Inc()
 		if l := m.omissions.take(); l != nil {
-			key, _ = text.Clean(key, MaxKeyBytes)
+			key, _ = text.Clean(key, adminsessions.MaxKeyBytes)
 			l.Warn("attribute left out of a record: its key is empty, too long, not made of letters, digits, dots, dashes and underscores, or the event's own", "key", key)
 		}
 		return
@@ -232,13 +249,13 @@ func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
 		m.setAttribute(e, kv)
 	default: // strings, and lists as they would be shown
-		m.setAttribute(e, attribute.String(key, m.bounded(e, key, kv.Value.String(), MaxAttributeBytes)))
+		m.setAttribute(e, attribute.String(key, m.bounded(e, attributeField(key, adminsessions.MaxAttributeBytes), kv.Value.String())))
 	}
 }
 
 // isFreeKey reports whether an application may use the key.
 func isFreeKey(key string) bool {
-	if key == "" || len(key) > MaxKeyBytes || adminsessions.IsEventKey(key) {
+	if key == "" || len(key) > adminsessions.MaxKeyBytes || strings.HasPrefix(key, "audit.") {
 		return false
 	}
 	for i := range len(key) {
@@ -247,27 +264,9 @@ func isFreeKey(key string) bool {
 			return false
 		}
 	}
-	return !takenInLoki[adminsessions.LokiName(key)]
+	_, taken := adminsessions.FieldByKey(key)
+	return !taken
 }
-
-// takenInLoki holds the names that an entry has already: two keys of one name
-// would be one.
-var takenInLoki = func() map[string]bool {
-	taken := map[string]bool{}
-	for f := range adminsessions.LegacyField(adminsessions.NumFields) {
-		taken[f.LokiName()] = true
-	}
-	for _, key := range []string{
-		adminsessions.KeyLogID, adminsessions.KeySequenceNumber, adminsessions.KeyTruncated, adminsessions.KeyRequestTime,
-		adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
-		adminsessions.LokiTraceID, adminsessions.LokiSpanID, adminsessions.LokiFlags,
-		adminsessions.LokiObservedTimestamp, adminsessions.LokiSeverityNumber, adminsessions.LokiSeverityText,
-		adminsessions.LokiScopeName, adminsessions.LokiScopeVersion,
-	} {
-		taken[adminsessions.LokiName(key)] = true
-	}
-	return taken
-}()
 
 // PanicType is the error.type of a request whose handler panicked with v, for
 // [Recording.SetErrorType].

@@ -22,7 +22,7 @@ func appendRequestID(b []byte) []byte {
 
 // isRequestID reports whether an id from a header can be taken over.
 func isRequestID(s string) bool {
-	if s == "" || len(s) > MaxRequestIDBytes {
+	if s == "" || len(s) > maxRequestIDBytes {
 		return false
 	}
 	for i := range len(s) {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -102,11 +103,40 @@ func (s *scope) noteHeader(code int) {
 	}
 	s.wroteHeader = true
 	s.status = code
-	s.goneAtHeader = s.ctx.Err() != nil
-	// A proxying handler adds the headers of the answer it passes on to ours.
-	if name := s.m.requestIDHeader; name != "" && len(s.rw.Header()[name]) > 1 {
-		s.rw.Header()[name] = s.requestID[:]
+	s.noteRequestID()
+}
+
+// noteRequestID sees to it that the request id that is sent is the one in the
+// record. One of the handler's own is taken over, unless it is the one that the
+// client has sent, who could give two requests the same, or a record has been
+// made already: then ours is sent after all. A proxying handler adds the headers
+// of the answer it passes on to ours; ours stays.
+func (s *scope) noteRequestID() {
+	name := s.m.requestIDHeader
+	if name == "" {
+		return
 	}
+	h := s.rw.Header()
+	sent := h[name]
+	if len(sent) == 0 || len(sent) == 1 && sent[0] == s.id {
+		return
+	}
+	if len(sent) == 1 && isRequestID(sent[0]) && !slices.Contains(s.req.Header[name], sent[0]) && s.setRequestID(sent[0]) {
+		return
+	}
+	s.requestID[0] = s.id
+	h[name] = s.requestID[:]
+}
+
+// setRequestID reports whether the id could still be changed.
+func (s *scope) setRequestID(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec == nil || s.rec.startedSent {
+		return false
+	}
+	s.id, s.rec.event.RequestID = id, id
+	return true
 }
 
 func (s *scope) noteImplicit() {
@@ -135,6 +165,21 @@ func (s *scope) noteStream() {
 func (s *scope) noteWrite(err error) {
 	if err != nil && s.writeErr == nil {
 		s.writeErr = err
+	}
+}
+
+// noteReadDeadline notes that the handler has chosen until when to read: when
+// that is over the server takes the client for gone, which may be untrue.
+func (s *scope) noteReadDeadline(t time.Time) {
+	if !t.IsZero() {
+		s.deadlines.read = t
+	}
+}
+
+// noteWriteDeadline notes that the handler has chosen until when to write.
+func (s *scope) noteWriteDeadline(t time.Time, err error) {
+	if err == nil {
+		s.deadlines.writeSet, s.deadlines.write = true, t
 	}
 }
 
@@ -176,10 +221,19 @@ func (w fullWriter) WriteString(s string) (int, error) {
 	return n, err
 }
 
-func (w fullWriter) CloseNotify() <-chan bool           { return w.full.CloseNotify() }
-func (w fullWriter) SetReadDeadline(t time.Time) error  { return w.full.SetReadDeadline(t) }
-func (w fullWriter) SetWriteDeadline(t time.Time) error { return w.full.SetWriteDeadline(t) }
-func (w fullWriter) EnableFullDuplex() error            { return w.full.EnableFullDuplex() }
+func (w fullWriter) CloseNotify() <-chan bool { return w.full.CloseNotify() }
+func (w fullWriter) EnableFullDuplex() error  { return w.full.EnableFullDuplex() }
+
+func (w fullWriter) SetReadDeadline(t time.Time) error {
+	w.noteReadDeadline(t)
+	return w.full.SetReadDeadline(t)
+}
+
+func (w fullWriter) SetWriteDeadline(t time.Time) error {
+	err := w.full.SetWriteDeadline(t)
+	w.noteWriteDeadline(t, err)
+	return err
+}
 
 type http1Writer struct{ fullWriter }
 

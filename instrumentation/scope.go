@@ -2,18 +2,13 @@ package instrumentation
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // scope is one request on its way through the middleware. The handler, and
@@ -27,21 +22,32 @@ type scope struct {
 	rw   http.ResponseWriter
 	full http2Common // rw as the view in use needs it
 
+	start time.Time
+
 	// What became of the response. Written, as a ResponseWriter is, by one
 	// goroutine at a time.
-	status       int
-	wroteHeader  bool
-	goneAtHeader bool // the client had left before the answer began
-	hijacked     bool
-	stream       bool
-	writeErr     error
+	status      int
+	wroteHeader bool
+	hijacked    bool
+	stream      bool
+	deadlines   deadlines
+	writeErr    error
 
 	requestID [1]string // in the form a header has it
 	watched   watched
 	form      *formCapture // nil unless form fields are asked for
+	traced    bool         // the request's own context has a span
 
 	mu  sync.Mutex
+	id  string  // the request's; guarded by mu, and changed by the handler's goroutine only
 	rec *record // nil once the request has ended; guarded by mu
+}
+
+// deadlines are those that the handler has chosen.
+type deadlines struct {
+	read     time.Time // the last one, or zero
+	write    time.Time // zero for none, in place of the server's if writeSet
+	writeSet bool
 }
 
 // record is an event in the making, used again for other requests.
@@ -52,7 +58,7 @@ type record struct {
 	// startedAlone says that the request has a started record of its own, so
 	// that its complete record must be its own, too.
 	startedAlone bool
-	span         trace.SpanContext // of a setter's context, for tracing that is done further in
+	span         trace.SpanContext // of the request, or of a setter's context
 }
 
 var _ context.Context = scopeContext{}
@@ -72,8 +78,15 @@ func (c scopeContext) Value(key any) any {
 	return c.s.ctx.Value(key)
 }
 
-// detached is the request's context without its end: a record is made of a
-// request whose client has left, too.
+// detached returns the request's context without its end, and with the trace of
+// the record: a record is made of a request whose client has left, too.
+func (s *scope) detached(rec *record) context.Context {
+	if !s.traced && rec.span.IsValid() {
+		return trace.ContextWithSpanContext(detached{s}, rec.span)
+	}
+	return detached{s}
+}
+
 type detached struct{ s *scope }
 
 func (detached) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -82,16 +95,20 @@ func (detached) Err() error                  { return nil }
 func (c detached) Value(key any) any         { return c.s.ctx.Value(key) }
 
 // begin fills in what is known when the request arrives.
-func (s *scope) begin(r *http.Request, start time.Time) {
+func (s *scope) begin(r *http.Request) {
 	m, rec := s.m, s.rec
 	e := &rec.event
-	e.Time = start.UTC()
-	o := m.proxies.origin(r)
-	e.ClientAddress = m.truncation.apply(o.address)
+	e.Time = s.start.UTC()
+	e.Type = defaultType(r)
 	e.Method, e.SentMethod = normalizeMethod(r.Method)
 	if e.SentMethod != "" {
-		e.SentMethod = m.bounded(e, adminsessions.KeyMethodOriginal, e.SentMethod, MaxMethodBytes)
+		e.SentMethod = m.bounded(e, fieldSentMethod, e.SentMethod)
 	}
+	if sc := trace.SpanContextFromContext(s.ctx); sc.IsValid() {
+		s.traced, rec.span = true, sc
+	}
+	o := m.proxies.origin(r)
+	e.ClientAddress = m.truncation.apply(o.address)
 
 	// Two strings for one allocation.
 	b := rec.buf[:0]
@@ -108,19 +125,24 @@ func (s *scope) begin(r *http.Request, start time.Time) {
 	b = m.redaction.appendURL(b, r, &o)
 	known := string(b)
 	rec.buf = b
-	e.RequestID = given
+	s.id = given
 	if given == "" {
-		e.RequestID = known[:n]
+		s.id = known[:n]
 	}
-	e.URL = m.bounded(e, adminsessions.KeyURL, known[n:], MaxURLBytes)
-	s.requestID[0] = e.RequestID
+	e.RequestID = s.id
+	e.URL = m.bounded(e, fieldURL, known[n:])
 
 	if ua := r.Header["User-Agent"]; len(ua) > 0 {
-		e.UserAgent = m.bounded(e, adminsessions.KeyUserAgent, ua[0], MaxUserAgentBytes)
+		e.UserAgent = m.bounded(e, fieldUserAgent, ua[0])
 	}
 	if len(m.headers) > 0 {
 		m.recordHeaders(e, r.Header)
 	}
+	if name := m.requestIDHeader; name != "" {
+		s.requestID[0] = s.id
+		s.rw.Header()[name] = s.requestID[:]
+	}
+	s.form = m.captureForm(s.req)
 }
 
 // ask calls the functions that the application has given. One that panics
@@ -128,9 +150,10 @@ func (s *scope) begin(r *http.Request, start time.Time) {
 func (s *scope) ask(r *http.Request) {
 	m := s.m
 	e := &s.rec.event
-	e.Type = m.interfaceRule(r)
-	if e.Type != adminsessions.API && e.Type != adminsessions.Web {
-		e.Type = DefaultInterface(r)
+	if m.typeOf != nil {
+		if t := m.typeOf(r); t == adminsessions.API || t == adminsessions.Web {
+			e.Type = t
+		}
 	}
 	if m.admin != nil {
 		Recording{s}.SetAdmin(m.admin(r))
@@ -140,181 +163,4 @@ func (s *scope) ask(r *http.Request) {
 			e.SessionID = m.session.hash(id)
 		}
 	}
-}
-
-// recordStarted makes the record that a request is under way, once. byHandler
-// says that it is called by the goroutine that handles the request.
-func (s *scope) recordStarted(byHandler bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rec := s.rec
-	if rec == nil || rec.startedSent {
-		return
-	}
-	if byHandler {
-		s.noteRoute(&rec.event)
-		rec.event.StatusCode = s.status
-	}
-	_ = s.sendStarted(s.detached(rec), adminsessions.Spooled)
-}
-
-// sendStarted must be called with mu held.
-func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) error {
-	rec := s.rec
-	e := &rec.event
-	rec.startedSent = true
-	e.Stage = adminsessions.Started
-	e.Observed = s.m.now().UTC()
-	action, resource := e.Action, e.Resource
-	s.m.acts.describe(e)
-	alone, err := s.m.deliver(ctx, e, d, false)
-	if rec.startedAlone = alone && err == nil; rec.startedAlone {
-		s.m.metrics.started.Inc()
-	}
-	e.Stage, e.StatusCode = "", 0
-	e.Action, e.Resource = action, resource // the route may not be known yet
-	return err
-}
-
-// finish makes the record of a request that has ended. If the handler did not
-// return, panicked holds what it panicked with, or nil if its goroutine is
-// being ended.
-func (s *scope) finish(returned bool, panicked any) {
-	m := s.m
-	m.watch.remove(s)
-	end := m.now()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	rec := s.rec
-	s.rec = nil
-	e := &rec.event
-	e.Stage = adminsessions.Complete
-	e.Observed = end.UTC()
-	e.Duration = end.Sub(e.Time)
-	var errorType string
-	e.StatusCode, errorType = s.outcome(returned, panicked)
-	if e.ErrorType == "" {
-		e.ErrorType = m.bounded(e, adminsessions.KeyErrorType, errorType, MaxErrorTypeBytes)
-	}
-	s.noteRoute(e)
-	if s.form != nil {
-		m.recordForm(e, s.req, s.form)
-	}
-	m.acts.describe(e)
-	m.metrics.request(e.Type)
-	if !returned {
-		m.metrics.panics.Inc()
-	}
-	if len(e.Cut) > 0 {
-		m.metrics.truncated.Add(float64(len(e.Cut)))
-	}
-	_, _ = m.deliver(s.detached(rec), e, adminsessions.Spooled, rec.startedAlone)
-	m.release(rec)
-}
-
-func (s *scope) noteRoute(e *adminsessions.Event) {
-	if e.Route == "" && s.req.Pattern != "" {
-		e.Route = s.m.bounded(e, adminsessions.KeyRoute, routeOf(s.req.Pattern), MaxRouteBytes)
-	}
-}
-
-// detached returns the context for emitting: one with the trace.
-func (s *scope) detached(rec *record) context.Context {
-	if rec.span.IsValid() && !trace.SpanContextFromContext(s.ctx).IsValid() {
-		return trace.ContextWithSpanContext(detached{s}, rec.span)
-	}
-	return detached{s}
-}
-
-// Values of error.type. That of a panic is "panic: " and the type of what it
-// was called with.
-const (
-	errorTypeClientGone = "client_gone"        // the client left before the answer was complete
-	errorTypeTimeout    = "timeout"            // a deadline set around the middleware ran out
-	errorTypeAbort      = "abort"              // http.ErrAbortHandler: the answer was cut off on purpose
-	errorTypeExit       = "goexit"             // the handler ended its goroutine
-	errorTypeUnrecorded = "record_unavailable" // refused in strict mode
-)
-
-// StatusClientClosedRequest is recorded when the client left before it was
-// answered. It is nginx's, not a registered status, and is never sent.
-const StatusClientClosedRequest = 499
-
-// outcome is the status and error type of a request that has ended.
-func (s *scope) outcome(returned bool, panicked any) (int, string) {
-	cause := s.ctx.Err()
-	gone := errors.Is(cause, context.Canceled)
-	if !returned {
-		kind := errorTypeExit
-		if panicked != nil {
-			kind = panicType(panicked)
-		}
-		if kind == errorTypeAbort && gone {
-			return StatusClientClosedRequest, errorTypeClientGone
-		}
-		return http.StatusInternalServerError, kind
-	}
-	switch {
-	case s.stream:
-		// That its client leaves is how a stream ends.
-	case errors.Is(s.writeErr, http.ErrHandlerTimeout),
-		errors.Is(cause, context.DeadlineExceeded) && !s.wroteHeader:
-		// Who set the deadline has answered, or will, in our place.
-		return http.StatusServiceUnavailable, errorTypeTimeout
-	case gone && (!s.wroteHeader || s.goneAtHeader || s.writeErr != nil):
-		return StatusClientClosedRequest, errorTypeClientGone
-	}
-	if s.wroteHeader || s.hijacked {
-		return s.status, ""
-	}
-	return http.StatusOK, ""
-}
-
-func panicType(v any) string {
-	if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-		return errorTypeAbort
-	}
-	return fmt.Sprintf("panic: %T", v)
-}
-
-// routeOf takes the method off a ServeMux pattern, and keeps a host.
-func routeOf(pattern string) string {
-	for i := range len(pattern) {
-		switch pattern[i] {
-		case ' ', '\t':
-			for i < len(pattern) && (pattern[i] == ' ' || pattern[i] == '\t') {
-				i++
-			}
-			return pattern[i:]
-		case '/':
-			return pattern
-		}
-	}
-	return pattern
-}
-
-// bounded cleans a value from outside and marks it in the event when it was
-// cut.
-func (m *middleware) bounded(e *adminsessions.Event, key, value string, limit int) string {
-	value, cut := text.Clean(value, limit)
-	if cut && !slices.Contains(e.Cut, key) {
-		e.Cut = append(e.Cut, key)
-	}
-	return value
-}
-
-// setAttribute sets one of the application's attributes, in place of an
-// earlier one of the same key.
-func (m *middleware) setAttribute(e *adminsessions.Event, kv attribute.KeyValue) {
-	for i := range e.Attributes {
-		if e.Attributes[i].Key == kv.Key {
-			e.Attributes[i] = kv
-			return
-		}
-	}
-	if len(e.Attributes) == MaxAttributes {
-		m.metrics.refusedByReason[detailTooMany].Inc()
-		return
-	}
-	e.Attributes = append(e.Attributes, kv)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/felixge/httpsnoop"
 )
@@ -42,6 +43,19 @@ func (s *scope) snoop() http.ResponseWriter {
 				n, err := next(src)
 				s.noteWrite(err)
 				return n, err
+			}
+		},
+		SetReadDeadline: func(next httpsnoop.SetReadDeadlineFunc) httpsnoop.SetReadDeadlineFunc {
+			return func(t time.Time) error {
+				s.noteReadDeadline(t)
+				return next(t)
+			}
+		},
+		SetWriteDeadline: func(next httpsnoop.SetWriteDeadlineFunc) httpsnoop.SetWriteDeadlineFunc {
+			return func(t time.Time) error {
+				err := next(t)
+				s.noteWriteDeadline(t, err)
+				return err
 			}
 		},
 		Hijack: func(next httpsnoop.HijackFunc) httpsnoop.HijackFunc {

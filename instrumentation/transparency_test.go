@@ -185,7 +185,7 @@ var exchanges = []exchange{
 		_, _ = io.WriteString(w, "hello")
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
-	}, client: get("/"), events: []want{{adminsessions.Complete, 500, "abort"}}},
+	}, client: get("/"), events: []want{{adminsessions.Complete, 200, "abort"}}},
 	{name: "client gone", handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		client: goAway, events: []want{{adminsessions.Complete, 499, "client_gone"}}},
 	{name: "client gone over HTTP/2", http2: true, handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
@@ -193,7 +193,7 @@ var exchanges = []exchange{
 	{name: "client gone, handler answers", handler: func(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		http.Error(w, "cancelled", http.StatusInternalServerError)
-	}, client: goAway, events: []want{{adminsessions.Complete, 499, "client_gone"}}},
+	}, client: goAway, events: []want{{adminsessions.Complete, 500, "client_gone"}}},
 	{name: "timeout outside", around: shortTimeout, handler: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		client: get("/"), events: []want{{adminsessions.Complete, 503, "timeout"}}},
 	{name: "timeout inside", handler: shortTimeout(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })).ServeHTTP,
@@ -234,8 +234,8 @@ func TestHandlersBehaveAsWithoutTheMiddleware(t *testing.T) {
 			t.Parallel()
 			bare := x.play(t, file, nil)
 			for name, opts := range map[string][]instrumentation.Option{
-				"around otelhttp":  {},
-				"without otelhttp": {instrumentation.WithoutOTelHTTP()},
+				"within otelhttp": {instrumentation.WithOTelHTTP()},
+				"alone":           nil,
 			} {
 				t.Run(name, func(t *testing.T) {
 					var s sink

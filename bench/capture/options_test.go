@@ -73,7 +73,7 @@ func BenchmarkOptions(b *testing.B) {
 				next.ServeHTTP(w, r)
 			})
 		}
-		mw, err := instrumentation.NewMiddleware(append(c.opts, instrumentation.WithoutOTelHTTP(), instrumentation.WithLoggerProvider(discard{}))...)
+		mw, err := instrumentation.NewMiddleware(append(c.opts, instrumentation.WithLoggerProvider(discard{}))...)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -93,7 +93,7 @@ func TestRouters(t *testing.T) {
 				}
 				e := recordtest.Ask(t, &s, record(router()), c.method, c.path)
 				if e.StatusCode != c.status || e.ErrorType != c.errorType || c.route != "" && (e.Route != c.route || e.User != anna) {
-					t.Errorf("recorded %s (route %q, error %q)", e.Sentence(), e.Route, e.ErrorType)
+					t.Errorf("recorded %s (route %q, error %q)", e.Line(), e.Route, e.ErrorType)
 				}
 			})
 		}

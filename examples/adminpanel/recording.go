@@ -58,7 +58,6 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	rec.middleware, err = instrumentation.NewMiddleware(
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
-		instrumentation.WithInterface(instrumentation.APIUnder("/admin/api/")),
 		instrumentation.WithSessionID(sessionSecret, []byte(rand.Text())),
 		// The background traffic comes through loopback and says for whom, as a
 		// reverse proxy on the same machine would.

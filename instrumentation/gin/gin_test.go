@@ -63,7 +63,7 @@ func TestGin(t *testing.T) {
 			}
 			e := recordtest.Ask(t, &s, record(engine(!c.withoutRecovery)), c.method, c.path)
 			if e.StatusCode != c.status || e.Route != c.route || e.ErrorType != c.errorType || (e.User == anna) != c.anna {
-				t.Errorf("recorded %s (route %q, error %q)", e.Sentence(), e.Route, e.ErrorType)
+				t.Errorf("recorded %s (route %q, error %q)", e.Line(), e.Route, e.ErrorType)
 			}
 		})
 	}

@@ -66,16 +66,16 @@ func (s *Sink) Only(t testing.TB) adminsessions.Event {
 	t.Helper()
 	events := s.Events()
 	if len(events) != 1 {
-		t.Fatalf("%d events recorded, want 1: %v", len(events), Sentences(events))
+		t.Fatalf("%d events recorded, want 1: %v", len(events), Lines(events))
 	}
 	return events[0]
 }
 
-// Sentences are the lines of events, for messages.
-func Sentences(events []adminsessions.Event) []string {
+// Lines are the lines of events, for messages.
+func Lines(events []adminsessions.Event) []string {
 	var lines []string
 	for i := range events {
-		lines = append(lines, events[i].Sentence())
+		lines = append(lines, events[i].Line())
 	}
 	return lines
 }

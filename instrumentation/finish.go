@@ -1,0 +1,169 @@
+package instrumentation
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
+)
+
+// recordStarted makes the record that a request is under way, once. byHandler
+// says that it is called by the goroutine that handles the request.
+func (s *scope) recordStarted(byHandler bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.rec
+	if rec == nil || rec.startedSent {
+		return
+	}
+	if byHandler {
+		s.noteRoute(&rec.event)
+		rec.event.StatusCode = s.status
+	}
+	_ = s.sendStarted(s.detached(rec), adminsessions.Spooled)
+}
+
+// sendStarted must be called with mu held.
+func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) error {
+	rec := s.rec
+	e := &rec.event
+	rec.startedSent = true
+	e.Stage = adminsessions.Started
+	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
+	action, resource := e.Action, e.Resource
+	s.m.complement(e, nil)
+	alone, err := s.m.deliver(ctx, e, d, false)
+	if rec.startedAlone = alone && err == nil; rec.startedAlone {
+		s.m.metrics.started.Inc()
+	}
+	e.Stage, e.StatusCode = "", 0
+	e.Action, e.Resource = action, resource // the route may not be known yet
+	return err
+}
+
+// finish makes the record of a request that has ended. If the handler did not
+// return, panicked holds what it panicked with, or nil if its goroutine is
+// being ended.
+func (s *scope) finish(returned bool, panicked any) {
+	m := s.m
+	m.watch.remove(s)
+	end := m.now()
+	status, errorType := s.conclude(returned, panicked, end)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.rec
+	s.rec = nil
+	e := &rec.event
+	e.Stage = adminsessions.Complete
+	e.Duration = end.Sub(s.start)
+	e.StatusCode = status
+	if errorType != "" {
+		e.ErrorType = m.bounded(e, fieldErrorType, joinTypes(e.ErrorType, errorType))
+	}
+	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
+	s.noteRoute(e)
+	m.complement(e, s)
+	m.metrics.request(e.Type)
+	if !returned {
+		m.metrics.panics.Inc()
+	}
+	if len(e.Cut) > 0 {
+		m.metrics.cut.Add(float64(len(e.Cut)))
+	}
+	_, _ = m.deliver(s.detached(rec), e, adminsessions.Spooled, rec.startedAlone)
+	m.release(rec)
+}
+
+// conclude finds out how the request has ended. The context and the
+// ResponseWriter may be somebody else's and panic: the record is made all the
+// same.
+func (s *scope) conclude(returned bool, panicked any, end time.Time) (status int, errorType string) {
+	defer func() {
+		if v := recover(); v != nil {
+			status, errorType = s.status, panicType(v)
+			if !s.wroteHeader {
+				status = http.StatusInternalServerError
+			}
+		}
+	}()
+	if returned && !s.wroteHeader && !s.hijacked {
+		s.noteRequestID() // net/http is about to send an implicit 200
+	}
+	return s.outcome(returned, panicked, end)
+}
+
+// complement adds what is worked out of the rest: the form, and the act. It
+// never panics: the record is worth more than what it would have had.
+func (m *middleware) complement(e *adminsessions.Event, s *scope) {
+	defer func() {
+		if v := recover(); v != nil {
+			m.metrics.refusedByReason[detailPanic].Inc()
+			if l := m.omissions.take(); l != nil {
+				l.Error("detail left out of a record: working it out panicked", "request_id", e.RequestID, "panic", v)
+			}
+		}
+	}()
+	if s != nil && len(m.formFields) > 0 {
+		s.recordForm(e)
+	}
+	m.acts.describe(e)
+}
+
+func (s *scope) noteRoute(e *adminsessions.Event) {
+	if e.Route == "" && s.req.Pattern != "" {
+		e.Route = s.m.bounded(e, fieldRoute, routeOf(s.req.Pattern))
+	}
+}
+
+// routeOf takes the method off a ServeMux pattern, and keeps a host.
+func routeOf(pattern string) string {
+	for i := range len(pattern) {
+		switch pattern[i] {
+		case ' ', '\t':
+			for i < len(pattern) && (pattern[i] == ' ' || pattern[i] == '\t') {
+				i++
+			}
+			return pattern[i:]
+		case '/':
+			return pattern
+		}
+	}
+	return pattern
+}
+
+// bounded cleans a value from outside and marks it in the event when it was
+// cut.
+func (m *middleware) bounded(e *adminsessions.Event, f field, value string) string {
+	value, cut := text.Clean(value, f.limit)
+	if cut {
+		markCut(e, f.name)
+	}
+	return value
+}
+
+func markCut(e *adminsessions.Event, name string) {
+	if !slices.Contains(e.Cut, name) {
+		e.Cut = append(e.Cut, name)
+	}
+}
+
+// setAttribute sets one of the application's attributes, in place of an
+// earlier one of the same key.
+func (m *middleware) setAttribute(e *adminsessions.Event, kv attribute.KeyValue) {
+	for i := range e.Attributes {
+		if e.Attributes[i].Key == kv.Key {
+			e.Attributes[i] = kv
+			return
+		}
+	}
+	if len(e.Attributes) == adminsessions.MaxAttributes {
+		m.metrics.refusedByReason[detailTooMany].Inc()
+		return
+	}
+	e.Attributes = append(e.Attributes, kv)
+}

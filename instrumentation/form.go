@@ -1,0 +1,189 @@
+package instrumentation
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// formKeyPrefix stands before the name of a form field that is recorded.
+const formKeyPrefix = "admin.form."
+
+// formKey is the attribute that says that a form could not be read as it was
+// meant to.
+const formKey = "admin.form"
+
+// formUnreadable is its value: what net/http could not read, it has not given to
+// the handler either.
+const formUnreadable = "unreadable"
+
+// formField is a form field that is recorded.
+type formField struct{ name, key string }
+
+// formCapture stands between the handler and the request's body, and keeps
+// the start of what the handler reads. It reads nothing by itself.
+type formCapture struct {
+	io.ReadCloser
+	mu   sync.Mutex
+	kept []byte // guarded by mu: a handler may leave a reader behind
+	more bool   // more was read than is kept
+	end  bool   // the body was read to its end
+}
+
+func (c *formCapture) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	room := maxFormBytes - len(c.kept)
+	c.kept = append(c.kept, p[:max(0, min(n, room))]...)
+	c.more = c.more || n > room
+	c.end = c.end || err == io.EOF //nolint:errorlint // as readers return it
+	return n, err
+}
+
+// captureForm puts a formCapture into the request if net/http would read a form
+// of it.
+func (m *middleware) captureForm(r *http.Request) *formCapture {
+	if len(m.formFields) == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil
+	}
+	if kind, _ := formType(r); kind == noForm {
+		return nil
+	}
+	c := &formCapture{ReadCloser: r.Body}
+	r.Body = c
+	return c
+}
+
+// formKind is how a form is encoded.
+type formKind int
+
+const (
+	noForm formKind = iota
+	urlencoded
+	multipartForm
+	unreadableForm
+)
+
+// formType reads the Content-Type as net/http does: in any case, and for a
+// urlencoded form whatever its parameters are.
+func formType(r *http.Request) (kind formKind, boundary string) {
+	sent := first(r.Header["Content-Type"])
+	contentType, params, err := mime.ParseMediaType(sent)
+	switch contentType {
+	case "application/x-www-form-urlencoded":
+		return urlencoded, ""
+	case "multipart/form-data":
+		if boundary = params["boundary"]; err == nil && boundary != "" {
+			return multipartForm, boundary
+		}
+		return unreadableForm, ""
+	}
+	if sent = strings.ToLower(sent); err != nil && (strings.Contains(sent, "form-urlencoded") || strings.Contains(sent, "form-data")) {
+		return unreadableForm, ""
+	}
+	return noForm, ""
+}
+
+// recordForm adds the fields asked for, and says so where the form, or a part
+// of it, could not be read.
+func (s *scope) recordForm(e *adminsessions.Event) {
+	m := s.m
+	if s.form == nil {
+		if s.req.PostForm != nil { // read further out, before it came to us
+			m.recordFields(e, s.req.PostForm)
+		}
+		return
+	}
+	s.form.mu.Lock()
+	defer s.form.mu.Unlock()
+	values, whole, err := s.form.values(s.req)
+	m.recordFields(e, values)
+	if err != nil {
+		m.setAttribute(e, attribute.String(formKey, formUnreadable))
+	}
+	if !whole {
+		markCut(e, attributePrefix+formKey)
+	}
+	if err != nil || !whole {
+		m.metrics.refusedByReason[detailForm].Inc()
+	}
+}
+
+var errForm = errors.New("form can't be read")
+
+// values reads the form of what was kept. An error means that something in it
+// can't be read; whole, that it was all there, or that nobody has read it.
+func (c *formCapture) values(r *http.Request) (values url.Values, whole bool, err error) {
+	kind, boundary := formType(r)
+	if kind == unreadableForm {
+		return nil, true, errForm
+	}
+	whole = !c.more && (c.end || len(c.kept) == 0 || int64(len(c.kept)) == r.ContentLength)
+	if len(c.kept) == 0 {
+		return nil, whole, nil
+	}
+	if kind == multipartForm {
+		values, err = multipartValues(c.kept, boundary)
+		switch {
+		case err == nil: // it says itself where it ends
+			whole = true
+		case !whole: // the end of what was kept
+			err = nil
+		}
+		return values, whole, err
+	}
+	kept := string(c.kept)
+	if i := strings.LastIndexByte(kept, '%'); !whole && i >= 0 && i > len(kept)-len("%xx") {
+		kept = kept[:i]
+	}
+	values, err = url.ParseQuery(kept)
+	return values, whole, err
+}
+
+// multipartValues reads the fields, not the files.
+func multipartValues(kept []byte, boundary string) (url.Values, error) {
+	values := url.Values{}
+	for mr := multipart.NewReader(bytes.NewReader(kept), boundary); ; {
+		part, err := mr.NextPart()
+		if err == io.EOF { //nolint:errorlint // as documented
+			return values, nil
+		}
+		if err != nil {
+			return values, errForm
+		}
+		name := part.FormName()
+		if name == "" || part.FileName() != "" {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(part, maxFormFieldBytes+1))
+		values[name] = append(values[name], string(text))
+		if err != nil {
+			return values, errForm
+		}
+	}
+}
+
+func (m *middleware) recordFields(e *adminsessions.Event, values url.Values) {
+	for _, f := range m.formFields {
+		v := values[f.name]
+		if len(v) == 0 {
+			continue
+		}
+		text := strings.Join(v, ", ")
+		if isSecretValue(text) {
+			text = Redacted
+		}
+		m.setAttribute(e, attribute.String(f.key, m.bounded(e, attributeField(f.key, maxFormFieldBytes), text)))
+	}
+}
