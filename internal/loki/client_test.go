@@ -251,31 +251,47 @@ func TestAnswersThatAreNone(t *testing.T) {
 	}
 }
 
-func TestSkew(t *testing.T) {
+func TestLokisClock(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 600e6, time.UTC)
 	for name, tt := range map[string]struct {
-		date       string
-		sent, came time.Duration // before now
-		want       time.Duration
-		known      bool
+		date  string
+		sent  time.Duration // before now
+		want  time.Duration
+		known bool
 	}{
 		"the same second":          {date: "Fri, 02 Jan 2026 03:04:05 GMT", known: true},
 		"a slow answer":            {date: "Fri, 02 Jan 2026 03:04:00 GMT", sent: 10 * time.Second, known: true},
 		"an hour behind":           {date: "Fri, 02 Jan 2026 02:04:05 GMT", sent: 100 * time.Millisecond, want: -time.Hour + 500*time.Millisecond, known: true},
 		"eleven minutes ahead":     {date: "Fri, 02 Jan 2026 03:15:05 GMT", want: 11*time.Minute - 600*time.Millisecond, known: true},
+		"thirty days ahead":        {date: "Sun, 01 Feb 2026 03:04:06 GMT", want: 30*24*time.Hour + 400*time.Millisecond, known: true},
 		"no date":                  {},
 		"a date that can't be one": {date: "tomorrow"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := &Client{}
+			c := &Client{now: func() time.Time { return now }}
 			h := http.Header{}
 			if tt.date != "" {
 				h.Set("Date", tt.date)
 			}
-			c.clock.observe(h, now.Add(-tt.sent), now.Add(-tt.came))
-			if skew, known := c.Skew(); skew != tt.want || known != tt.known {
-				t.Errorf("skew %v, known %v; want %v, %v", skew, known, tt.want, tt.known)
+			c.clock.observe(h, now.Add(-tt.sent), now)
+			if _, known := c.Now(); known != tt.known {
+				t.Errorf("known: %v", known)
+			}
+			if got := c.Skew(); got != tt.want {
+				t.Errorf("skew %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// Setting this machine's clock does not move Loki's.
+func TestLokisClockGoesOnByItself(t *testing.T) {
+	began := time.Now()
+	now := began
+	c := &Client{now: func() time.Time { return now }}
+	c.clock.observe(http.Header{"Date": {began.UTC().Format(http.TimeFormat)}}, began, began)
+	now = began.Add(time.Minute) // the monotonic clock, too
+	if got, _ := c.Now(); got.Sub(began).Round(time.Second) != time.Minute {
+		t.Errorf("a minute later it is %v later", got.Sub(began))
 	}
 }

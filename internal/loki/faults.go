@@ -1,7 +1,9 @@
 package loki
 
 import (
+	"cmp"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -9,18 +11,77 @@ import (
 
 // Faults are what Loki names as wrong with entries of a push.
 type Faults struct {
-	// TooNew: an entry is more than Loki's creation_grace_period, 10 minutes by
-	// default, ahead of its clock.
-	TooNew bool
-	// TooOld: an entry is older than reject_old_samples_max_age, a week by
-	// default, or more than half of max_chunk_age behind the newest of its
-	// stream. Oldest is the oldest acceptable time, if Loki says it.
-	TooOld bool
+	// TooNew are entries more than Loki's creation_grace_period, 10 minutes by
+	// default, ahead of its clock; TooOld those older than
+	// reject_old_samples_max_age, a week by default.
+	TooNew, TooOld []Second
+	// Behind is how many entries are more than half of max_chunk_age behind the
+	// newest of their stream.
+	Behind int
+	// Oldest is the oldest acceptable time, where Loki says it.
 	Oldest time.Time
 	// MaxLine, unless 0, is the most bytes a line may have: an entry has more.
 	// LineLengths are the lengths of those that Loki has named.
 	MaxLine     int
 	LineLengths []int
+}
+
+// Second names entries by the second in which their times lie, and how many of
+// that second they are.
+type Second struct {
+	Unix  int64
+	Count int
+}
+
+// Untimely returns which entries of a push Loki has refused for their times,
+// given all of those, as indexes. A second may hold entries on both sides of a
+// limit: if exact, only as many of it are taken as Loki has counted, from the far
+// side of the limit; else all of that second and beyond.
+func (f *Faults) Untimely(times []int64, exact bool) (tooNew, tooOld []int) {
+	order := make([]int, len(times)) // by time
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(times[a], times[b]) })
+	tooOld = pick(f.TooOld, order, times, exact, 1)
+	if f.Behind > 0 {
+		n := min(f.Behind, len(order))
+		for !exact && n < len(order) && times[order[n]] < f.Oldest.Add(time.Second).UnixNano() {
+			n++
+		}
+		tooOld = append(tooOld, order[:n]...)
+	}
+	slices.Reverse(order)
+	tooNew = pick(f.TooNew, order, times, exact, -1)
+	return tooNew, tooOld
+}
+
+// pick takes the first entries, in this order, of each second named, or, unless
+// exact, all up to the last of these seconds. direction is that of the order.
+func pick(named []Second, order []int, times []int64, exact bool, direction int64) (picked []int) {
+	if len(named) == 0 {
+		return nil
+	}
+	counts := make(map[int64]int, len(named))
+	last := named[0].Unix
+	for _, s := range named {
+		counts[s.Unix] += s.Count
+		if s.Unix*direction > last*direction {
+			last = s.Unix
+		}
+	}
+	for _, i := range order {
+		second := time.Unix(0, times[i]).Unix()
+		if exact {
+			if counts[second] > 0 {
+				counts[second]--
+				picked = append(picked, i)
+			}
+		} else if second*direction <= last*direction {
+			picked = append(picked, i)
+		}
+	}
+	return picked
 }
 
 // faultsIn reads a refusal. ok reports that it consists of nothing but faults of
@@ -44,10 +105,13 @@ func faultsIn(text string) (f Faults, ok bool) {
 		messages = messages[:len(messages)-1]
 	}
 	for _, m := range messages {
-		if n, rest, found := strings.Cut(m, " errors like: "); found && isNumber(n) {
-			m = rest
+		count := 1
+		if n, rest, found := strings.Cut(m, " errors like: "); found {
+			if i, err := strconv.Atoi(n); err == nil {
+				count, m = i, rest
+			}
 		}
-		if !f.add(m) {
+		if !f.add(m, count) {
 			return Faults{}, false
 		}
 	}
@@ -58,23 +122,22 @@ const ignoredPrefix = "entry with timestamp "
 
 var (
 	tooOld    = regexp.MustCompile(`^entry for stream '?\{\}'? has timestamp too old: (\S+)(?:, oldest acceptable timestamp is: (\S+))?$`)
-	tooNew    = regexp.MustCompile(`^entry for stream '?\{\}'? has timestamp too new: \S+$`)
+	tooNew    = regexp.MustCompile(`^entry for stream '?\{\}'? has timestamp too new: (\S+)$`)
 	lineLimit = regexp.MustCompile(`^[Mm]ax entry size '(\d+)' bytes exceeded for stream '?\{\}'? while adding an entry with length '(\d+)' bytes$`)
 
 	ignored      = regexp.MustCompile(`^entry with timestamp [-+:. 0-9A-Za-z=]+ ignored, reason: '([^']*)'(?: for stream: \{\})?,?$`)
-	totalIgnored = regexp.MustCompile(`^(?:user '[^\n]*', )?total ignored: \d+ out of \d+(?: for stream: \{\})?$`)
+	totalIgnored = regexp.MustCompile(`^(?:user '[^\n]*', )?total ignored: (\d+) out of \d+(?: for stream: \{\})?$`)
 	farBehind    = regexp.MustCompile(`^entry too far behind,(?: entry timestamp is: \S+,)? oldest acceptable timestamp is: (\S+)$`)
 )
 
-// add reads one message of Loki's validation.
-func (f *Faults) add(m string) bool {
-	if tooNew.MatchString(m) {
-		f.TooNew = true
-		return true
+// add reads one message of Loki's validation, which has it count times.
+func (f *Faults) add(m string, count int) bool {
+	if parts := tooNew.FindStringSubmatch(m); parts != nil {
+		return name(&f.TooNew, parts[1], count)
 	}
 	if parts := tooOld.FindStringSubmatch(m); parts != nil {
-		f.behind(parts[2])
-		return true
+		f.acceptable(parts[2])
+		return name(&f.TooOld, parts[1], count)
 	}
 	parts := lineLimit.FindStringSubmatch(m)
 	if parts == nil {
@@ -89,8 +152,16 @@ func (f *Faults) add(m string) bool {
 	return true
 }
 
-func (f *Faults) behind(oldest string) {
-	f.TooOld = true
+func name(list *[]Second, timestamp string, count int) bool {
+	t, err := time.Parse(time.RFC3339, timestamp)
+	if err != nil {
+		return false
+	}
+	*list = append(*list, Second{t.Unix(), count})
+	return true
+}
+
+func (f *Faults) acceptable(oldest string) {
 	if t, err := time.Parse(time.RFC3339, oldest); err == nil && t.After(f.Oldest) {
 		f.Oldest = t
 	}
@@ -101,7 +172,9 @@ func (f *Faults) behind(oldest string) {
 func ignoredEntries(text string, truncated bool) (f Faults, ok bool) {
 	lines := strings.Split(text, "\n")
 	last := len(lines) - 1
-	if !truncated && !totalIgnored.MatchString(lines[last]) {
+	if total := totalIgnored.FindStringSubmatch(lines[last]); total != nil {
+		f.Behind, _ = strconv.Atoi(total[1])
+	} else if !truncated {
 		return Faults{}, false
 	}
 	for _, l := range lines[:last] {
@@ -115,14 +188,10 @@ func ignoredEntries(text string, truncated bool) (f Faults, ok bool) {
 		if behind == nil {
 			return Faults{}, false
 		}
-		f.behind(behind[1])
+		f.acceptable(behind[1])
 	}
+	f.Behind = max(f.Behind, last)
 	return f, last > 0
-}
-
-func isNumber(s string) bool {
-	_, err := strconv.ParseUint(s, 10, 32)
-	return err == nil
 }
 
 // withoutLabels replaces every set of labels, {name="value", …}, by {}.
