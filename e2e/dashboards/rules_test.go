@@ -211,7 +211,7 @@ func TestPrometheusRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	promtool, err := tools.Promtool.Find(root)
+	promtool, err := tools.Find(root, "promtool")
 	if err != nil {
 		t.Fatal(err)
 	}

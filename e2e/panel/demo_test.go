@@ -28,7 +28,9 @@ type demo struct {
 	cmd   *exec.Cmd
 	env   []string
 	panel string // its URL
+	ops   string // that of its metrics and health
 	loki  string
+	read  string      // Loki's URL for questions
 	lines chan string // closed when its output ends
 	said  []string
 	pids  map[string]int // by name, as it said them last
@@ -42,15 +44,20 @@ func newDemo(t *testing.T) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loki, err := tools.Loki.Find(root)
+	loki, err := tools.Find(root, "loki")
 	if err != nil {
 		t.Fatal(err)
 	}
-	panel, lokiHTTP, lokiGRPC := freeAddress(t), freeAddress(t), freeAddress(t)
-	d := &demo{t: t, panel: "http://" + panel, loki: "http://" + lokiHTTP, pids: make(map[string]int)}
+	panel, ops, lokiHTTP, lokiRead, lokiGRPC := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	d := &demo{
+		t: t, panel: "http://" + panel, ops: "http://" + ops, loki: "http://" + lokiHTTP, read: "http://" + lokiRead,
+		pids: make(map[string]int),
+	}
 	d.env = append(os.Environ(),
 		"ADMINSESSIONS_DEMO_PANEL_PORT="+port(panel),
+		"ADMINSESSIONS_DEMO_METRICS_PORT="+port(ops),
 		"ADMINSESSIONS_DEMO_LOKI_PORT="+port(lokiHTTP),
+		"ADMINSESSIONS_DEMO_LOKI_READ_PORT="+port(lokiRead),
 		"ADMINSESSIONS_DEMO_LOKI_GRPC_PORT="+port(lokiGRPC),
 		"ADMINSESSIONS_DEMO_DATA="+t.TempDir(),
 		"ADMINSESSIONS_DEMO_TRAFFIC=off",
@@ -177,7 +184,7 @@ func TestDemoEndsEverythingAndGoesOn(t *testing.T) {
 	for run, end := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		d.run()
 		d.awaitReady()
-		if status, body, err := get(t.Context(), d.panel+"/healthz"); err != nil || status != http.StatusOK {
+		if status, body, err := get(t.Context(), d.panel+"/healthz"); err != nil || status != http.StatusOK || body != "ok" {
 			t.Fatalf("/healthz: %d %s %v", status, body, err)
 		}
 		if status, _, err := get(t.Context(), d.panel+fmt.Sprint("/admin/login?run=", run)); err != nil || status != http.StatusOK {
@@ -221,12 +228,30 @@ func TestDemoStartsAgainWhatDies(t *testing.T) {
 			t.Errorf("%s was not started again", name)
 		}
 		await(t, "all is ready again", func() error {
-			status, body, err := get(t.Context(), d.panel+"/healthz")
+			status, body, err := get(t.Context(), d.ops+"/readyz")
 			if err == nil && status != http.StatusOK {
 				err = errors.New(body)
 			}
 			return err
 		})
+	}
+}
+
+// Grafana's address in the demo: a viewer's data source may be asked, never
+// written to.
+func TestDemoServesQuestionsOnly(t *testing.T) {
+	d := newDemo(t)
+	d.run()
+	d.awaitReady()
+	if status, body, err := get(t.Context(), d.read+"/loki/api/v1/labels"); err != nil || status != http.StatusOK {
+		t.Errorf("a question: %d %s %v", status, body, err)
+	}
+	forged := fmt.Sprintf(`{"streams":[{"stream":{"service_name":"adminpanel"},"values":[["%d","forged"]]}]}`, time.Now().UnixNano())
+	for _, path := range []string{"/loki/api/v1/push", "/loki/api/v1/query/../push", "/flush", "/log_level?log_level=debug"} {
+		status, body, err := send(t.Context(), http.DefaultClient, http.MethodPost, d.read+path, http.Header{"Content-Type": {"application/json"}}, forged)
+		if err != nil || status != http.StatusForbidden {
+			t.Errorf("POST %s: %d %s %v; want 403", path, status, body, err)
+		}
 	}
 }
 

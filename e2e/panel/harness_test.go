@@ -56,6 +56,7 @@ func testMain(m *testing.M) int {
 type panel struct {
 	t       *testing.T
 	url     string
+	ops     string // address of its metrics and health
 	listen  string
 	lokiURL string
 	dataDir string
@@ -73,7 +74,7 @@ const linesSince = "2026-01-01T00:00:00Z"
 func startPanel(t *testing.T, loki *lokitest.Server) *panel {
 	t.Helper()
 	address := freeAddress(t)
-	p := &panel{t: t, url: "http://" + address, listen: address, lokiURL: loki.URL(), dataDir: t.TempDir()}
+	p := &panel{t: t, url: "http://" + address, ops: freeAddress(t), listen: address, lokiURL: loki.URL(), dataDir: t.TempDir()}
 	t.Cleanup(p.kill)
 	p.start()
 	p.awaitReady()
@@ -85,9 +86,10 @@ func (p *panel) start() {
 	p.cmd = exec.Command(filepath.Join(programs, "adminpanel"))
 	p.cmd.Env = append(os.Environ(),
 		"ADMINPANEL_LISTEN="+p.listen,
+		"ADMINPANEL_METRICS_LISTEN="+p.ops,
 		"ADMINPANEL_DATA="+p.dataDir,
 		"ADMINPANEL_LINES_SINCE="+linesSince,
-		"ADMINSESSIONS_LOKI_ENDPOINT="+p.lokiURL,
+		"ADMINSESSIONS_LOKI_URL="+p.lokiURL,
 		"ADMINSESSIONS_DEMO_TRAFFIC=off")
 	p.log = new(bytes.Buffer)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
@@ -127,7 +129,7 @@ func (p *panel) stop() {
 	}
 }
 
-// awaitReady waits for 200 from /healthz.
+// awaitReady waits for 200 from /readyz.
 func (p *panel) awaitReady() {
 	p.t.Helper()
 	await(p.t, "the panel is ready", func() error {
@@ -136,7 +138,7 @@ func (p *panel) awaitReady() {
 			p.t.Fatalf("the panel ended:\n%s", p.log)
 		default:
 		}
-		status, body, err := get(p.t.Context(), p.url+"/healthz")
+		status, body, err := get(p.t.Context(), "http://"+p.ops+"/readyz")
 		if err == nil && status != http.StatusOK {
 			err = fmt.Errorf("%d: %s", status, body)
 		}

@@ -28,7 +28,8 @@ type config struct {
 	operators string // address of the metrics
 	dataDir   string
 	spoolDir  string
-	lokiURL   string
+	lokiURL   string // for pushes
+	queryURL  string // for questions
 	waitFor   []dependency
 	traffic   bool
 	// linesSince, unless zero, is the time from which on the trail has lines.
@@ -49,8 +50,9 @@ func readConfig(getenv func(string) string) (config, error) {
 		listen:    or(getenv(envListen), "127.0.0.1:8080"),
 		operators: or(getenv(envMetrics), "127.0.0.1:9464"),
 		dataDir:   or(getenv(envData), filepath.Join(".data", "panel")),
-		lokiURL:   strings.TrimSuffix(or(getenv(exporter.EnvEndpoint), exporter.DefaultEndpoint), "/"),
+		lokiURL:   strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_URL"), exporter.DefaultEndpoint), "/"),
 	}
+	c.queryURL = strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_QUERY_URL"), c.lokiURL), "/")
 	c.spoolDir = or(getenv(exporter.EnvSpoolDir), filepath.Join(c.dataDir, "spool"))
 
 	var errs []error
@@ -67,7 +69,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		}
 		c.linesSince = since
 	}
-	c.waitFor = []dependency{{"loki", c.lokiURL + "/ready"}}
+	c.waitFor = []dependency{{"loki", c.queryURL + "/ready"}}
 	for pair := range strings.SplitSeq(getenv(envWaitFor), ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue

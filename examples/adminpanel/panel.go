@@ -102,7 +102,7 @@ const (
 // sign-in.
 func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
-		LokiURL:     c.lokiURL,
+		LokiURL:     c.queryURL,
 		LinesSince:  c.linesSince,
 		Prefix:      adminSessionsPath,
 		Authorize:   func(r *http.Request) bool { return accountOf(r) != nil },

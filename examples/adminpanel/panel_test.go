@@ -25,7 +25,7 @@ func newTestPanel(t *testing.T) (p *panel, now *time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = newPanel(kept, config{lokiURL: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
+	p, err = newPanel(kept, config{queryURL: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
 	}

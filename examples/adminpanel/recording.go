@@ -37,6 +37,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		return nil, err
 	}
 	options := []exporter.Option{
+		exporter.WithEndpoint(c.lokiURL),
 		exporter.WithSpoolDir(c.spoolDir),
 		exporter.WithResource(described),
 		exporter.WithRegisterer(registry),

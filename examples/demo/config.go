@@ -39,7 +39,7 @@ func settings() []setting {
 		{lokiReadPort, "3101", "where Loki can only be asked, for Grafana and Prometheus"},
 		{lokiGRPCPort, "9095", "of Loki's gRPC server"},
 		{grafanaPort, "3000", "of Grafana, if it is installed"},
-		{prometheusPort, "9090", "of Prometheus, if it is installed"},
+		{prometheusPort, "9090", "of Prometheus, if Grafana is installed"},
 		{dataFolder, ".data", "folder for everything the demo keeps"},
 		{panelFolder, "panel", "of the panel's clients and spool, in that folder unless absolute"},
 		{lokiFolder, "loki", "of Loki's data, likewise"},

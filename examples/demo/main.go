@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -60,52 +59,36 @@ func demo(ctx context.Context, getenv func(string) string, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	services := []*service{panel}
+	services, later := []*service{panel}, []build{{program: "loki", service: c.lokiService}}
 	if grafana == nil {
 		s.say("%s", grafanaMissing)
 	} else {
-		// Prometheus is there for Grafana's pipeline dashboard alone.
-		prometheus, err := c.prometheusService()
-		if err != nil {
-			return err
-		}
+		// Grafana's page of the pipeline's own health asks Prometheus.
 		services = append(services, grafana)
-		if prometheus != nil {
-			services = append(services, prometheus)
-		}
+		later = append(later, build{program: "prometheus", service: c.prometheusService, without: "the page of the pipeline's health"})
 	}
-	if err := c.checkPorts(append(services, c.lokiService(""))...); err != nil {
+	if err := c.checkPorts(services, later); err != nil {
 		return err
 	}
+	stop, err := c.serveQuestions(out)
+	if err != nil {
+		return err
+	}
+	defer stop()
 
 	var background sync.WaitGroup
 	defer background.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	loki := make(chan built, 1)
+	programs := make(chan built, len(later)) // written to once for each of later
 	background.Go(func() {
-		bin, err := c.lokiProgram(ctx, out)
-		loki <- built{c.lokiService(bin), err}
+		for _, b := range later { // one after the other: each takes all processors
+			programs <- b.build(ctx, c, out)
+		}
 	})
 	ready := make(chan struct{})
 	background.Go(func() { awaitReady(ctx, c.url(metricsPort)+"/readyz", ready) })
-	return s.run(ctx, services, loki, ready, c.summary(grafana != nil))
-}
-
-// lokiProgram is the one LOKI_BIN names or PATH has, else the pinned one,
-// which is built first if it is not current.
-func (c config) lokiProgram(ctx context.Context, out io.Writer) (string, error) {
-	bin, err := tools.Loki.Find(c.root)
-	switch {
-	case err == nil && bin != tools.Loki.Path(c.root):
-		return bin, nil
-	case err != nil && !errors.Is(err, tools.ErrNotFound):
-		return "", err
-	case err != nil:
-		fmt.Fprintln(out, "demo: building Grafana Loki "+tools.LokiVersion+" from source: this once it takes minutes. "+
-			"The panel records already; the backlog is delivered when Loki is up.")
-	}
-	return tools.Loki.Build(ctx, c.root, out)
+	return s.run(ctx, services, programs, ready, c.summary(grafana != nil))
 }
 
 // summary is what to do now that all is ready.
@@ -114,7 +97,7 @@ func (c config) summary(withGrafana bool) string {
 		"all is ready",
 		"  panel    " + c.url(panelPort) + "/admin/  (anna@example.com, rory@example.com or demo-admin@example.com, password demo)",
 		"  trail    " + c.url(panelPort) + "/admin/monitoring/admin-sessions/",
-		"  Loki     " + c.url(lokiPort),
+		"  Loki     " + c.url(lokiPort) + "  (questions only: " + c.url(lokiReadPort) + ")",
 	}
 	if withGrafana {
 		lines = append(lines, "  Grafana  "+c.url(grafanaPort)+"  ("+grafanaUser+", password in "+

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
 // prometheusConfig is deploy/prometheus/prometheus.yml for the demo's ports
@@ -27,16 +24,7 @@ scrape_configs:
       - targets: [%q]
 `
 
-// prometheusService returns nil if no Prometheus is there. The demo builds
-// none: only the dashboard of the pipeline's own health asks it.
-func (c config) prometheusService() (*service, error) {
-	bin, err := tools.Prometheus.Find(c.root)
-	if errors.Is(err, tools.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
+func (c config) prometheusService(bin string) (*service, error) {
 	folder := filepath.Join(c.data, "prometheus")
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return nil, fmt.Errorf("configure Prometheus: %w", err)

@@ -100,14 +100,14 @@ func (c config) panelService(waitFor string) (*service, error) {
 			"ADMINPANEL_METRICS_LISTEN=" + c.address(metricsPort),
 			"ADMINPANEL_DATA=" + c.folders[panelFolder],
 			"ADMINPANEL_WAIT_FOR=" + waitFor,
-			"ADMINSESSIONS_LOKI_ENDPOINT=" + c.url(lokiPort),
+			"ADMINSESSIONS_LOKI_URL=" + c.url(lokiPort),
 			trafficSwitch + "=" + c.traffic,
 		},
 		logPath: c.log("adminpanel"),
 	}, nil
 }
 
-func (c config) lokiService(bin string) *service {
+func (c config) lokiService(bin string) (*service, error) {
 	return &service{
 		name: "loki", bin: bin, onDeath: syscall.SIGTERM,
 		args:  []string{"-config.file=" + filepath.Join(c.root, "deploy", "loki", "loki.yaml"), "-config.expand-env=true"},
@@ -120,14 +120,21 @@ func (c config) lokiService(bin string) *service {
 			fmt.Sprintf("LOKI_GRPC_PORT=%d", c.ports[lokiGRPCPort]),
 		},
 		logPath: c.log("loki"),
-	}
+	}, nil
 }
 
 func (c config) log(name string) string { return filepath.Join(c.data, "log", name+".log") }
 
 // checkPorts names every port that somebody else has.
-func (c config) checkPorts(services ...*service) error {
-	var errs []error
+func (c config) checkPorts(services []*service, later []build) error {
+	for _, b := range later {
+		s, err := b.service("")
+		if err != nil {
+			return err
+		}
+		services = append(services, s)
+	}
+	errs := []error{c.checkPort(lokiReadPort, "questions to Loki")}
 	for _, s := range services {
 		for _, use := range s.ports {
 			errs = append(errs, c.checkPort(use.setting, use.what))

@@ -40,20 +40,14 @@ type exit struct {
 	err     error
 }
 
-// built is Loki's program, or why there is none.
-type built struct {
-	service *service
-	err     error
-}
-
 func newSupervisor(out io.Writer) *supervisor {
 	return &supervisor{out: out, exits: make(chan exit), retries: make(chan *service), pause: firstPause}
 }
 
-// run starts the services, and Loki when it is built, and keeps them running
+// run starts the services, and others when they are built, and keeps them running
 // until ctx ends or one can't be kept running. Either way all are gone when it
 // returns.
-func (s *supervisor) run(ctx context.Context, services []*service, loki <-chan built, ready <-chan struct{}, summary string) (err error) {
+func (s *supervisor) run(ctx context.Context, services []*service, programs <-chan built, ready <-chan struct{}, summary string) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // the timers of restarts end with it
 	defer func() { err = errors.Join(err, s.stopAll()) }()
@@ -67,14 +61,16 @@ func (s *supervisor) run(ctx context.Context, services []*service, loki <-chan b
 		case <-ctx.Done():
 			s.say("ending")
 			return nil
-		case b := <-loki:
+		case b := <-programs:
 			if b.err != nil {
 				return fmt.Errorf("%w; what the panel recorded is in its spool and will be delivered by the next start", b.err)
+			}
+			if b.service == nil {
+				break
 			}
 			if err := s.start(b.service); err != nil {
 				return err
 			}
-			loki = nil
 		case e := <-s.exits:
 			if err := s.crashed(ctx, e); err != nil {
 				return err

@@ -75,7 +75,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bin, err := tools.Loki.Find(root)
+	bin, err := tools.Find(root, "loki")
 	if err != nil {
 		t.Fatal(err)
 	}
