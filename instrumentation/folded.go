@@ -76,7 +76,7 @@ func (c *cell) add(e *adminsessions.Event) {
 		Method: e.Method, SentMethod: e.SentMethod, URL: e.URL, Route: e.Route, StatusCode: e.StatusCode,
 		Action: e.Action, Resource: e.Resource, Outcome: e.Outcome,
 		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note, Reason: e.Reason,
-		Actor: e.Actor, Credential: e.Credential, Tenant: e.Tenant,
+		Credential: e.Credential, Tenant: e.Tenant,
 	}}
 	if c.n == 0 && slices.Contains(e.Cut, cutURL) {
 		one.event.Cut = []string{cutURL}
@@ -119,7 +119,6 @@ func (c *cell) merge(o *cell) {
 	common(&a.ErrorType, b.ErrorType)
 	common(&a.Note, b.Note)
 	common(&a.Reason, b.Reason)
-	common(&a.Actor, b.Actor)
 	common(&a.Credential, b.Credential)
 	common(&a.Tenant, b.Tenant)
 }
