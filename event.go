@@ -160,9 +160,10 @@ type Event struct {
 }
 
 // Anonymous reports whether nobody is known to be behind the event: nobody is
-// signed in, and nobody has signed in with it.
+// signed in, nobody has signed in with it, and it is not the panel's own act.
+// A credential alone says nothing: it may have been made up.
 func (e *Event) Anonymous() bool {
-	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess
+	return e.User.IsZero() && e.Actor == "" && e.SignIn.Outcome != SignInSuccess
 }
 
 // DefaultOutcome is the outcome that follows from how the request ended; empty

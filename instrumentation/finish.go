@@ -37,7 +37,7 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
 	action, resource := e.Action, e.Resource
 	s.m.complement(e, nil)
-	alone, err := s.m.deliver(ctx, e, d, false)
+	alone, err := s.m.deliver(ctx, rec, d)
 	if rec.startedAlone = alone && err == nil; rec.startedAlone {
 		s.m.metrics.started.Inc()
 	}
@@ -75,7 +75,7 @@ func (s *scope) finish(returned bool, panicked any) {
 	if len(e.Cut) > 0 {
 		m.metrics.cut.Add(float64(len(e.Cut)))
 	}
-	_, _ = m.deliver(s.detached(rec), e, adminsessions.Spooled, rec.startedAlone)
+	_, _ = m.deliver(s.detached(rec), rec, adminsessions.Spooled)
 	m.release(rec)
 }
 

@@ -75,7 +75,8 @@ func (c *cell) add(e *adminsessions.Event) {
 		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
 		Method: e.Method, SentMethod: e.SentMethod, URL: e.URL, Route: e.Route, StatusCode: e.StatusCode,
 		Action: e.Action, Resource: e.Resource, Outcome: e.Outcome,
-		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note,
+		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note, Reason: e.Reason,
+		Credential: e.Credential, Tenant: e.Tenant,
 	}}
 	if c.n == 0 && slices.Contains(e.Cut, cutURL) {
 		one.event.Cut = []string{cutURL}
@@ -117,6 +118,9 @@ func (c *cell) merge(o *cell) {
 	common(&a.SessionID, b.SessionID)
 	common(&a.ErrorType, b.ErrorType)
 	common(&a.Note, b.Note)
+	common(&a.Reason, b.Reason)
+	common(&a.Credential, b.Credential)
+	common(&a.Tenant, b.Tenant)
 }
 
 // common keeps a value only if the other one is the same.

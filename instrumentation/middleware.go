@@ -208,6 +208,11 @@ func (m *middleware) admit(s *scope, r *http.Request) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.rec.event.Anonymous() {
+		if s.rec.admitted = m.fold.admit(&s.rec.event); !s.rec.admitted {
+			return false
+		}
+	}
 	ctx, cancel := context.WithTimeout(s.detached(s.rec), m.strictTimeout)
 	defer cancel()
 	return s.sendStarted(ctx, adminsessions.Synced) == nil

@@ -58,7 +58,9 @@ type record struct {
 	// startedAlone says that the request has a started record of its own, so
 	// that its complete record must be its own, too.
 	startedAlone bool
-	span         trace.SpanContext // of the request, or of a setter's context
+	// admitted says that a strict request was rationed (fold_strict.go).
+	admitted bool
+	span     trace.SpanContext // of the request, or of a setter's context
 }
 
 var _ context.Context = scopeContext{}
