@@ -27,6 +27,8 @@ type request struct {
 	err    error
 }
 
+var errNotSynced = errors.New("the segment was written anew while it was synced")
+
 // errNoRoom is the result, under FullBlock, of a record that may be tried again.
 var errNoRoom = errors.New("no room")
 
@@ -190,9 +192,9 @@ func (l *Log) appendDurable(ctx context.Context, ts time.Time, payload []byte) (
 		return q.rec, q.reason, q.err
 	}
 	l.mu.Lock()
-	err := q.seg.syncErr
-	if q.rec.Seq <= q.seg.syncedTo {
-		err = nil
+	var err error
+	if q.rec.Seq > q.seg.syncedTo {
+		err = cmpErr(q.seg.syncErr, errNotSynced)
 	}
 	l.mu.Unlock()
 	if err != nil {

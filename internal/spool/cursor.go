@@ -40,10 +40,15 @@ type position struct {
 // killed process leaves, nor the newest one that is synced, which a power cut
 // leaves.
 type cursor struct {
-	mu       sync.Mutex
+	mu  sync.Mutex
+	pos position
+	cursorFile
+}
+
+// cursorFile is what is known about the file.
+type cursorFile struct {
 	file     File
 	gen      uint64
-	pos      position
 	newest   int   // slot
 	synced   int   // slot
 	dirty    int   // slots written since the last sync
@@ -128,46 +133,48 @@ func readCursor(fsys FS, dir string) (found, error) {
 // slot, and makes p durable.
 func openCursor(fsys FS, dir string, was found, p position) (*cursor, error) {
 	name := filepath.Join(dir, cursorName)
-	c := &cursor{pos: p, gen: was.gen, newest: was.slot, synced: was.slot}
+	c := &cursor{pos: p, cursorFile: cursorFile{gen: was.gen, newest: was.slot, synced: was.slot}}
 	if !was.ok {
-		if err := c.create(fsys, dir); err != nil {
+		if _, err := c.replace(fsys, dir); err != nil {
 			return nil, fmt.Errorf("spool: making the cursor: %w", err)
 		}
+		return c, nil
 	}
 	f, err := fsys.OpenFile(name, os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("spool: opening the cursor: %w", err)
 	}
 	c.file = f
-	if was.ok {
-		// The newest slot first, then the other two: at no time do fewer than
-		// one whole and durable slot know what was known.
-		if err = f.Sync(); err == nil {
-			err = errors.Join(c.write(), c.write())
-		}
-		if err == nil {
-			err = f.Sync()
-		}
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("spool: writing the cursor: %w", err), f.Close())
-		}
+	// The newest slot first, then the other two: at no time do fewer than one
+	// whole and durable slot know what was known.
+	if err = f.Sync(); err == nil {
+		err = errors.Join(c.write(), c.write())
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("spool: writing the cursor: %w", err), f.Close())
 	}
 	c.dirty, c.synced = 0, c.newest
 	return c, nil
 }
 
-// create makes a new file beside the old one, so that a crash leaves one of the
-// two.
-func (c *cursor) create(fsys FS, dir string) error {
+// replace makes a new file with the position, beside the old one so that a crash
+// leaves one of the two, and returns the old one.
+func (c *cursor) replace(fsys FS, dir string) (old File, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	name := filepath.Join(dir, cursorName)
 	// What a crash has left is removed, not written through.
 	if err := fsys.Remove(name + ".tmp"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	f, err := fsys.OpenFile(name+".tmp", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	was := c.cursorFile
 	c.file = f
 	_, err = f.WriteAt(make([]byte, cursorBytes), 0)
 	if err == nil {
@@ -179,14 +186,25 @@ func (c *cursor) create(fsys FS, dir string) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	err = errors.Join(err, f.Close())
 	if err == nil {
 		err = fsys.Rename(name+".tmp", name)
 	}
 	if err == nil {
 		err = fsys.SyncDir(dir)
 	}
-	return err
+	if err != nil {
+		c.cursorFile = was
+		return nil, errors.Join(err, f.Close())
+	}
+	c.dirty, c.synced, c.doubtful, c.err = 0, c.newest, false, nil
+	return was.file, nil
+}
+
+func (c *cursor) named(name string) (bool, error) {
+	c.mu.Lock()
+	f := c.file
+	c.mu.Unlock()
+	return f.Named(name)
 }
 
 // update changes the position and writes it.
@@ -237,14 +255,17 @@ func (c *cursor) sync() (position, error) {
 			return position{}, err
 		}
 	}
-	p, dirty, newest := c.pos, c.dirty, c.newest
+	p, dirty, newest, file := c.pos, c.dirty, c.newest, c.file
 	c.mu.Unlock()
 	if dirty == 0 {
 		return p, nil
 	}
-	err := c.file.Sync()
+	err := file.Sync()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.file != file {
+		return p, nil // what replaced it is durable
+	}
 	if c.doubtful = err != nil; c.doubtful {
 		c.err = fmt.Errorf("syncing the cursor: %w", err)
 		return position{}, c.err

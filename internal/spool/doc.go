@@ -66,6 +66,16 @@
 // TestOneProcessPerFolder, TestLockTimeout,
 // TestOpenReadsOnlyTheEnd, BenchmarkOpen, TestAppendAndReadDoNotAllocate)
 //
+// Whatever is removed while the log is open, the folder itself included: within a
+// sync interval it is made again, and the files that were open are written anew;
+// what was in others and not read is counted at once. Until then records are taken
+// all the same, and one that can't be put where the next process finds it is
+// refused. Files of another spool that are found in the folder's place are set
+// aside; if another process has locked it, records are refused and nothing in it
+// is touched. (TestFolderRemoved, TestFolderRemovedWhileReading,
+// TestEmptyLogsFolderRemoved, TestClosedSegmentRemoved, TestFolderThatCannotBeMade,
+// TestFolderTakenByAnotherProcess, TestFolderReadOnlyAndBack)
+//
 // Nobody else's file is written, and nobody else writes the spool's: a folder of
 // another user, or one that others can change, is refused, and so are links, pipes
 // and devices in place of its files. (TestFolderThatOthersCanChange,
@@ -85,6 +95,8 @@
 //     with another identity.
 //   - A record that was refused because its write failed may nevertheless be
 //     delivered after a restart, if the file could not be cut back either.
+//   - Records written after the folder was removed are gone if the process is killed
+//     before the next sync, which puts them back.
 //   - Append (not AppendSync) waits as long as a write to the page cache hangs.
 //
 // # Files

@@ -440,3 +440,55 @@ func readAll(t *testing.T, l *Log) {
 		}
 	}
 }
+
+// TestFolderReadOnlyAndBack: while no file can be made, records are taken into the
+// one that is open; when it is full they are refused, and taken again afterwards.
+func TestFolderReadOnlyAndBack(t *testing.T) {
+	for _, cause := range []error{syscall.EROFS, syscall.EACCES, syscall.EPERM} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newMemFS()
+			l := open(t, Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes})
+			mustAppend(t, l, "event")
+			readOnly := func(_ int, op, _ string) error {
+				if op == "create" || op == "rename" || op == "remove" {
+					return cause
+				}
+				return nil
+			}
+			m.mu.Lock()
+			m.fault = readOnly
+			m.mu.Unlock()
+			kept, refused := uint64(1), uint64(0)
+			for range 20 {
+				if rec, err := l.Append(t.Context(), time.Now(), make([]byte, 500)); err == nil {
+					kept = rec.Seq
+				} else {
+					refused++
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			if kept < 7 || kept+refused != 21 || l.Health() == nil {
+				t.Errorf("%v: %d kept, %d refused, health %v", cause, kept, refused, l.Health())
+			}
+			if got := rest(t, l); len(got) != int(kept) {
+				t.Errorf("%v: read %v, want %d", cause, got, kept)
+			}
+			if err := l.Ack(kept); err != nil {
+				t.Error(err)
+			}
+			m.mu.Lock()
+			m.fault = nil
+			m.mu.Unlock()
+			time.Sleep(3 * time.Second)
+			if err := l.Health(); err != nil {
+				t.Errorf("%v is over, and health is %v", cause, err)
+			}
+			if rec := mustAppend(t, l, "event"); rec.Seq != 22 {
+				t.Errorf("%v: number %d", cause, rec.Seq)
+			}
+			if s := l.Stats(); s.Dropped[ReasonIOError] != refused || s.RecordsLost != 0 || s.Segments != 1 {
+				t.Errorf("%v: %+v", cause, s)
+			}
+		})
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"syscall"
 )
 
 // FS is what the spool needs from a file system. Every call that can fail goes
@@ -83,7 +84,7 @@ func (osFS) SyncDir(name string) error {
 
 func (f *osFile) Named(name string) (bool, error) {
 	at, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 		return false, nil
 	}
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,7 @@ import (
 type Log struct {
 	opts  Options
 	ident identity
-	lock  File
+	lock  File // changed with wmu held
 
 	// qmu guards where callers of Append meet.
 	qmu       sync.Mutex
@@ -37,7 +38,8 @@ type Log struct {
 	nextSeq  atomic.Uint64 // changed with wmu held
 	lastTime int64
 	buf      []byte
-	broken   backoff // a disk that refuses is not asked on every call
+	listed   time.Time // when the folder was last searched
+	broken   backoff   // a disk that refuses is not asked on every call
 
 	// mu guards what is known about the segments, and the counters.
 	mu          sync.Mutex
@@ -49,6 +51,12 @@ type Log struct {
 	full        bool          // the last record found no room
 	stats       counters
 	todo        []unsynced // scratch of the sync goroutine
+	found       []Damage   // to be reported by it
+	discarded   []File     // to be closed by it
+	lost        []numbers  // not acknowledged, in files that were removed, and reported
+
+	// outOfPlace is why the folder can't be used, nil if it can; see keepFolder.
+	outOfPlace atomic.Pointer[error]
 
 	used   atomic.Int64 // bytes of all segments, set aside ones included
 	acked  atomic.Uint64
@@ -115,6 +123,7 @@ func (l *Log) Ack(seq uint64) error {
 		return nil
 	}
 	l.acked.Store(seq)
+	l.lost = slices.DeleteFunc(l.lost, func(r numbers) bool { return r.to <= seq })
 	l.mu.Unlock()
 	if l.bury() {
 		signal(l.kick)

@@ -368,6 +368,8 @@ func (h *history) open() {
 			h.failf("identity changed")
 		}
 		clear(h.must)
+		clear(h.durable)
+		clear(h.doubtful)
 		h.acked, h.ackedMin, h.ackedDur = s, 0, 0
 		clear(h.tried)
 		clear(h.exposed)

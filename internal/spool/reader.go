@@ -132,9 +132,18 @@ func (r *Reader) Close() error {
 	if r.file == nil {
 		return nil
 	}
+	r.setReading(nil)
 	err := r.file.Close()
 	r.file, r.seg = nil, nil
 	return err
+}
+
+func (r *Reader) setReading(f File) {
+	if !r.quiet {
+		r.l.mu.Lock()
+		r.seg.reading = f
+		r.l.mu.Unlock()
+	}
 }
 
 // written is called after records have been written.
@@ -238,6 +247,7 @@ func (r *Reader) advance() error {
 	}
 	limit, _, _ := r.l.limit(seg, r.quiet)
 	r.seg, r.file, r.found, r.tried = seg, f, false, limit
+	r.setReading(f)
 	r.scan.reset(f, key, headerSize, limit, first, r.l.maxSeq(seg))
 	return nil
 }
@@ -333,8 +343,14 @@ func (r *Reader) settle(upTo uint64) {
 		}
 	}
 	if upTo > r.last {
-		d.Records = upTo - r.last
+		r.l.mu.Lock()
+		counted := r.l.countedLost(r.last+1, upTo)
+		r.l.mu.Unlock()
+		d.Records = upTo - r.last - counted
 		r.last = upTo
+		if d.Records == 0 && d.Reason == DamageMissing {
+			return // reported already
+		}
 	}
 	if r.seg != nil {
 		r.mark(r.seg)

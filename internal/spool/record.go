@@ -102,6 +102,10 @@ const (
 	// DamageMissing: records are known to have been written and no file has
 	// them: a segment is gone or was cut short.
 	DamageMissing DamageReason = "missing"
+	// DamageRemoved: a file that was in use had lost its name: it, or the whole
+	// folder, was removed or replaced. It was written anew, and nothing of it is
+	// lost. Records of files that were not in use are DamageMissing.
+	DamageRemoved DamageReason = "removed"
 	// DamageHeader: a segment's header is damaged; its records are not.
 	DamageHeader DamageReason = "segment_header"
 	// DamageCursor: the cursor file, or one of its three slots, is damaged or
@@ -115,7 +119,7 @@ const (
 // DamageReasons returns every DamageReason in a fixed order.
 func DamageReasons() []DamageReason { return slices.Clone(damageReasons[:]) }
 
-var damageReasons = [...]DamageReason{DamageRecord, DamageTail, DamageMissing, DamageHeader, DamageCursor, DamageUnreadable}
+var damageReasons = [...]DamageReason{DamageRecord, DamageTail, DamageMissing, DamageRemoved, DamageHeader, DamageCursor, DamageUnreadable}
 
 // Damage reports one piece of damage.
 type Damage struct {

@@ -83,6 +83,7 @@ type segment struct {
 	name  string
 
 	file     File   // open for writing; nil once sealed and synced
+	reading  File   // the reader's; nil while it reads another segment
 	size     int64  // up to here whole frames are written
 	synced   int64  // up to here an fsync covers it, or it is given up: see syncErr
 	last     uint64 // last record written here; 0 if none, or if not known

@@ -72,22 +72,25 @@ func (l *Log) abandon(seg *segment, exists bool) (setAside string, last uint64) 
 		l.seal(seg)
 	}
 	l.wmu.Unlock()
-	if exists {
-		// If it can't even be renamed it stays, and is met again by the next
-		// Open.
-		setAside, _ = l.setAside(seg.name)
-		l.mu.Lock()
-		l.stats.setAsideBytes += seg.size
-		l.mu.Unlock()
-	} else {
-		l.used.Add(-seg.size)
-	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if i := slices.Index(l.segments, seg); i >= 0 {
-		l.segments = slices.Delete(l.segments, i, i+1)
+	last = seg.last
+	i := slices.Index(l.segments, seg)
+	if i >= 0 {
+		l.segments = slices.Delete(slices.Clone(l.segments), i, i+1)
 	}
-	return setAside, seg.last
+	l.mu.Unlock()
+	if !exists {
+		if i >= 0 { // else it is counted already
+			l.used.Add(-seg.size)
+		}
+		return "", last
+	}
+	// If it can't even be renamed it stays, and is met again by the next Open.
+	setAside, _ = l.setAside(seg.name)
+	l.mu.Lock()
+	l.stats.setAsideBytes += seg.size
+	l.mu.Unlock()
+	return setAside, last
 }
 
 // report counts, logs and passes on a piece of damage. No lock is held.

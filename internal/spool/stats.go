@@ -84,7 +84,13 @@ func (l *Log) Backlog() uint64 {
 }
 
 // backlog is Backlog. mu is held.
-func (l *Log) backlog() uint64 { return l.last - min(l.last, l.acked.Load()) }
+func (l *Log) backlog() uint64 {
+	acked := l.acked.Load()
+	if l.last <= acked {
+		return 0
+	}
+	return l.last - acked - l.countedLost(acked+1, l.last)
+}
 
 // Stats returns the state of the spool. It reads a little from the disk to tell
 // the age of the oldest record, and can be called every few seconds.
@@ -142,6 +148,9 @@ func (l *Log) Health() error {
 	defer l.mu.Unlock()
 	c := &l.stats
 	var errs []error
+	if err := l.outOfPlace.Load(); err != nil {
+		errs = append(errs, fmt.Errorf("spool refuses records, see to its folder: %w", *err))
+	}
 	if c.lastWriteErr != nil {
 		errs = append(errs, fmt.Errorf("spool %s refuses records, free or repair its disk: %w", l.opts.Dir, c.lastWriteErr))
 	}

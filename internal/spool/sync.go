@@ -45,6 +45,7 @@ func (l *Log) turn(segments bool) {
 	r := l.round
 	l.round = newRound()
 	l.qmu.Unlock()
+	l.keepFolder()
 	l.wmu.Lock()
 	l.flush()
 	l.wmu.Unlock()
@@ -70,12 +71,9 @@ func (l *Log) syncSegments() error {
 	start := time.Now()
 	l.mu.Lock()
 	todo := l.todo[:0]
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		s := l.segments[i]
+	for _, s := range l.segments {
 		if s.synced < s.size {
 			todo = append(todo, unsynced{s, s.file, s.size, s.last, s.newborn})
-		} else if s.sealed {
-			break
 		}
 	}
 	l.todo = todo
@@ -92,8 +90,7 @@ func (l *Log) syncSegments() error {
 			break
 		}
 	}
-	for i := len(todo) - 1; i >= 0; i-- { // oldest first
-		u := todo[i]
+	for _, u := range todo {
 		err := u.sync(l)
 		if err != nil {
 			err = fmt.Errorf("spool: syncing segment %s: %w", u.seg.name, err)
@@ -106,8 +103,10 @@ func (l *Log) syncSegments() error {
 			continue
 		}
 		l.mu.Lock()
-		u.seg.newborn = false
-		u.seg.synced, u.seg.syncedTo = u.size, u.last
+		if u.file == nil || u.seg.file == u.file { // else it was written anew meanwhile
+			u.seg.newborn = false
+			u.seg.synced, u.seg.syncedTo = u.size, u.last
+		}
 		l.mu.Unlock()
 	}
 	clear(todo)
@@ -164,13 +163,10 @@ func (l *Log) giveUp(seg *segment, err error) {
 // release closes the files of segments that need them no more.
 func (l *Log) release() {
 	l.mu.Lock()
-	var files []File
-	for i := len(l.segments) - 1; i >= 0; i-- {
-		s := l.segments[i]
-		if s.sealed && s.file == nil {
-			break
-		}
-		if s.sealed && (s.synced == s.size || l.opts.Sync == SyncNone) {
+	files := l.discarded
+	l.discarded = nil
+	for _, s := range l.segments {
+		if s.sealed && s.file != nil && (s.synced == s.size || l.opts.Sync == SyncNone) {
 			files = append(files, s.file)
 			s.file = nil
 		}
@@ -307,7 +303,12 @@ func (l *Log) removeSegment(s *segment) error {
 			l.stats.setAsideBytes += size
 			l.mu.Unlock()
 		}
-		return err
+		if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if l.evicted() {
+		return *l.outOfPlace.Load()
 	}
 	if err := l.opts.FS.Remove(l.path(s.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("spool: removing segment %s: %w", s.name, err)
@@ -318,6 +319,9 @@ func (l *Log) removeSegment(s *segment) error {
 
 // setAside renames a file so that it is neither read nor removed.
 func (l *Log) setAside(name string) (string, error) {
+	if l.evicted() {
+		return "", *l.outOfPlace.Load()
+	}
 	// The time keeps it from replacing one that was set aside before.
 	to := fmt.Sprintf("%s.%d%s", name, l.opts.Now().UnixNano(), badExt)
 	if err := l.opts.FS.Rename(l.path(name), l.path(to)); err != nil {

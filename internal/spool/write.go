@@ -25,6 +25,9 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 	if l.broken.closedAt(now) {
 		return len(reqs), l.broken.reason, l.broken.err
 	}
+	if err := l.outOfPlace.Load(); err != nil {
+		return len(reqs), classify(*err), *err
+	}
 	seg := l.active
 	if seg != nil && seg.size+frameSize(len(reqs[0].payload)) > l.opts.SegmentBytes && seg.size > headerSize {
 		l.seal(seg)
@@ -40,7 +43,11 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		return 1, ReasonSpoolFull, errSpoolFull
 	}
 	if seg == nil {
-		if seg, err = l.newSegment(now); err != nil {
+		if seg, err = l.newSegment(now); errors.Is(err, fs.ErrNotExist) {
+			l.restoreFiles()
+			seg, err = l.newSegment(now)
+		}
+		if err != nil {
 			return len(reqs), l.writeFailed(now, err), err
 		}
 	}
