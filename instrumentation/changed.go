@@ -50,18 +50,19 @@ func (r Recording) Changed(before, after any) bool {
 				old.cut = true
 				break
 			}
-			c.Old = m.bounded(e, changesCut, c.Old, adminsessions.MaxChangeBytes)
-			c.New = m.bounded(e, changesCut, c.New, adminsessions.MaxChangeBytes)
+			c.Old = m.bounded(e, changedField, c.Old)
+			c.New = m.bounded(e, changedField, c.New)
 			e.Changes = append(e.Changes, c)
 		}
-		if (old.cut || new.cut) && !slices.Contains(e.Cut, changesCut) {
-			e.Cut = append(e.Cut, changesCut)
+		if old.cut || new.cut {
+			markCut(e, changedField.name)
 		}
 	})
 }
 
-// changesCut is the name of changes in [adminsessions.Event].Cut.
-const changesCut = "changes"
+// changedField is the limit of a value, and the name of all changes among what
+// was cut.
+var changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
 
 // Changed is [Recording.Changed] for the request to which ctx belongs.
 func Changed(ctx context.Context, before, after any) bool {
