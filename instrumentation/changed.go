@@ -50,18 +50,19 @@ func (r Recording) Changed(before, after any) bool {
 				old.cut = true
 				break
 			}
-			c.Old = m.bounded(e, fieldChange, c.Old)
-			c.New = m.bounded(e, fieldChange, c.New)
+			c.Old = m.bounded(e, changedField, c.Old)
+			c.New = m.bounded(e, changedField, c.New)
 			e.Changes = append(e.Changes, c)
 		}
 		if old.cut || new.cut {
-			markCut(e, fieldChange.name)
+			markCut(e, changedField.name)
 		}
 	})
 }
 
-// fieldChange is an old or a new value.
-var fieldChange = field{name: "changes", limit: adminsessions.MaxChangeBytes}
+// changedField is the limit of a value, and the name of all changes among what
+// was cut.
+var changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
 
 // Changed is [Recording.Changed] for the request to which ctx belongs.
 func Changed(ctx context.Context, before, after any) bool {

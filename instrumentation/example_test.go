@@ -130,16 +130,14 @@ func ExampleAnnotate() {
 	record := must(instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(p)))
 	visit(record(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		instrumentation.Annotate(r.Context(), "client 7731 suspended", attribute.Int("client.id", 7731))
-		instrumentation.Annotate(r.Context(), "", instrumentation.Change("client.status", "active", "suspended")...)
+		instrumentation.Annotate(r.Context(), "2 invoices paused")
 	})), "POST", "https://demo.example/admin/api/client/7731/suspend")
 	for _, kv := range p.Events()[0].Attributes {
 		fmt.Printf("%s = %s\n", kv.Key, kv.Value)
 	}
 	// Output:
-	// type=API method=POST status=200 email=- ip=192.0.2.1 id=- action=client.suspend outcome=success url="https://demo.example/admin/api/client/7731/suspend" object="client" object_id="7731" note="client 7731 suspended"
+	// type=API method=POST status=200 email=- ip=192.0.2.1 id=- action=client.suspend outcome=success url="https://demo.example/admin/api/client/7731/suspend" object="client" object_id="7731" note="client 7731 suspended\n2 invoices paused"
 	// client.id = 7731
-	// client.status.before = active
-	// client.status.after = suspended
 }
 
 func ExampleWithTrustedProxies() {

@@ -288,7 +288,7 @@ func TestSettersFromManyGoroutines(t *testing.T) {
 				instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: name})
 				instrumentation.SetTarget(r.Context(), adminsessions.User{FullName: name})
 				instrumentation.SignIn(r.Context(), name, adminsessions.SignInSuccess)
-				instrumentation.Annotate(r.Context(), "", instrumentation.Change("x", name, name)...)
+				instrumentation.Annotate(r.Context(), "", attribute.String("x", name))
 				instrumentation.SetRoute(r.Context(), "/"+name)
 				_ = instrumentation.RequestID(r.Context())
 			})

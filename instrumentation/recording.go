@@ -192,14 +192,6 @@ func SetRoute(ctx context.Context, pattern string) bool {
 // RequestID is [Recording.RequestID] for the request to which ctx belongs.
 func RequestID(ctx context.Context) string { return FromContext(ctx).RequestID() }
 
-// Change makes the attributes name.before and name.after for [Annotate].
-func Change(name, before, after string) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		attribute.String(name+".before", before),
-		attribute.String(name+".after", after),
-	}
-}
-
 // CaptureRoute stands directly around a [http.ServeMux] that is reached
 // through middlewares which copy the request (authentication that puts
 // something into its context does): only the copy learns the pattern.

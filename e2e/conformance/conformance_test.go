@@ -153,7 +153,7 @@ func requests(t *testing.T, provider log.LoggerProvider) {
 			attribute.Float64("client.large", 1e21), attribute.StringSlice("client.tags", []string{"a", "b\"c"}),
 			attribute.String("client-name..odd_", "x"), attribute.String("client.empty", ""),
 			attribute.String("long", strings.Repeat("ł", 1000)))
-		instrumentation.Annotate(ctx, "", instrumentation.Change("client.name", "Old", "New\nLine")...)
+		instrumentation.Annotate(ctx, "", attribute.String("client.name.before", "Old"), attribute.String("client.name.after", "New\nLine"))
 		w.WriteHeader(http.StatusAccepted)
 	})
 	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
