@@ -1,0 +1,181 @@
+package redact
+
+import "strings"
+
+// findPairs looks for the values of secrets' names: name=value, name: value,
+// "name":"value", name => value, <name>value</name>, and for lists and tables
+// that name a secret in quotes.
+func (r *Redactor) findPairs(s string, m mode, f found) bool {
+	structured := strings.ContainsAny(s, "{[<(")
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '=', ':':
+			if r.pairAt(s, i, m, f) {
+				return true
+			}
+		case '>':
+			if r.elementAt(s, i, f) {
+				return true
+			}
+		case '"', '\'', '`':
+			if structured && r.quotedAt(s, i, f) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (r *Redactor) pairAt(s string, i int, m mode, f found) bool {
+	name, quoted := nameBefore(s, i)
+	if name == "" {
+		return false
+	}
+	w := r.name(name)
+	if w == never {
+		return false
+	}
+	separator := s[i]
+	from := i + 1
+	for from < len(s) && (s[from] == '=' || s[from] == '>' || s[from] == ':' && separator == ':') {
+		from++
+	}
+	spaced := false
+	for from < len(s) && isBlank(s[from]) {
+		from++
+		spaced = true
+	}
+	start, end := valueAt(s, from, m)
+	if start == from && separator == ':' && spaced && !quoted && w == always {
+		end = endOfLine(s, from) // a sentence: "password: correct horse"
+	}
+	value := s[start:end]
+	if value == "" || value == Placeholder || !w.hides(value) {
+		return false
+	}
+	if quoted && (value == "null" || strings.HasPrefix(value, Placeholder+`"`)) {
+		return false
+	}
+	return f(start, end)
+}
+
+// nameBefore returns the name that ends before i, and whether it is in quotes.
+func nameBefore(s string, i int) (name string, quoted bool) {
+	end := i
+	for end > 0 && strings.IndexByte("!<>~*^|", s[end-1]) >= 0 {
+		end--
+	}
+	for end > 0 && isBlank(s[end-1]) {
+		end--
+	}
+	if end == 0 {
+		return "", false
+	}
+	if q := s[end-1]; isQuote(q) {
+		inner := end - 1
+		start := strings.LastIndexByte(s[max(0, inner-maxName):inner], q)
+		if start >= 0 {
+			start += max(0, inner-maxName) + 1
+			return strings.Trim(s[start:inner], `\ `), true
+		}
+		end = inner
+	}
+	start := end
+	for start > 0 && end-start <= maxName && isNameByte(s[start-1]) {
+		start--
+	}
+	return s[start:end], false
+}
+
+func isNameByte(c byte) bool {
+	return isAlnum(c) || c >= 0x80 || c == '_' || c == '-' || c == '.' || c == '[' || c == ']' || c == '$' || c == '\\'
+}
+
+func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }
+
+// valueAt returns the value that begins at from, without its quotes.
+func valueAt(s string, from int, m mode) (start, end int) {
+	open := from
+	for open < len(s) && s[open] == '\\' {
+		open++
+	}
+	if open == len(s) || !isQuote(s[open]) {
+		return from, endOfValue(s, from, m)
+	}
+	start = open + 1
+	if open > from { // quotes within quotes: no telling where they end
+		return start, len(s)
+	}
+	for end = start; end < len(s); end++ {
+		if s[end] == '\\' {
+			end++
+		} else if s[end] == s[open] {
+			break
+		}
+	}
+	return start, min(end, len(s))
+}
+
+func endOfValue(s string, i int, m mode) int {
+	for i < len(s) && s[i] != '&' && s[i] != ';' && !endsWord(s[i]) && (m&isPath == 0 || s[i] != '/') {
+		i++
+	}
+	return i
+}
+
+func endOfLine(s string, i int) int {
+	if n := strings.IndexAny(s[i:], "\r\n"); n >= 0 {
+		return i + n
+	}
+	return len(s)
+}
+
+// elementAt looks at an element of XML whose start tag ends at i.
+func (r *Redactor) elementAt(s string, i int, f found) bool {
+	open := strings.LastIndexByte(s[max(0, i-2*maxName):i], '<')
+	if open < 0 {
+		return false
+	}
+	tag := s[open+max(0, i-2*maxName)+1 : i]
+	end := 0
+	for end < len(tag) && (isNameByte(tag[end]) || tag[end] == ':') {
+		end++
+	}
+	name := tag[strings.LastIndexByte(tag[:end], ':')+1 : end]
+	if name == "" || strings.HasSuffix(tag, "/") {
+		return false
+	}
+	w := r.name(name)
+	if w == never {
+		return false
+	}
+	stop := len(s)
+	if n := strings.IndexByte(s[i+1:], '<'); n >= 0 && !strings.HasPrefix(s[i+1:], "<![") {
+		stop = i + 1 + n
+	}
+	value := strings.TrimSpace(s[i+1 : stop])
+	return value != "" && value != Placeholder && w.hides(value) && f(i+1, stop)
+}
+
+// quotedAt looks at a string in quotes that is a secret's name and has no value
+// beside it: what belongs to it is somewhere behind.
+func (r *Redactor) quotedAt(s string, i int, f found) bool {
+	n := strings.IndexByte(s[i+1:min(len(s), i+1+maxName)], s[i])
+	if n <= 0 {
+		return false
+	}
+	content := strings.Trim(s[i+1:i+1+n], `\ `)
+	for j := range len(content) {
+		if !isNameByte(content[j]) {
+			return false
+		}
+	}
+	if r.name(content) != always {
+		return false
+	}
+	next := strings.TrimLeft(s[i+n+2:], " \t\r\n")
+	if next == "" || next[0] == ':' || next[0] == '=' || content == Placeholder {
+		return false
+	}
+	return f(i+1, len(s))
+}

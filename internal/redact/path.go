@@ -1,0 +1,243 @@
+package redact
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// PathPattern is a path in which some segments are secrets: "/invite/{token}".
+type PathPattern struct {
+	segments []string // normal; "" for one that may be anything
+	hidden   []bool
+	rest     bool // the last segment stands for all that follow
+	literal  bool // there is something to recognise before the first that is hidden
+}
+
+// ParsePathPattern reads a pattern: "{name}" is hidden, "{name...}" at the end
+// hides all that follows, "*" is any segment.
+func ParsePathPattern(s string) (PathPattern, error) {
+	if !strings.HasPrefix(s, "/") {
+		return PathPattern{}, fmt.Errorf("path pattern %q does not start with a slash", s)
+	}
+	var p PathPattern
+	hides, parts := false, strings.Split(s[1:], "/")
+	for i, part := range parts {
+		switch wildcard := isWildcard(part); {
+		case !wildcard && strings.ContainsAny(part, "{}"), part == "{}", part == "{...}":
+			return PathPattern{}, fmt.Errorf("path pattern %q: segment %q is neither plain nor a {name}", s, part)
+		case wildcard && strings.HasSuffix(part, "...}"):
+			if i != len(parts)-1 {
+				return PathPattern{}, fmt.Errorf("path pattern %q: %q is not at the end", s, part)
+			}
+			p.rest = true
+			p.add("", true)
+			hides = true
+		case wildcard:
+			p.add("", true)
+			hides = true
+		case part == "*":
+			p.add("", false)
+		case part == "" && i == len(parts)-1 && i > 0: // a slash at the end is the same path
+		default:
+			p.add(normalSegment(part), false)
+		}
+	}
+	if !hides {
+		return PathPattern{}, errors.New("path pattern " + s + ` names no segment to hide: write it as "/invite/{token}"`)
+	}
+	return p, nil
+}
+
+func isWildcard(part string) bool {
+	return len(part) >= 2 && part[0] == '{' && part[len(part)-1] == '}'
+}
+
+func (p *PathPattern) add(segment string, hidden bool) {
+	if segment != "" && !slices.Contains(p.hidden, true) {
+		p.literal = true
+	}
+	p.segments, p.hidden = append(p.segments, segment), append(p.hidden, hidden)
+}
+
+// RoutePattern makes a pattern of a route's ("GET /reset/{token}", chi's
+// "/reset/{token:[a-z]+}", gin's "/reset/:token") that hides the segments whose
+// wildcards have a secret's name. It reports false if there is none.
+func (r *Redactor) RoutePattern(route string) (PathPattern, bool) {
+	if strings.IndexAny(route, "{:*") < 0 {
+		return PathPattern{}, false
+	}
+	slash := strings.IndexByte(route, '/')
+	if slash < 0 {
+		return PathPattern{}, false
+	}
+	var p PathPattern
+	hides := false
+	for part := range strings.SplitSeq(route[slash+1:], "/") {
+		var name string
+		switch {
+		case part == "":
+			continue
+		case isWildcard(part):
+			name, _, _ = strings.Cut(part[1:len(part)-1], ":")
+		case part[0] == ':', part[0] == '*':
+			name = part[1:]
+		case strings.IndexByte(part, '{') >= 0: // chi: {id}-{token}
+			name = part
+		default:
+			p.add(normalSegment(part), false)
+			continue
+		}
+		hidden := r.name(strings.TrimSuffix(name, "...")) == always
+		p.rest = strings.HasSuffix(name, "...") || part[0] == '*'
+		p.add("", hidden)
+		hides = hides || hidden
+	}
+	p.literal = true // the router has said that it matches
+	return p, hides
+}
+
+// normalSegment is a segment as the most lenient server reads it.
+func normalSegment(s string) string {
+	s = decodeAll(s)
+	if i := strings.IndexAny(s, ";?#"); i >= 0 {
+		s = s[:i]
+	}
+	s = strings.Trim(visibleOnly(s), " \t\r\n+")
+	if trimmed := strings.TrimRight(s, ". "); trimmed != "" {
+		s = trimmed
+	}
+	return fold(s)
+}
+
+// segment is a part of a path as the most lenient server reads it, and the part
+// of the path as it stands from which it comes.
+type segment struct {
+	text       string
+	start, end int
+}
+
+// segmentsOf takes a path apart, into list. clean reports whether there is one
+// way only to do it.
+func segmentsOf(list []segment, path string) (_ []segment, clean bool) {
+	clean = true
+	for start := 0; start <= len(path); {
+		end, plain := start, true
+		for end < len(path) && !isSlash(path[end]) {
+			plain = plain && isPlainInPath(path[end])
+			end++
+		}
+		raw := path[start:end]
+		switch {
+		case end < len(path) && (path[end] == '\\' || raw == "" && start > 0):
+			clean = false
+		case raw == "":
+		case plain && raw[0] != '.' && raw[len(raw)-1] != '.':
+			list = append(list, segment{strings.ToLower(raw), start, end})
+		}
+		if raw != "" && (!plain || raw[0] == '.' || raw[len(raw)-1] == '.' || end < len(path) && path[end] == '\\') {
+			clean = false
+			for part := range strings.FieldsFuncSeq(decodeAll(raw), func(c rune) bool { return c == '/' || c == '\\' }) {
+				list = append(list, segment{normalSegment(part), start, end})
+			}
+		}
+		start = end + 1
+	}
+	return list, clean
+}
+
+func isPlainInPath(c byte) bool {
+	return isAlnum(c) || c == '-' || c == '_' || c == '.' || c == '~' || c == '=' || c == ',' || c == '@' || c == ':'
+}
+
+// resolve takes out what "." and ".." make of no effect.
+func resolve(list []segment) []segment {
+	resolved := make([]segment, 0, len(list))
+	for _, s := range list {
+		switch s.text {
+		case ".", "":
+		case "..":
+			if len(resolved) > 0 {
+				resolved = resolved[:len(resolved)-1]
+			}
+		default:
+			resolved = append(resolved, s)
+		}
+	}
+	return resolved
+}
+
+func withoutDots(list []segment) []segment {
+	kept := make([]segment, 0, len(list))
+	for _, s := range list {
+		if s.text != "." && s.text != ".." && s.text != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// hiddenSegments calls f with the segments that patterns hide. anywhere says
+// that the path may be the end of a longer one.
+func hiddenSegments(patterns []PathPattern, path string, anywhere bool, f found) bool {
+	if len(patterns) == 0 || path == "" {
+		return false
+	}
+	var space [16]segment
+	list, clean := segmentsOf(space[:0], path)
+	readings := [][]segment{list}
+	if !clean {
+		readings = [][]segment{list, resolve(list), withoutDots(list)}
+	}
+	for i := range patterns {
+		for _, reading := range readings {
+			if patterns[i].match(reading, f) {
+				return true
+			}
+			if clean && !anywhere || !patterns[i].literal {
+				continue
+			}
+			for at := 1; at < len(reading); at++ {
+				if patterns[i].match(reading[at:], f) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// match calls f with what the pattern hides in a path. A path that ends too
+// early, or differs behind the secret, is still one that holds it.
+func (p *PathPattern) match(path []segment, f found) bool {
+	n := min(len(p.segments), len(path))
+	for i := range n {
+		if p.segments[i] == "" || p.segments[i] == path[i].text {
+			continue
+		}
+		if !p.literal {
+			return false
+		}
+		n = i
+		break
+	}
+	if !p.literal && (len(path) < len(p.segments) || len(path) > len(p.segments) && !p.rest) {
+		return false
+	}
+	for i := range n {
+		if !p.hidden[i] {
+			continue
+		}
+		last := i + 1
+		if p.rest && i == len(p.segments)-1 {
+			last = len(path)
+		}
+		for _, s := range path[i:last] {
+			if f(s.start, s.end) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,333 @@
+package redact
+
+import "strings"
+
+// Limits of the work that one URL can make, in bytes as sent and in pairs.
+const (
+	maxPath    = 8 << 10
+	maxQuery   = 32 << 10
+	maxLong    = 2 << 10 // of a pair in a query that is longer
+	maxSegment = 255     // as shown
+	maxPairs   = 256
+	maxKey     = 64 // of a name, as shown, where the query is too long
+)
+
+// AppendURL appends a URL without its secrets, in its readable form: origin is
+// what stands before the path. With what is appended b grows by limit at most,
+// of which origin must be a small part. cut reports whether something is
+// missing: long segments and long values are cut one by one, so that none hides
+// what stands behind it.
+func (r *Redactor) AppendURL(b []byte, origin, path, query string, limit int) (_ []byte, cut bool) {
+	end := len(b) + limit
+	b = append(b, origin...)
+	room := end - len(b)
+	if query != "" {
+		room -= min(len(query)+1, room/4)
+	}
+	b, cut = r.appendPath(b, path, room)
+	if query == "" {
+		return b, cut
+	}
+	b = append(b, '?')
+	b, cutToo := r.appendQuery(b, query, end-len(b))
+	return b, cut || cutToo
+}
+
+// URL returns a URL that comes as text, from a header, without its secrets,
+// user-info and fragment.
+func (r *Redactor) URL(s string, limit int) (_ string, cut bool) {
+	if len(s) > maxPath {
+		s, cut = withoutEnd(s[:maxPath]), true
+	}
+	s, _, _ = strings.Cut(s, "#")
+	s, query, _ := strings.Cut(s, "?")
+	origin, path := "", s
+	if i := strings.Index(s, "//"); i >= 0 {
+		authority, rest := s[i+2:], ""
+		if j := strings.IndexByte(authority, '/'); j >= 0 {
+			authority, rest = authority[:j], authority[j:]
+		}
+		authority = authority[strings.LastIndexByte(authority, '@')+1:]
+		if i = strings.LastIndexByte(authority, '@'); i < 0 {
+			i = strings.LastIndex(authority, "%40")
+		}
+		origin, path = s[:strings.Index(s, "//")+2]+authority, rest
+	}
+	if len(origin) > limit/2 {
+		origin, cut = origin[:limit/2], true
+	}
+	b, cutToo := r.AppendURL(nil, origin, path, query, limit)
+	out := string(b)
+	if r.Value(out) {
+		out = r.Text(out)
+	}
+	return out, cut || cutToo
+}
+
+// appendPath appends an escaped path, in room bytes at most.
+func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bool) {
+	if len(path) <= room && len(r.paths) == 0 && isPlainPath(path) {
+		return append(b, path...), false
+	}
+	if len(path) > maxPath {
+		path, cut = withoutEnd(path[:maxPath]), true
+	}
+	var spans spanList
+	hiddenSegments(r.paths, path, false, spans.add)
+	r.linkSegments(path, spans.add)
+	m := isPath
+	if cut {
+		m |= mayGoOn
+	}
+	suspicious := r.holds(path, m)
+	limit := maxSegment
+	if len(path) <= room {
+		limit = len(path)
+	}
+	first, end := len(b), len(b)+room
+	for start := 0; start < len(path); {
+		stop := start
+		for stop < len(path) && path[stop] != '/' {
+			stop++
+		}
+		var cutToo bool
+		switch segment := path[start:stop]; {
+		case segment == "":
+		case spans.covers(start, stop):
+			b = append(b, Placeholder...)
+		case suspicious || len(segment) > maxHarmless && r.holdsEncoded(segment):
+			b, cutToo = r.appendSegment(b, segment, limit)
+		default:
+			b, cutToo = appendCut(b, segment, limit)
+		}
+		cut = cut || cutToo
+		if stop < len(path) {
+			b = append(b, '/')
+		}
+		start = stop + 1
+		if len(b) > end {
+			b, cut = withEllipsis(b, first, end), true
+			break
+		}
+	}
+	if suspicious {
+		if rest := string(b[first:]); r.holds(rest, isPath) { // a secret with slashes in it
+			b = append(b[:first], r.clear(rest, isPath)...)
+		}
+	}
+	return b, cut
+}
+
+// appendSegment appends a segment of a path in which there may be a secret.
+func (r *Redactor) appendSegment(b []byte, segment string, limit int) (_ []byte, cut bool) {
+	if i := strings.IndexByte(segment, ';'); i >= 0 {
+		if segment[:i] != "" {
+			b, cut = r.appendSegment(b, segment[:i], limit)
+		}
+		b, cutToo := r.appendPairs(append(b, ';'), segment[i+1:], limit, false)
+		return b, cut || cutToo
+	}
+	if !r.Value(segment) {
+		return appendCut(b, segment, limit)
+	}
+	if i := strings.LastIndexByte(segment, '@'); i >= 0 && !r.Value(segment[i+1:]) {
+		b = append(b, Placeholder...)
+		return appendCut(b, segment[i:], limit)
+	}
+	if i := strings.IndexByte(segment, '='); i > 0 && !r.Value(segment[:i]) {
+		b, cut = appendCut(b, segment[:i], limit)
+		b = append(b, '=')
+		return append(b, Placeholder...), cut
+	}
+	return append(b, Placeholder...), false
+}
+
+// isPlainPath reports of most paths, cheaply, that nothing can be in them:
+// short segments, words, numbers and UUIDs.
+func isPlainPath(path string) bool {
+	start := 0
+	for i := range len(path) {
+		c := path[i]
+		if c == '/' {
+			if i-start > maxHarmless && !isPlainSegment(path[start:i]) {
+				return false
+			}
+			start = i + 1
+		} else if classes[c] == other && c != '-' && c != '_' && c != '.' || c >= 0x80 {
+			return false
+		}
+	}
+	return len(path)-start <= maxHarmless || isPlainSegment(path[start:])
+}
+
+func isPlainSegment(s string) bool {
+	if isUUID(s) {
+		return true
+	}
+	digits, run := 0, 0
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isLower(c):
+			if run++; run > 20 {
+				return false
+			}
+		case isDigit(c):
+			digits++
+		case c == '-', c == '_':
+			run = 0
+		default:
+			return false
+		}
+	}
+	return (digits == 0 || digits == len(s) && digits < 13) && !findShapes(s, func(int, int) bool { return true })
+}
+
+// appendQuery appends a query, in room bytes at most. Where it doesn't fit,
+// values are cut to the same length, and names when that is not enough.
+func (r *Redactor) appendQuery(b []byte, query string, room int) (_ []byte, cut bool) {
+	first := len(b)
+	if len(query) > maxQuery {
+		query, cut = shorten(query), true
+	}
+	if len(query) <= room && !cut {
+		if b, cut = r.appendAll(b, query, len(query), room); len(b)-first <= room {
+			return b, cut
+		}
+	}
+	for _, limit := range [...]int{1024, 512, 256, 128, 64, 32, 16, 8} {
+		if b, cut = r.appendAll(b[:first], query, limit, room); len(b)-first <= room {
+			return b, true
+		}
+	}
+	return withEllipsis(b, first, first+room), true
+}
+
+// shorten takes from a long query the beginnings of its pairs, so that work
+// follows what can be shown.
+func shorten(query string) string {
+	b := make([]byte, 0, maxQuery)
+	for pairs := 0; query != "" && pairs < maxPairs && len(b) < maxQuery-maxLong; pairs++ {
+		pair, rest, more := strings.Cut(query, "&")
+		if len(pair) > maxLong {
+			pair = withoutEnd(pair[:maxLong])
+		}
+		b = append(b, pair...)
+		if more {
+			b = append(b, '&')
+		}
+		query = rest
+	}
+	return string(b)
+}
+
+// appendAll appends all pairs of a query with values of limit bytes at most,
+// until there are more than room bytes.
+func (r *Redactor) appendAll(b []byte, query string, limit, room int) (_ []byte, cut bool) {
+	end := len(b) + room
+	open := false // a secret in quotes goes on
+	for pairs := 0; query != ""; pairs++ {
+		pair, rest, more := strings.Cut(query, "&")
+		var cutToo bool
+		switch {
+		case open:
+			open = strings.Count(pair, `"`)%2 == 0
+			b = append(b, Placeholder...)
+		case pair != "":
+			first := len(b)
+			b, cutToo = r.appendPairs(b, pair, limit, true)
+			open = len(pair) < maxText && strings.HasSuffix(string(b[first:]), Placeholder) && strings.Count(pair, `"`)%2 == 1
+		}
+		cut = cut || cutToo
+		if more {
+			b = append(b, '&')
+		}
+		query = rest
+		if len(b) > end {
+			return b, true
+		}
+		if pairs == maxPairs && query != "" {
+			return append(b, "…"...), true
+		}
+	}
+	return b, cut
+}
+
+// appendPairs appends pairs that are divided by semicolons, which some servers
+// take for ampersands. Others don't: what stands behind a secret may be the
+// rest of it.
+func (r *Redactor) appendPairs(b []byte, pairs string, limit int, query bool) (_ []byte, cut bool) {
+	hidden := false
+	for {
+		pair, rest, more := strings.Cut(pairs, ";")
+		var cutToo, hid bool
+		b, hid, cutToo = r.appendPair(b, pair, limit, hidden)
+		hidden, cut = hidden || hid && query, cut || cutToo
+		if !more {
+			return b, cut
+		}
+		b = append(b, ';')
+		pairs = rest
+	}
+}
+
+// appendPair appends name=value. closed says that the value is left out in any
+// case.
+func (r *Redactor) appendPair(b []byte, pair string, limit int, closed bool) (_ []byte, hidden, cut bool) {
+	if pair == "" {
+		return b, false, false
+	}
+	i := strings.IndexByte(pair, '=')
+	if i < 0 {
+		if closed || r.Value(pair) {
+			return append(b, Placeholder...), true, false
+		}
+		b, cut = appendCut(b, pair, limit)
+		return b, false, cut
+	}
+	name, value := pair[:i], pair[i+1:]
+	if name != "" && r.Value(name) {
+		b, closed = append(b, Placeholder...), true
+	} else if limit == len(pair) || len(name) <= maxKey {
+		b, cut = appendCut(b, name, max(limit, maxKey))
+	} else {
+		b, cut = appendCut(b, name, maxKey)
+	}
+	b = append(b, '=')
+	switch {
+	case value == "":
+		return b, false, cut
+	case closed, r.all, r.hidesValue(name, value):
+		return append(b, Placeholder...), true, cut
+	}
+	b, cutToo := appendCut(b, value, limit)
+	return b, false, cut || cutToo
+}
+
+// hidesValue reports whether the value of a name, both as sent, is left out.
+func (r *Redactor) hidesValue(name, value string) bool {
+	if w := r.encodedName(name); w != never && w.hides(value[:min(len(value), maxText)]) {
+		return true
+	}
+	m := mode(0)
+	if len(value) > maxLong-maxName {
+		m = mayGoOn
+	}
+	return r.holds(value, m)
+}
+
+// spanList keeps what was found.
+type spanList [][2]int
+
+func (l *spanList) add(start, end int) bool {
+	*l = append(*l, [2]int{start, end})
+	return false
+}
+
+func (l spanList) covers(start, end int) bool {
+	for _, s := range l {
+		if s[0] < end && start < s[1] {
+			return true
+		}
+	}
+	return false
+}
