@@ -65,7 +65,7 @@ func forgeries() []attack {
 		attack{name: "forge-method-percent", request: request{method: "%09%0a", as: "anna"}, want: want{method: "_OTHER"}},
 		attack{name: "forge-method-replaced", request: request{method: "_OTHER", as: "anna"}, want: want{method: "_OTHER", sent: "_OTHER"}},
 		attack{name: "forge-method-started", request: request{method: "started", as: "anna"}, want: want{method: "_OTHER", sent: "started", status: 405}},
-		attack{name: "forge-host-word", request: request{host: "x=y,email=evil@example.com", as: "anna"}, want: want{email: "anna@example.com"}},
+		attack{name: "forge-host-word", request: request{host: "x=y,email=evil", as: "anna"}, want: want{email: "anna@example.com"}},
 		attack{name: "forge-host-percent", request: request{host: "x%22%20email%3devil", as: "anna"}, want: want{email: "anna@example.com"}},
 		attack{name: "forge-scheme", from: proxyAddress, request: request{as: "anna", headers: []string{"X-Forwarded-For: 203.0.113.70", `X-Forwarded-Proto: javascript" email="evil`}},
 			want: want{ip: "203.0.113.70", urlHas: []string{"http://panel.example/"}}},

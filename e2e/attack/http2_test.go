@@ -31,8 +31,8 @@ func http2Attacks() []attack {
 	const path = "/admin/api/clients/7692"
 	sees := func(part string) want { return want{email: "anna@example.com", urlHas: []string{part}} }
 	add("plain", want{email: "anna@example.com", status: 200, url: "http://panel.example" + path}, pseudo("GET", panelHost, path))
-	add("asset-dots", sees("/admin"), pseudo("GET", panelHost, "/assets/../admin/clients"))
-	add("asset-encoded", sees("/assets/"), pseudo("GET", panelHost, "/assets/%2e%2e%2fadmin"))
+	add("asset-dots", want{urlHas: []string{"/admin"}}, pseudo("GET", panelHost, "/assets/../admin/clients"))
+	add("asset-encoded", want{urlHas: []string{"/assets/"}}, pseudo("GET", panelHost, "/assets/%2e%2e%2fadmin"))
 	add("long-authority", sees(path), pseudo("GET", strings.Repeat("a", 3000)+".example", path))
 	add("foreign-authority", sees(path), pseudo("GET", "static.example", path))
 	add("host-beside", sees(path), pseudo("GET", panelHost, path), hpack.HeaderField{Name: "host", Value: "evil.example"})
