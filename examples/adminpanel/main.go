@@ -74,6 +74,10 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	p.mux.HandleFunc("GET /healthz", h.public)
 
 	server, operators := newServer(rec.middleware(p), logger), newServer(h.operators(registry), logger)
+	// A proxy may speak HTTP/2 to it.
+	server.Protocols = new(http.Protocols)
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
 	served := make(chan error, 2) // each server's goroutine writes once
 	go func() { served <- server.Serve(listener) }()
 	go func() { served <- operators.Serve(metrics) }()

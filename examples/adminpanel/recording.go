@@ -60,10 +60,12 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
 		instrumentation.WithSessionID(sessionSecret, []byte(rand.Text())),
-		// The background traffic comes through loopback and says for whom, as a
-		// reverse proxy on the same machine would.
+		// The background traffic comes from this machine and says for whom, as a
+		// reverse proxy beside the panel would. A real panel names its proxies
+		// here, one by one: whoever may come from one of these addresses chooses
+		// what the trail calls the client's.
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor,
-			netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")),
+			netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")),
 		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
 		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz")),
 		instrumentation.WithRegisterer(registry),
