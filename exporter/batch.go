@@ -2,28 +2,23 @@ package exporter
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 const (
-	tagTimeSeconds = 1 << 3
-	tagTimeNanos   = 2 << 3
+	// entryOverhead is more than an entry takes besides the event's line.
+	entryOverhead = loki.EntryOverhead + 64
 
-	// entryOverhead is more than what add puts around a record's payload:
-	// timestamp, lengths, and the pairs of the exporter's own.
-	entryOverhead = 256
+	// maxSpareStreams is for two services.
+	maxSpareStreams = 2
 
-	// maxSpareStreams is for one service and its lines, twice.
-	maxSpareStreams = 4
-
-	// movedTimestamp is the shift from which on the entry says when its
-	// request really arrived.
+	// movedTimestamp is the shift from which on the line says when its request
+	// really arrived.
 	movedTimestamp = time.Millisecond
 )
 
@@ -36,23 +31,55 @@ type batch struct {
 	count   int       // records
 	largest int       // bytes of the largest stream
 
-	firstTime, lastTime int64 // ns
-	lastSeq             uint64
+	firstTime int64  // of the first record, as the spool has it, ns
+	lastSeq   uint64 // of the last record; 0 in a batch from quarantine
+	moved     bool   // an entry has another time than in the spool, which is not noted on disk yet
 
-	withLines bool
-	logID     []byte
-	tail      []byte    // scratch
-	since     time.Time // when its first record was added
-	closed    bool      // the next record does not fit
+	since  time.Time // when its first record was added
+	closed bool      // the next record does not fit
 
 	// What is left to deliver, in order. The shipper's.
 	parts    []part
 	inFlight bool
+	retry    bool // from quarantine, not from the spool
+	refusing bool // one of its pushes was refused, so that blame is being looked for
+	row      int  // refusals in a row
+	retimed  int  // refusals in a row that were answered by other times
 }
 
-func newBatch(logID string, withLines bool) *batch {
-	return &batch{logID: appendPair(nil, adminsessions.KeyLogID, logID), withLines: withLines}
+// stream is the entries of a batch with the same labels.
+type stream struct {
+	loki.Stream
+	entries []entry
+	taken   int // parts that Loki has acknowledged since it refused one
+	sample  int // an entry that it has acknowledged, plus 1; 0 if there is none
 }
+
+// entry is what is known of an entry besides its bytes.
+type entry struct {
+	seq     uint64
+	time    int64 // as it is pushed, ns
+	spooled int64 // as the spool has it
+	origin  int64 // as it was recorded
+	line    int   // bytes of the event's line, without the exporter's part
+}
+
+// part is a range of a stream's entries, [from, to).
+type part struct {
+	stream   *stream
+	from, to int
+	// refusedAt is, for a part of one entry that Loki has refused, how many of
+	// the stream it had taken by then, plus 1.
+	refusedAt int
+	// control marks an entry that Loki has taken before and is asked to take
+	// again: does it take anything of this stream now?
+	control bool
+}
+
+func (p part) len() int        { return p.to - p.from }
+func (p part) size() int       { return p.stream.SizeOf(p.from, p.to) }
+func (p part) first() entry    { return p.stream.entries[p.from] }
+func (p part) message() []byte { return p.stream.Message(p.from, p.to) }
 
 func (b *batch) reset() {
 	for _, s := range b.streams {
@@ -61,75 +88,55 @@ func (b *batch) reset() {
 		}
 	}
 	clear(b.streams)
-	b.streams = b.streams[:0]
-	b.parts = b.parts[:0]
-	b.count, b.largest = 0, 0
-	b.inFlight, b.closed = false, false
+	*b = batch{streams: b.streams[:0], spare: b.spare, parts: b.parts[:0]}
 }
 
 func (b *batch) empty() bool        { return b.count == 0 }
 func (b *batch) sizeWith(n int) int { return b.largest + n + entryOverhead }
 
-// add appends one record.
-func (b *batch) add(r *spool.Record) error {
-	n, w := binary.Uvarint(r.Payload)
-	if w <= 0 || n > uint64(len(r.Payload)-w) {
-		return fmt.Errorf("spooled record %d has no stream labels", r.Seq)
-	}
-	labels, body := r.Payload[w:w+int(n)], r.Payload[w+int(n):]
-	s, err := b.stream(labels)
+// add appends one record with the time that its entry is to have.
+func (b *batch) add(r *spool.Record, at int64) error {
+	labels, line, err := splitPayload(r.Payload)
 	if err != nil {
-		return fmt.Errorf("spooled record %d: %w", r.Seq, err)
+		return err
 	}
-
-	var head [32]byte
-	h := appendTimestamp(head[:0], r.Time)
-	b.tail = append(b.tail[:0], b.logID...)
-	var digits [20]byte
-	b.tail = appendPair(b.tail, adminsessions.KeySequenceNumber, view(strconv.AppendUint(digits[:0], r.Seq, 10)))
-	if shift := r.Time - r.Origin; shift >= int64(movedTimestamp) || shift <= -int64(movedTimestamp) {
-		b.tail = appendPair(b.tail, adminsessions.KeyRequestTime, view(strconv.AppendInt(digits[:0], r.Origin, 10)))
-	}
-	s.add(r, h, body, b.tail)
-	if s.lines != nil {
-		s.lines.add(r, h, lineOf(body), nil)
-	}
+	s := b.stream(labels)
+	e := entry{seq: r.Seq, time: at, spooled: r.Time, origin: r.Origin, line: len(line)}
+	s.add(e, line)
+	b.moved = b.moved || at != r.Time
 	if b.count == 0 {
 		b.firstTime = r.Time
 	}
 	b.count++
-	b.lastTime, b.lastSeq = r.Time, r.Seq
-	b.largest = max(b.largest, len(s.raw))
+	b.lastSeq = r.Seq
+	b.largest = max(b.largest, s.Size())
 	return nil
+}
+
+func (s *stream) add(e entry, line []byte) {
+	var scratch [64]byte
+	var arrived time.Time
+	if shift := time.Duration(e.time - e.origin); shift.Abs() >= movedTimestamp {
+		arrived = time.Unix(0, e.origin)
+	}
+	s.Add(e.time, line, adminsessions.AppendSequence(scratch[:0], e.seq, arrived))
+	s.entries = append(s.entries, e)
 }
 
 // stream returns the stream with these labels, and begins it if need be. A
 // service has one; a process with several services has a few.
-func (b *batch) stream(labels []byte) (*stream, error) {
+func (b *batch) stream(labels []byte) *stream {
 	for _, s := range b.streams {
-		if bytes.Equal(s.labels, labels) {
-			return s, nil
+		if bytes.Equal(s.Labels(), labels) {
+			return s
 		}
 	}
-	if !b.withLines {
-		return b.open(labels), nil
-	}
-	of, err := linesLabels(labels)
-	if err != nil {
-		return nil, err
-	}
-	s := b.open(labels)
-	s.lines = b.open(of)
-	s.lines.ofLines = true
-	return s, nil
-}
-
-func (b *batch) open(labels []byte) *stream {
 	s := &stream{}
 	if last := len(b.spare) - 1; last >= 0 {
 		s, b.spare = b.spare[last], b.spare[:last]
 	}
-	s.reset(labels)
+	s.Reset(labels)
+	s.entries, s.taken, s.sample = s.entries[:0], 0, 0
 	b.streams = append(b.streams, s)
 	return s
 }
@@ -138,17 +145,73 @@ func (b *batch) open(labels []byte) *stream {
 func (b *batch) seal() {
 	b.parts = b.parts[:0]
 	for _, s := range b.streams {
-		b.parts = append(b.parts, part{s, 0, len(s.entries)})
+		b.parts = append(b.parts, part{stream: s, to: len(s.entries)})
 	}
 }
 
 // halve cuts the first part in two.
 func (b *batch) halve() {
+	p := b.parts[0]
+	middle := p.from + p.len()/2
+	b.replaceFirst(part{stream: p.stream, from: p.from, to: middle}, part{stream: p.stream, from: middle, to: p.to})
+}
+
+// replaceFirst puts others in the place of the first part.
+func (b *batch) replaceFirst(parts ...part) {
+	b.parts = slices.Replace(b.parts, 0, 1, parts...)
+}
+
+// postpone moves the first part behind the others.
+func (b *batch) postpone() {
 	first := b.parts[0]
-	middle := first.from + first.len()/2
-	b.parts = append(b.parts, part{})
-	copy(b.parts[2:], b.parts[1:])
-	b.parts[0], b.parts[1] = part{first.stream, first.from, middle}, part{first.stream, middle, first.to}
+	b.parts = append(slices.Delete(b.parts, 0, 1), first)
+}
+
+// absorb takes over all of another, sealed batch that follows this one, to be
+// delivered before what is left of this one.
+func (b *batch) absorb(next *batch) {
+	b.streams = append(b.streams, next.streams...)
+	b.parts = slices.Insert(b.parts, 0, next.parts...)
+	b.count += next.count
+	b.lastSeq = next.lastSeq
+	b.moved = b.moved || next.moved
+	clear(next.streams)
+	next.streams = next.streams[:0]
+	next.reset()
+}
+
+// taken is how many parts of a stream Loki has acknowledged since it refused one.
+func (b *batch) taken(labels []byte) (n int) {
+	for _, s := range b.streams {
+		if bytes.Equal(s.Labels(), labels) {
+			n += s.taken
+		}
+	}
+	return n
+}
+
+// sample is an entry of a stream that Loki has acknowledged.
+func (b *batch) sample(labels []byte) (p part, ok bool) {
+	for _, s := range b.streams {
+		if s.sample > 0 && bytes.Equal(s.Labels(), labels) {
+			return part{stream: s, from: s.sample - 1, to: s.sample, control: true}, true
+		}
+	}
+	return part{}, false
+}
+
+// setTimes writes a stream anew with other times for some of its entries.
+func (b *batch) setTimes(s *stream, at map[int]int64) {
+	var fresh stream
+	fresh.Reset(s.Labels())
+	for i, e := range s.entries {
+		line := s.Line(i)[:e.line]
+		if t, ok := at[i]; ok && t != e.time {
+			e.time, b.moved = t, true
+		}
+		fresh.add(e, line)
+	}
+	s.Stream, s.entries = fresh.Stream, fresh.entries
 }
 
 // pack compresses the whole batch ahead of its turn and closes it: what came
@@ -157,30 +220,6 @@ func (b *batch) halve() {
 func (b *batch) pack() {
 	b.closed = true
 	for _, s := range b.streams {
-		s.pack()
+		s.Message(0, s.Len())
 	}
-}
-
-// appendTimestamp appends the entry's field of type google.protobuf.Timestamp.
-func appendTimestamp(b []byte, ns int64) []byte {
-	sec, nanos := ns/int64(time.Second), ns%int64(time.Second)
-	b = append(b, tagEntryTimestamp, 0)
-	b = append(b, tagTimeSeconds)
-	b = binary.AppendUvarint(b, uint64(sec))
-	if nanos != 0 {
-		b = append(b, tagTimeNanos)
-		b = binary.AppendUvarint(b, uint64(nanos))
-	}
-	b[1] = byte(len(b) - 2)
-	return b
-}
-
-// appendPair appends one pair of structured metadata of the exporter's own.
-func appendPair(b []byte, key, value string) []byte {
-	start := len(b)
-	b = append(b, tagEntryMetadata, 0)
-	b = appendName(b, key)
-	b = append(b, tagPairValue)
-	b = appendClean(b, value)
-	return fixLength(b, start+1)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/grafana/loki-client-go/pkg/backoff"
+
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // reminderInterval is how often a lasting failure is logged again.
@@ -26,14 +28,17 @@ type circuit struct {
 	backoff  *backoff.Backoff
 }
 
+func newCircuit(c *config) circuit {
+	return circuit{backoff: backoff.New(context.Background(), backoff.BackoffConfig{MinBackoff: c.minBackoff, MaxBackoff: c.maxBackoff})}
+}
+
 // openCircuit notes a push that failed, and gives up on flushes that want no
 // second attempt.
-func (s *shipper) openCircuit(a answer) {
+func (s *shipper) openCircuit(a loki.Answer) {
 	c := &s.circuit
 	now := s.now()
-	delay := max(c.backoff.NextDelay(), a.retryAfter)
-	c.retryAt = now.Add(delay)
-	s.metrics.up.Set(0)
+	c.retryAt = now.Add(max(c.backoff.NextDelay(), a.RetryAfter))
+	s.metrics.up.Store(false)
 	pause := reminderInterval
 	if !c.open {
 		c.since = now
@@ -41,20 +46,15 @@ func (s *shipper) openCircuit(a answer) {
 	}
 	if now.Sub(c.reminded) >= pause {
 		c.reminded, c.told = now, true
-		level, advice := slog.LevelWarn, "events are kept in the spool and sent when loki is back"
-		if a.verdict == hold {
-			level, advice = slog.LevelError, "check the exporter's address, tenant and credentials; events are kept in the spool until they are right"
-		}
-		s.log.Log(context.Background(), level, "loki does not take events",
-			"error", a.err, "since", c.since, "backlog_events", s.spool.Backlog(), "advice", advice)
+		s.tell(a)
 	}
 	c.open = true
-	s.failure.Store(&failure{a.err, c.since})
+	s.failure.Store(&failure{a.Err, c.since})
 
 	kept := s.waiting[:0]
 	for _, f := range s.waiting {
 		if f.lastTry {
-			f.answered <- fmt.Errorf("%w: %w", errBacklog, a.err)
+			f.answered <- fmt.Errorf("%w: %w", errBacklog, a.Err)
 		} else {
 			kept = append(kept, f)
 		}
@@ -62,7 +62,20 @@ func (s *shipper) openCircuit(a answer) {
 	s.waiting = kept
 }
 
-// closeCircuit notes that Loki answers.
+// tell logs that Loki does not take events, and what that means for them.
+func (s *shipper) tell(a loki.Answer) {
+	level, advice := slog.LevelWarn, "events are kept in the spool and sent when loki is back"
+	if a.Verdict == loki.Hold {
+		level, advice = slog.LevelError, "check loki's address, tenant, credentials and limits, and what stands between; events are kept in the spool until they are right"
+	}
+	if err := s.spool.Health(); err != nil {
+		level, advice = slog.LevelError, "events can't be kept as they should: "+err.Error()
+	}
+	s.log.Log(context.Background(), level, "loki does not take events",
+		"error", a.Err, "since", s.circuit.since, "backlog_events", s.spool.Backlog(), "advice", advice)
+}
+
+// closeCircuit notes that Loki has taken a push.
 func (s *shipper) closeCircuit() {
 	c := &s.circuit
 	if !c.open {
@@ -74,5 +87,5 @@ func (s *shipper) closeCircuit() {
 	c.open, c.told = false, false
 	s.failure.Store(nil)
 	c.backoff.Reset()
-	s.metrics.up.Set(1)
+	s.metrics.up.Store(true)
 }

@@ -9,32 +9,33 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/grafana/loki-client-go/pkg/backoff"
-	promconfig "github.com/prometheus/common/config"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-// Exporter takes log records into its spool and ships them to Loki. Make one
-// with [New], give it records through [Exporter.LoggerProvider] (the direct
-// way) or as a processor of any sdklog.LoggerProvider, and end it with
-// Shutdown. Its methods may be called from many goroutines at once.
-//
-// As the SDK asks of every processor, register it once, with one provider.
+// Exporter takes events and log records into its spool and ships them to Loki.
+// Make one with [New], give it events through [Exporter.LoggerProvider] or as an
+// [adminsessions.Sink], records as a processor of any sdklog.LoggerProvider, and
+// end it with Shutdown. Its methods may be called from many goroutines at once.
 type Exporter struct {
-	cfg     *config
-	spool   *spool.Log
-	shipper *shipper
-	metrics *metrics
+	cfg      *config
+	spool    *spool.Log
+	shipper  *shipper
+	metrics  *metrics
+	drops    *drops
+	provider *LoggerProvider
 
-	// labels of the resource of LoggerProvider.
-	resource *resource.Resource
-	labels   string
-	// other holds the labels of the resource seen last by OnEmit.
-	other atomic.Pointer[resourceLabels]
+	// labels are those of the resource of LoggerProvider; other holds those of
+	// the resource seen last by OnEmit.
+	labels string
+	other  atomic.Pointer[resourceLabels]
+
+	emitErrors   sync.Mutex // guards emitErrorsAt
+	emitErrorsAt logLimit
 
 	stop     context.CancelFunc // ends the shipper
 	running  sync.WaitGroup     // the shipper's goroutine
@@ -51,134 +52,151 @@ type resourceLabels struct {
 	labels   string
 }
 
-var _ sdklog.Processor = (*Exporter)(nil)
+var (
+	_ sdklog.Processor   = (*Exporter)(nil)
+	_ adminsessions.Sink = (*Exporter)(nil)
+)
 
 // New reads the environment and the options, opens the spool and starts
 // shipping. It does not wait for Loki: a Loki that is away is no reason not to
 // start. It fails if the configuration is wrong, with an error for each field,
-// or if the spool can't be opened, for instance because another process has it.
+// or if the spool can't be opened, for instance because another process has it
+// and keeps it for longer than [WithSpoolLockTimeout].
 func New(opts ...Option) (*Exporter, error) {
-	c, err := newConfig(opts, os.LookupEnv)
-	if err != nil {
-		return nil, err
+	c, err := newConfig(opts, os.Getenv)
+	var l adminsessions.Loki
+	if c != nil {
+		l = c.loki
 	}
-	client, err := promconfig.NewClientFromConfig(c.http, defaultClientName)
-	if err != nil {
-		return nil, fmt.Errorf("exporter configuration: http client: %w", err)
+	client, lokiErr := loki.New(l, os.Getenv)
+	if err := errors.Join(err, lokiErr); err != nil {
+		return nil, fmt.Errorf("exporter configuration: %w", err)
 	}
-	p := &pusher{client: client, url: c.endpoint.String(), tenant: c.tenant, timeout: c.timeout}
-	return start(c, p.push)
+	return start(c, client)
 }
 
-// start opens the spool and starts the shipper over push.
-func start(c *config, push func(context.Context, []byte) answer) (*Exporter, error) {
-	m, err := newMetrics(c.registerer)
-	if err != nil {
-		return nil, fmt.Errorf("registering the exporter's metrics: %w", err)
-	}
+// start opens the spool and starts the shipper.
+func start(c *config, client lokiClient) (*Exporter, error) {
+	m := newMetrics()
+	d := &drops{metrics: m, log: c.logger, now: c.now}
 	so := c.spoolOptions()
-	so.OnDrop = func(r spool.Reason, _ uint64) { m.dropped.WithLabelValues(string(r)).Inc() }
+	so.OnDrop = d.dropped
 	so.OnDamage = func(d spool.Damage) {
-		m.damage.WithLabelValues(string(d.Reason)).Inc()
-		m.damagedRecords.Add(float64(d.Records))
-		m.damagedBytes.Add(float64(d.Bytes))
+		m.damage.add(string(d.Reason))
+		m.damagedRecords.Add(d.Records)
+		m.damagedBytes.Add(uint64(max(0, d.Bytes)))
 	}
 	log, err := spool.Open(so)
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
-	res := c.resource
-	if res == nil {
-		res = resource.Default()
+	x := &Exporter{cfg: c, spool: log, metrics: m, drops: d, labels: streamLabels(log.ID(), c.resource)}
+	x.provider = &LoggerProvider{
+		LoggerProvider: sdklog.NewLoggerProvider(sdklog.WithProcessor(x), sdklog.WithResource(c.resource)),
+		exporter:       x,
 	}
-	x := &Exporter{cfg: c, spool: log, metrics: m, resource: res, labels: streamLabels(res)}
-	x.shipper = newShipper(c, log, m, push)
-	if c.registerer != nil {
-		if err := c.registerer.Register(&spoolCollector{stats: log.Stats}); err != nil {
-			return nil, errors.Join(fmt.Errorf("registering the exporter's metrics: %w", err), log.Close())
-		}
-	}
+	x.shipper = newShipper(c, log, m, client)
 	ctx, cancel := context.WithCancel(context.Background())
 	x.stop = cancel
 	x.running.Go(func() { x.shipper.run(ctx) })
 	return x, nil
 }
 
-func newShipper(c *config, log *spool.Log, m *metrics, push func(context.Context, []byte) answer) *shipper {
-	s := &shipper{
-		log: c.logger, metrics: m, spool: log, reader: log.Reader(), push: push,
-		quarantine: newQuarantine(c.spoolDir), now: c.now,
-		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait,
-		maxInFlight: c.maxInFlight, limit: c.batchBytes,
-		flushes: make(chan *flushRequest),
-		ended:   make(chan struct{}),
-		jobs:    make(chan job, c.maxInFlight),
-		results: make(chan result, c.maxInFlight),
-	}
-	s.circuit.backoff = backoff.New(context.Background(), c.backoff)
-	for range c.maxInFlight + 1 { // those under way, and the one being filled
-		s.free = append(s.free, newBatch(log.ID(), c.lines))
-	}
-	return s
+// RecordEvent writes an event to the spool. With [adminsessions.Spooled] it
+// returns once the event survives the death of the process, with
+// [adminsessions.Synced] once it survives a power cut, or with an error when
+// ctx is done before. Events of which nobody is known to be the author have a
+// quarter of the spool, so that a flood of them leaves room for the others.
+func (x *Exporter) RecordEvent(ctx context.Context, ev *adminsessions.Event, d adminsessions.Durability) error {
+	p := newPayload(x.labels)
+	defer p.release()
+	p.buf = ev.AppendLine(p.buf)
+	return x.append(ctx, ev.Time, p, d, ev.Anonymous())
 }
 
 // Enabled reports that every record is wanted.
 func (x *Exporter) Enabled(context.Context, sdklog.EnabledParameters) bool { return true }
 
-// OnEmit writes a record to the spool. It returns once the record survives the
-// death of the process (with [SyncAlways], a power cut); it never waits for
-// Loki. An error means that the record is lost, and why: the spool or the disk
-// is full, or the disk fails. It is counted in
-// adminsessions_exporter_events_dropped_total.
+// OnEmit writes a record to the spool. The body of one that was made by
+// [adminsessions.Event.Record] is its line; any other record becomes an event
+// with its attributes, and its body as the note. It returns once the record
+// survives the death of the process (with [SyncAlways], a power cut); it never
+// waits for Loki.
+//
+// An error means that the record is lost, and why: the spool or the disk is full,
+// or the disk fails. Each loss is counted, but at most one a minute is returned,
+// because the SDK writes each to standard error.
 //
 // The record's resource gives Loki's labels: service.name, service.instance.id
-// and deployment.environment.name. Other attributes of the resource are not
-// sent; they would be repeated with every record.
+// and deployment.environment.name.
 func (x *Exporter) OnEmit(ctx context.Context, r *sdklog.Record) error {
-	e := newEncoder(x.labelsOf(r.Resource()))
-	defer e.release()
-	e.record(r)
+	p := newPayload(x.labelsOf(r.Resource()))
+	defer p.release()
+	line, ev, ok := lineOf(r)
+	if ok {
+		p.buf = append(p.buf, line...)
+	} else {
+		ev = eventOf(r)
+		p.buf = ev.AppendLine(p.buf)
+	}
 	t := r.Timestamp()
 	if t.IsZero() {
 		t = r.ObservedTimestamp()
 	}
-	return x.append(ctx, t, e, adminsessions.Spooled)
+	err := x.append(ctx, t, p, adminsessions.Spooled, ok && ev.Anonymous())
+	if err == nil {
+		return nil
+	}
+	x.emitErrors.Lock()
+	defer x.emitErrors.Unlock()
+	n, tell := x.emitErrorsAt.allow(x.cfg.now(), time.Minute)
+	if !tell {
+		return nil
+	}
+	if n > 0 {
+		err = fmt.Errorf("%w; %d more since the last such error", err, n)
+	}
+	return err
 }
 
 func (x *Exporter) labelsOf(r *resource.Resource) string {
-	if r == nil || r == x.resource {
+	if r == nil || r == x.cfg.resource {
 		return x.labels
 	}
 	if o := x.other.Load(); o != nil && o.resource == r {
 		return o.labels
 	}
-	o := &resourceLabels{r, streamLabels(r)}
+	o := &resourceLabels{r, streamLabels(x.spool.ID(), r)}
 	x.other.Store(o)
 	return o.labels
 }
 
-func (x *Exporter) append(ctx context.Context, t time.Time, e *encoder, d adminsessions.Durability, opts ...spool.AppendOption) error {
+func (x *Exporter) append(ctx context.Context, t time.Time, p *payload, d adminsessions.Durability, anonymous bool) error {
 	if t.IsZero() {
 		t = x.cfg.now()
 	}
-	if err := x.spoolPayload(ctx, t, e.finish(), d, opts...); err != nil {
-		if notDurable, ok := errors.AsType[*spool.NotDurableError](err); ok && notDurable.Rec.Seq != 0 {
-			x.accepted(e) // it is in the spool all the same
-		}
-		if _, ok := errors.AsType[*spool.RefusedError](err); ok {
-			return fmt.Errorf("spooling an event: %w: %w", adminsessions.ErrRefused, err)
-		}
-		return fmt.Errorf("spooling an event: %w", err)
+	err := x.appendPayload(ctx, t, p.buf, d, anonymous)
+	if err == nil {
+		x.accepted(p)
+		return nil
 	}
-	x.accepted(e)
-	return nil
+	if notDurable, ok := errors.AsType[*spool.NotDurableError](err); ok && notDurable.Rec.Seq != 0 {
+		x.accepted(p) // it is in the spool all the same
+	}
+	if _, ok := errors.AsType[*spool.RefusedError](err); ok {
+		return fmt.Errorf("spooling an event: %w: %w", adminsessions.ErrRefused, err)
+	}
+	return fmt.Errorf("spooling an event: %w", err)
 }
 
-// spoolPayload appends to the spool. Unless the caller asked for Synced, its
+// appendPayload appends to the spool. Unless the caller asked for Synced, its
 // context is left out: that of a request whose client has gone is done, and its
 // record counts all the same. What bounds the wait then is the block timeout.
-func (x *Exporter) spoolPayload(ctx context.Context, t time.Time, payload []byte, d adminsessions.Durability, opts ...spool.AppendOption) error {
-	var err error
+func (x *Exporter) appendPayload(ctx context.Context, t time.Time, payload []byte, d adminsessions.Durability, anonymous bool) (err error) {
+	var opts []spool.AppendOption
+	if anonymous {
+		opts = append(opts, spool.Limited)
+	}
 	switch {
 	case d == adminsessions.Synced:
 		_, err = x.spool.AppendSync(ctx, t, payload, opts...)
@@ -192,14 +210,14 @@ func (x *Exporter) spoolPayload(ctx context.Context, t time.Time, payload []byte
 	return err
 }
 
-func (x *Exporter) accepted(e *encoder) {
-	x.metrics.accepted.Inc()
-	if len(e.truncated) > 0 {
-		x.metrics.truncated.Inc()
+func (x *Exporter) accepted(p *payload) {
+	x.metrics.accepted.Add(1)
+	if p.cut() {
+		x.metrics.cut.Add(1)
 	}
 }
 
-// ForceFlush pushes what has been emitted before it was called, without waiting
+// ForceFlush pushes what has been recorded before it was called, without waiting
 // for a batch to fill, and returns when Loki has acknowledged it. While Loki is
 // away it blocks until ctx is done and returns its error; nothing is lost by
 // that.
@@ -218,10 +236,24 @@ func (x *Exporter) flush(ctx context.Context, lastTry bool) error {
 	return x.shipper.flush(ctx, x.spool.NextSeq()-1, lastTry)
 }
 
+// BeforeShutdown has f called when the exporter shuts down, before it refuses
+// events: f may record what it has kept back. If the exporter is shutting down
+// already, f is called at once.
+func (x *Exporter) BeforeShutdown(f func()) {
+	x.beforeMu.Lock()
+	if !x.ending {
+		x.before = append(x.before, f)
+		x.beforeMu.Unlock()
+		return
+	}
+	x.beforeMu.Unlock()
+	f()
+}
+
 // Shutdown makes one attempt to deliver what is in the spool, and closes it;
-// from then on records are refused. What Loki does not take now stays in the spool, and the
-// next start delivers it; that is logged, and no error. Shutdown takes no longer
-// than ctx allows, and less if Loki is away. The error is ctx's, or the
+// from then on events are refused. What Loki does not take now stays in the spool,
+// and the next start delivers it; that is logged, and no error. Shutdown takes no
+// longer than ctx allows, and less if Loki is away. The error is ctx's, or the
 // spool's if it could not be synced. Further calls return the same.
 func (x *Exporter) Shutdown(ctx context.Context) error {
 	x.shutdown.Do(func() { x.done = x.end(ctx) })
@@ -239,15 +271,26 @@ func (x *Exporter) end(ctx context.Context) error {
 	flushErr := x.flush(ctx, true)
 	x.stop()
 	x.running.Wait()
-	if left := x.spool.Backlog(); left > 0 {
-		x.cfg.logger.Warn("the exporter ends with events in its spool; the next start delivers them",
-			"events", left, "directory", x.cfg.spoolDir, "reason", flushErr)
+	left := x.spool.Backlog()
+	closeErr := errors.Join(x.shipper.reader.Close(), x.spool.Close())
+	if left > 0 {
+		x.tellOfBacklog(left, errors.Join(flushErr, closeErr))
 	}
 	if errors.Is(flushErr, errBacklog) {
 		flushErr = nil
 	}
-	if err := errors.Join(x.shipper.reader.Close(), x.spool.Close()); err != nil {
-		return errors.Join(flushErr, fmt.Errorf("closing the spool: %w", err))
+	if closeErr != nil {
+		return errors.Join(flushErr, fmt.Errorf("closing the spool: %w", closeErr))
 	}
 	return flushErr
+}
+
+// tellOfBacklog says what becomes of events that are not delivered.
+func (x *Exporter) tellOfBacklog(events uint64, reason error) {
+	args := []any{"events", events, "directory", x.cfg.spoolDir, "reason", reason}
+	if _, err := os.Stat(x.cfg.spoolDir); err != nil {
+		x.cfg.logger.Error("the exporter ends with events that are not delivered, and its spool is gone: they are lost", append(args, "error", err)...)
+		return
+	}
+	x.cfg.logger.Warn("the exporter ends with events in its spool; the next start delivers them", args...)
 }

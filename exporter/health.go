@@ -22,23 +22,9 @@ func (x *Exporter) Health() error {
 		return err
 	}
 	if f := x.shipper.failure.Load(); f != nil {
-		return fmt.Errorf("loki at %s has not taken events since %s: %w",
-			x.cfg.endpoint.Host, f.since.UTC().Format(time.RFC3339), f.err)
+		return fmt.Errorf("loki has not taken events since %s: %w", f.since.UTC().Format(time.RFC3339), f.err)
 	}
 	return nil
-}
-
-// Backlog is what waits in the spool for Loki.
-type Backlog struct {
-	Events uint64
-	Bytes  int64
-	Age    time.Duration // of the oldest event, 0 if there is none
-}
-
-// Backlog returns what waits in the spool for Loki.
-func (x *Exporter) Backlog() Backlog {
-	s := x.spool.Stats()
-	return Backlog{Events: s.BacklogEvents, Bytes: s.BacklogBytes, Age: s.OldestAge}
 }
 
 // failure is why Loki does not take events, and since when.

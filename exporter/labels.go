@@ -6,53 +6,52 @@ import (
 	"strconv"
 	"strings"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 
-	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
-// labelKeys are the resource attributes that become Loki's index labels, in
-// the order in which Loki writes them.
-var labelKeys = []attribute.Key{
-	adminsessions.KeyDeploymentEnvironment,
-	adminsessions.KeyServiceInstanceID,
-	adminsessions.KeyServiceName,
-}
+// maxLabelBytes bounds a label's value; Loki's max_label_value_length is 2048.
+const maxLabelBytes = 1 << 10
 
-// streamLabels writes the labels of a resource as Loki does:
-// {deployment_environment_name="production", service_instance_id="host-1", service_name="panel"}.
-// The instance is part of it so that every process has a stream of its own,
-// which alone can be drained oldest first while others write (see package
-// documentation); without one the host's name stands in.
-func streamLabels(r *resource.Resource) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for _, key := range labelKeys {
-		value := ""
-		if v, ok := r.Set().Value(key); ok {
-			value = v.String()
+// logIDLabel is the label of the spool's identity. Order is kept, and numbers are
+// given, per spool; so each has a stream of its own: Loki refuses an entry that is
+// more than an hour behind the newest of its stream, and two spools that shared
+// one would cost each other their backlogs.
+const logIDLabel = "audit_log_id"
+
+// streamLabels writes the labels of a resource as Loki does, sorted by name:
+//
+//	{audit_log_id="…", deployment_environment_name="production", service_instance_id="host-1", service_name="panel"}
+//
+// There are no others: each further label multiplies streams.
+func streamLabels(logID string, r *resource.Resource) string {
+	value := func(key, fallback string) string {
+		for _, kv := range r.Attributes() {
+			if v := kv.Value.String(); string(kv.Key) == key && v != "" {
+				clean, _ := text.Clean(v, maxLabelBytes)
+				return clean
+			}
 		}
-		switch {
-		case key == adminsessions.KeyServiceName && (value == "" || strings.HasPrefix(value, "unknown_service")):
-			value = serviceName()
-		case key == adminsessions.KeyServiceInstanceID && value == "":
-			value = hostName()
-		case value == "":
-			continue // Loki drops a label without a value
-		}
-		if b.Len() > 1 {
-			b.WriteString(", ")
-		}
-		b.WriteString(adminsessions.LokiName(string(key)))
-		b.WriteByte('=')
-		b.WriteString(strconv.Quote(cutString(strings.ToValidUTF8(value, "\uFFFD"), maxLabelBytes)))
+		return fallback
 	}
-	b.WriteByte('}')
-	return b.String()
+	service := value("service.name", "")
+	if service == "" || strings.HasPrefix(service, "unknown_service") {
+		service = filepath.Base(os.Args[0])
+	}
+	b := []byte("{" + logIDLabel + "=" + strconv.Quote(logID))
+	for _, l := range [][2]string{
+		{"deployment_environment_name", value("deployment.environment.name", "")}, // Loki drops a label without a value
+		{"service_instance_id", value("service.instance.id", hostName())},
+		{"service_name", service},
+	} {
+		if l[1] != "" {
+			b = append(b, ", "+l[0]+"="...)
+			b = strconv.AppendQuote(b, l[1])
+		}
+	}
+	return string(append(b, '}'))
 }
-
-func serviceName() string { return filepath.Base(os.Args[0]) }
 
 func hostName() string {
 	if h, err := os.Hostname(); err == nil && h != "" {

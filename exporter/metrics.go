@@ -1,101 +1,50 @@
 package exporter
 
 import (
+	"slices"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-// Reasons for which an event ends up in quarantine, the values of the label
-// "reason".
+// Outcomes of delivering an event from quarantine again, the values of the label
+// "outcome".
 const (
-	quarantineRefused   = "refused"   // Loki answered 4xx to it alone
-	quarantineTooLarge  = "too_large" // Loki takes no message of its size
-	quarantineMalformed = "malformed" // the spooled record can't be read
+	retriedDelivered = "delivered"
+	retriedRefused   = "refused"
 )
 
-var quarantineReasons = []string{quarantineRefused, quarantineTooLarge, quarantineMalformed}
-
-// metrics of the pipeline. Every series exists from the start, at 0.
+// metrics of the pipeline. They are plain numbers, so that a program without
+// Prometheus has none of it (its package registers /debug/vars with
+// http.DefaultServeMux); package exportermetrics gives them their names.
 type metrics struct {
-	accepted    prometheus.Counter
-	delivered   prometheus.Counter
-	dropped     *prometheus.CounterVec // reason
-	quarantined *prometheus.CounterVec // reason
-	truncated   prometheus.Counter
-	bytes       prometheus.Counter
-	batches     prometheus.Counter
-	retries     *prometheus.CounterVec // status
-	splits      prometheus.Counter
-	// linesRefused counts lines alone, the copies WithLines makes.
-	linesRefused prometheus.Counter
-	push         prometheus.Histogram
-	delay        prometheus.Histogram
-	lastSuccess  prometheus.Gauge
-	up           prometheus.Gauge
+	accepted, cut, delivered, retimed, pushes, bytes, splits atomic.Uint64
 
-	damage         *prometheus.CounterVec // reason
-	damagedRecords prometheus.Counter
-	damagedBytes   prometheus.Counter
+	dropped, quarantined, retried, failures, damage countersBy
+
+	damagedRecords, damagedBytes atomic.Uint64
+
+	push, delay histogram
+
+	lastSuccess atomic.Int64 // ns, 0 before the first
+	skew        atomic.Int64 // ns by which this machine's clock is ahead of Loki's
+	up          atomic.Bool
 }
 
-func newMetrics(reg prometheus.Registerer) (*metrics, error) {
-	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
-	}
-	vec := func(name, help, label string, values []string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
-		for _, value := range values {
-			v.WithLabelValues(value)
-		}
-		return v
-	}
-	histogram := func(name, help string, buckets []float64) prometheus.Histogram {
-		return prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: name, Help: help, Buckets: buckets,
-			NativeHistogramBucketFactor:     1.1,
-			NativeHistogramMaxBucketNumber:  160,
-			NativeHistogramMinResetDuration: time.Hour,
-		})
-	}
-	gauge := func(name, help string) prometheus.Gauge {
-		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
-	}
+func newMetrics() *metrics {
 	m := &metrics{
-		accepted:     counter("adminsessions_exporter_events_accepted_total", "Events written to the spool."),
-		delivered:    counter("adminsessions_exporter_events_delivered_total", "Events that Loki has acknowledged."),
-		dropped:      vec("adminsessions_exporter_events_dropped_total", "Events lost because the spool did not take them, by reason. Each leaves a gap in the sequence numbers.", "reason", reasons(spool.Reasons())),
-		quarantined:  vec("adminsessions_exporter_events_quarantined_total", "Events set aside in the quarantine file because Loki refuses them, by reason.", "reason", quarantineReasons),
-		truncated:    counter("adminsessions_exporter_events_truncated_total", "Events of which a part was cut to fit Loki's limits; the part is named in audit_truncated."),
-		bytes:        counter("adminsessions_exporter_pushed_bytes_total", "Bytes acknowledged by Loki, compressed as sent."),
-		batches:      counter("adminsessions_exporter_pushes_total", "Pushes acknowledged by Loki."),
-		retries:      vec("adminsessions_exporter_push_failures_total", "Attempts to push that Loki did not acknowledge, by status; all are made again, whole or in parts.", "status", pushStatuses),
-		splits:       counter("adminsessions_exporter_batch_splits_total", "Batches sent in parts because Loki refused the whole."),
-		linesRefused: counter("adminsessions_exporter_lines_refused_total", "Lines (WithLines) that Loki refuses; their events are counted for themselves."),
-		push:         histogram("adminsessions_exporter_push_duration_seconds", "Time of one attempt to push, from request to answer.", []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}),
-		delay:        histogram("adminsessions_exporter_delivery_delay_seconds", "Time from an event to its acknowledgement by Loki, of the oldest event of each push.", []float64{.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400}),
-		lastSuccess:  gauge("adminsessions_exporter_last_success_timestamp_seconds", "When Loki last acknowledged a push, in Unix time; 0 before the first."),
-		up:           gauge("adminsessions_exporter_loki_up", "1 if the last attempt to push was acknowledged or none was made, else 0."),
-
-		damage:         vec("adminsessions_spool_damage_total", "Pieces of damage found in the spool's files, by reason.", "reason", reasons(spool.DamageReasons())),
-		damagedRecords: counter("adminsessions_spool_damaged_records_total", "Records lost to damage of the spool's files."),
-		damagedBytes:   counter("adminsessions_spool_damaged_bytes_total", "Bytes passed over in the spool's files because of damage."),
+		dropped:     newCountersBy(reasons(spool.Reasons())),
+		quarantined: newCountersBy([]string{quarantineRefused, quarantineTooLarge, quarantineMalformed}),
+		retried:     newCountersBy([]string{retriedDelivered, retriedRefused}),
+		failures:    newCountersBy(loki.PushStatuses()),
+		damage:      newCountersBy(reasons(spool.DamageReasons())),
+		push:        newHistogram(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
+		delay:       newHistogram(.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
 	}
-	m.up.Set(1)
-	if reg == nil {
-		return m, nil
-	}
-	for _, c := range []prometheus.Collector{
-		m.accepted, m.delivered, m.dropped, m.quarantined, m.truncated, m.bytes, m.batches, m.retries,
-		m.splits, m.linesRefused, m.push, m.delay, m.lastSuccess, m.up, m.damage, m.damagedRecords, m.damagedBytes,
-	} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	m.up.Store(true)
+	return m
 }
 
 func reasons[T ~string](list []T) []string {
@@ -106,39 +55,60 @@ func reasons[T ~string](list []T) []string {
 	return s
 }
 
-// spoolCollector reads the spool's state when it is scraped.
-type spoolCollector struct {
-	stats func() spool.Stats
+// countersBy counts by the value of a label. All values are there from the start.
+type countersBy map[string]*atomic.Uint64
+
+func newCountersBy(values []string) countersBy {
+	c := make(countersBy, len(values))
+	for _, v := range values {
+		c[v] = new(atomic.Uint64)
+	}
+	return c
 }
 
-var (
-	backlogEvents = prometheus.NewDesc("adminsessions_exporter_backlog_events", "Events in the spool that Loki has not acknowledged.", nil, nil)
-	backlogBytes  = prometheus.NewDesc("adminsessions_exporter_backlog_bytes", "Bytes of the spool that Loki has not acknowledged.", nil, nil)
-	backlogAge    = prometheus.NewDesc("adminsessions_exporter_backlog_age_seconds", "Age of the oldest event that Loki has not acknowledged, 0 if there is none.", nil, nil)
-	spoolSize     = prometheus.NewDesc("adminsessions_spool_size_bytes", "Bytes of the spool's files on disk.", nil, nil)
-	spoolLimit    = prometheus.NewDesc("adminsessions_spool_limit_bytes", "The spool's size limit.", nil, nil)
-	spoolFree     = prometheus.NewDesc("adminsessions_spool_disk_free_bytes", "Bytes free for the spool on its file system.", nil, nil)
-	spoolSyncErrs = prometheus.NewDesc("adminsessions_spool_sync_failures_total", "Failed attempts to sync the spool to disk; events since the last sync may not survive a power cut.", nil, nil)
-	spoolSequence = prometheus.NewDesc("adminsessions_spool_sequence_number", "The sequence number last given to an event.", nil, nil)
-)
+func (c countersBy) add(value string) { c.addN(value, 1) }
 
-func (c *spoolCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{backlogEvents, backlogBytes, backlogAge, spoolSize, spoolLimit, spoolFree, spoolSyncErrs, spoolSequence} {
-		ch <- d
+func (c countersBy) addN(value string, n int) {
+	if counter := c[value]; counter != nil {
+		counter.Add(uint64(n))
 	}
 }
 
-func (c *spoolCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.stats()
-	send := func(d *prometheus.Desc, t prometheus.ValueType, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, t, v)
+func (c countersBy) values() map[string]uint64 {
+	m := make(map[string]uint64, len(c))
+	for v, n := range c {
+		m[v] = n.Load()
 	}
-	send(backlogEvents, prometheus.GaugeValue, float64(s.BacklogEvents))
-	send(backlogBytes, prometheus.GaugeValue, float64(s.BacklogBytes))
-	send(backlogAge, prometheus.GaugeValue, s.OldestAge.Seconds())
-	send(spoolSize, prometheus.GaugeValue, float64(s.DiskBytes))
-	send(spoolLimit, prometheus.GaugeValue, float64(s.MaxBytes))
-	send(spoolFree, prometheus.GaugeValue, float64(s.FreeBytes))
-	send(spoolSyncErrs, prometheus.CounterValue, float64(s.SyncErrors))
-	send(spoolSequence, prometheus.GaugeValue, float64(s.NextSeq-1))
+	return m
+}
+
+// histogram counts durations by buckets. It has one writer.
+type histogram struct {
+	bounds []float64 // seconds
+	counts []atomic.Uint64
+	total  atomic.Uint64
+	sum    atomic.Int64 // ns
+}
+
+func newHistogram(bounds ...float64) histogram {
+	return histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds))}
+}
+
+func (h *histogram) observe(d time.Duration) {
+	if i, _ := slices.BinarySearch(h.bounds, d.Seconds()); i < len(h.counts) {
+		h.counts[i].Add(1)
+	}
+	h.sum.Add(int64(d))
+	h.total.Add(1)
+}
+
+func (h *histogram) snapshot() Histogram {
+	s := Histogram{Count: h.total.Load(), Sum: time.Duration(h.sum.Load()), Buckets: make(map[float64]uint64, len(h.bounds))}
+	var n uint64
+	for i, b := range h.bounds {
+		n += h.counts[i].Load()
+		s.Buckets[b] = n
+	}
+	s.Count = max(s.Count, n)
+	return s
 }

@@ -1,49 +1,107 @@
 package exporter
 
 import (
-	"encoding/binary"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-// quarantineFile is where events that Loki refuses are kept, beside the
-// spool's own files. It is only appended to; deleting it is the operator's
-// decision.
+// Reasons for which an event ends up in quarantine, the values of the label
+// "reason".
+const (
+	quarantineRefused   = "refused"   // Loki refuses it while it takes others
+	quarantineTooLarge  = "too_large" // Loki takes no line, or no message, of its size
+	quarantineMalformed = "malformed" // the spooled record can't be read
+)
+
+// quarantineFile is where events that Loki refuses are kept, beside the spool's
+// own files. It is only appended to. Renamed to retryFile, its events are
+// delivered again; deleting it is the operator's decision.
 const quarantineFile = "quarantine.ndjson"
 
 // quarantine keeps refused events. It belongs to the shipper.
 type quarantine struct {
-	path string
+	path    string
+	metrics *metrics
+	log     *slog.Logger
+	now     func() time.Time
+	told    logLimit
 }
 
-func newQuarantine(dir string) *quarantine {
-	return &quarantine{path: filepath.Join(dir, quarantineFile)}
+func newQuarantine(c *config, m *metrics) *quarantine {
+	return &quarantine{path: filepath.Join(c.spoolDir, quarantineFile), metrics: m, log: c.logger, now: c.now}
 }
 
-// quarantined is one line of the file. Nothing of the event is left out, so
-// that it can be pushed again by hand.
+// quarantined is one line of the file: the entry as it was to be pushed, so that
+// it can be pushed again.
 type quarantined struct {
-	QuarantinedAt time.Time         `json:"quarantined_at"`
-	Reason        string            `json:"reason"`
-	Answer        string            `json:"answer"`
-	Sequence      uint64            `json:"sequence_number"`
-	Time          int64             `json:"timestamp_ns,string"`
-	Labels        string            `json:"labels"`
-	Line          string            `json:"line"`
-	Metadata      map[string]string `json:"structured_metadata,omitempty"`
-	Raw           []byte            `json:"raw,omitempty"` // where it can't be read
+	QuarantinedAt time.Time `json:"quarantined_at"`
+	Reason        string    `json:"reason"`
+	Answer        string    `json:"answer"`
+	LogID         string    `json:"log_id"`
+	Sequence      uint64    `json:"sequence_number"`
+	Time          int64     `json:"timestamp_ns,string"`
+	Labels        string    `json:"labels,omitempty"`
+	Line          string    `json:"line,omitempty"`
+	Raw           []byte    `json:"raw,omitempty"` // instead, where the record can't be read
 }
 
-// add writes one event and syncs it: it may be acknowledged afterwards.
-func (q *quarantine) add(e quarantined) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("encoding event %d for quarantine: %w", e.Sequence, err)
+// entry describes an entry of a part.
+func (s *shipper) entry(p part, i int, reason string, answer error) quarantined {
+	e := p.stream.entries[i]
+	return quarantined{
+		QuarantinedAt: s.now().UTC(), Reason: reason, Answer: answer.Error(),
+		LogID: logIDOf(p.stream.Labels()), Sequence: e.seq, Time: e.time,
+		Labels: string(p.stream.Labels()), Line: string(p.stream.Line(i)),
 	}
-	f, err := os.OpenFile(q.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+}
+
+// malformed describes a spooled record that can't be read.
+func malformed(logID string, r *spool.Record, err error) quarantined {
+	return quarantined{
+		Reason: quarantineMalformed, Answer: err.Error(),
+		LogID: logID, Sequence: r.Seq, Time: r.Time, Raw: bytes.Clone(r.Payload),
+	}
+}
+
+func logIDOf(labels []byte) string {
+	_, rest, _ := strings.Cut(string(labels), logIDLabel+"=")
+	quoted, _ := strconv.QuotedPrefix(rest)
+	id, _ := strconv.Unquote(quoted)
+	return id
+}
+
+// setAside writes an event to the quarantine file, counts it, and reports
+// whether that worked.
+func (s *shipper) setAside(q quarantined) bool {
+	if q.QuarantinedAt.IsZero() {
+		q.QuarantinedAt = s.now().UTC()
+	}
+	line, err := json.Marshal(q)
+	if err == nil {
+		err = s.quarantine.append(line)
+	}
+	if err != nil {
+		s.log.Error("an event that loki refuses can't be put into quarantine; it stays in the spool and holds up those behind it",
+			"sequence_number", q.Sequence, "reason", q.Reason, "answer", q.Answer, "error", err)
+		return false
+	}
+	s.metrics.quarantined.add(q.Reason)
+	s.quarantine.tell(q)
+	return true
+}
+
+// append writes one line and syncs it: the event may be acknowledged afterwards.
+func (q *quarantine) append(line []byte) error {
+	f, err := openRegular(q.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("opening the quarantine file: %w", err)
 	}
@@ -54,65 +112,14 @@ func (q *quarantine) add(e quarantined) error {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("writing event %d to the quarantine file %s: %w", e.Sequence, q.path, err)
+		return fmt.Errorf("writing to the quarantine file %s: %w", q.path, err)
 	}
 	return nil
 }
 
-// quarantined describes the part's first entry.
-func (p part) quarantined(reason string, answer error, now time.Time) quarantined {
-	q := quarantined{
-		QuarantinedAt: now.UTC(), Reason: reason,
-		Sequence: p.first().seq, Time: p.first().time, Labels: string(p.stream.labels),
+func (q *quarantine) tell(e quarantined) {
+	if n, ok := q.told.allow(q.now(), time.Minute); ok {
+		q.log.Error("loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to "+retryFile,
+			"sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
 	}
-	if answer != nil {
-		q.Answer = answer.Error()
-	}
-	entry, _, ok := nextField(p.firstRaw())
-	if !ok || !q.decode(entry.value) {
-		q.Raw = p.firstRaw()
-	}
-	return q
-}
-
-func (q *quarantined) decode(entry []byte) bool {
-	q.Metadata = make(map[string]string)
-	for len(entry) > 0 {
-		f, rest, ok := nextField(entry)
-		if !ok {
-			return false
-		}
-		entry = rest
-		switch f.tag {
-		case tagEntryLine:
-			q.Line = string(f.value)
-		case tagEntryMetadata:
-			name, rest, ok1 := nextField(f.value)
-			value, _, ok2 := nextField(rest)
-			if !ok1 || !ok2 {
-				return false
-			}
-			q.Metadata[string(name.value)] = string(value.value)
-		}
-	}
-	return true
-}
-
-type field struct {
-	tag   uint64
-	value []byte
-}
-
-// nextField reads one length-delimited protobuf field.
-func nextField(b []byte) (f field, rest []byte, ok bool) {
-	tag, w := binary.Uvarint(b)
-	if w <= 0 {
-		return field{}, nil, false
-	}
-	n, w2 := binary.Uvarint(b[w:])
-	if w2 <= 0 || n > uint64(len(b)-w-w2) {
-		return field{}, nil, false
-	}
-	b = b[w+w2:]
-	return field{tag, b[:n]}, b[n:], true
 }

@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-// maxSpan bounds how far apart in time the entries of all pushes under way may
-// lie. Loki refuses an entry that is more than an hour (half of
-// max_chunk_age) behind the newest of its stream; a push that overtook
-// another must never put it out of reach.
+// maxSpan bounds how far apart in time the entries of a batch may lie. Loki
+// refuses an entry that is more than an hour (half of max_chunk_age) behind the
+// newest of its stream; a push that comes again must not begin that far behind
+// its own end.
 const maxSpan = 30 * time.Minute
 
 // growAfter is how many pushes must fit before larger ones are tried again. The
@@ -30,67 +31,80 @@ var errBacklog = errors.New("loki does not take it now, what is left stays in th
 // errEnded answers a flush after Shutdown.
 var errEnded = errors.New("the exporter has been shut down")
 
+// lokiClient is what the shipper needs of Loki; *loki.Client is one.
+type lokiClient interface {
+	Push(ctx context.Context, message []byte) loki.Answer
+	// Now is what Loki's clock says, once it has answered.
+	Now() (now time.Time, known bool)
+}
+
 // shipper takes records from the spool, oldest first, and pushes them. One
-// goroutine, run, owns everything in it but flushes and failure.
+// goroutine, run, owns everything in it but what says otherwise.
 //
-// A window of at most maxInFlight batches is under way, and the next one is made
-// meanwhile. The first one is
-// acknowledged to the spool when all of it is delivered or quarantined, so
-// never past a hole. As soon as a push fails, the circuit opens: only the
-// oldest batch is tried, after a pause that grows, until a push is
-// acknowledged.
+// One batch is under way, and the next one is made meanwhile. A batch is
+// acknowledged to the spool when all of it is delivered or quarantined. As soon
+// as a push fails, the circuit opens: the batch is tried again after a pause that
+// grows, until a push is acknowledged.
+//
+// Two pushes are never under way together: where they meet in Loki's write-ahead
+// log in the wrong order, and that Loki is killed before it has flushed them, its
+// replay takes the earlier one for a duplicate and discards it, although both
+// were acknowledged (seen with Loki 3.7.8: pkg/ingester/instance.go logs a push
+// after it has let go of the stream).
 type shipper struct {
-	log        *slog.Logger
-	metrics    *metrics
-	spool      *spool.Log
-	reader     *spool.Reader
-	push       func(context.Context, []byte) answer
-	quarantine *quarantine
-	now        func() time.Time
+	log     *slog.Logger
+	metrics *metrics
+	spool   *spool.Log
+	reader  *spool.Reader
+	loki    lokiClient
+	now     func() time.Time
+	times   times
+	noted   *notedTimes
 
 	batchBytes  int
 	batchEvents int
 	batchWait   time.Duration
-	maxInFlight int
 
 	// flushes carries requests to push what is there without waiting for more.
 	// Written by flush, read by run, never closed.
 	flushes chan *flushRequest
 	// ended is closed by run when it returns.
 	ended chan struct{}
-	// jobs carries pushes to the senders; written and closed by run.
+	// jobs carries a push to the sender; written and closed by run.
 	jobs chan job
-	// results carries answers back; written by the senders, never closed. It
-	// has room for every push under way, so that a sender never blocks.
+	// results carries the answer back; written by the sender, never closed. It
+	// has room for it, so that the sender never blocks.
 	results chan result
 
-	free   []*batch
-	window []*batch // oldest first
-	next   *batch   // being filled, nil if none
-	limit  int      // current target of a batch's bytes, halved when too large
-	fits   int      // pushes delivered since limit was changed
+	free  []*batch
+	batch *batch // under way, nil if none
+	next  *batch // being filled, nil if none
+	limit int    // current target of a batch's bytes, halved when too large
+	fits  int    // pushes delivered since limit was changed
 	// readAgain is when the spool may be read again after it could not be.
 	readAgain time.Time
 	acked     uint64 // everything up to this one is delivered or quarantined
 
-	waiting []*flushRequest
-	circuit circuit
+	waiting    []*flushRequest
+	circuit    circuit
+	quarantine *quarantine
+	retry      retry
+	skewTold   logLimit
+	retimeTold logLimit
 	// failure is the circuit's state for Health; nil while it is closed.
 	// Written by run, read by anybody.
 	failure atomic.Pointer[failure]
 }
 
 type job struct {
-	batch *batch
-	part  part
-	body  []byte
+	part part
+	body []byte
 }
 
 type result struct {
-	batch  *batch
 	part   part
 	bytes  int
-	answer answer
+	answer loki.Answer
 }
 
 type flushRequest struct {
@@ -99,23 +113,42 @@ type flushRequest struct {
 	answered chan error
 }
 
+func newShipper(c *config, log *spool.Log, m *metrics, client lokiClient) *shipper {
+	s := &shipper{
+		log: c.logger, metrics: m, spool: log, reader: log.Reader(), loki: client, now: c.now,
+		times:      times{now: c.now, loki: client.Now},
+		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait, limit: c.batchBytes,
+		flushes:    make(chan *flushRequest),
+		ended:      make(chan struct{}),
+		jobs:       make(chan job, 1),
+		results:    make(chan result, 1),
+		free:       []*batch{{}, {}},
+		circuit:    newCircuit(c),
+		quarantine: newQuarantine(c, m),
+		retry:      retry{dir: c.spoolDir},
+	}
+	var err error
+	if s.noted, err = readNotedTimes(c.spoolDir, log.ID()); err != nil {
+		c.logger.Warn("entries that were under way may come twice, with other times", "error", err)
+	}
+	return s
+}
+
 func (s *shipper) run(ctx context.Context) {
-	var senders sync.WaitGroup
+	var sender sync.WaitGroup
 	defer func() {
 		close(s.ended)
 		close(s.jobs)
-		senders.Wait()
+		sender.Wait()
 		for _, f := range s.waiting {
 			f.answered <- errBacklog
 		}
 	}()
-	for range s.maxInFlight {
-		senders.Go(func() {
-			for j := range s.jobs {
-				s.results <- result{j.batch, j.part, len(j.body), s.push(ctx, j.body)}
-			}
-		})
-	}
+	sender.Go(func() {
+		for j := range s.jobs {
+			s.results <- result{j.part, len(j.body), s.loki.Push(ctx, j.body)}
+		}
+	})
 	for ctx.Err() == nil {
 		s.acknowledge()
 		s.dispatch()
@@ -123,23 +156,29 @@ func (s *shipper) run(ctx context.Context) {
 	}
 }
 
-// acknowledge tells the spool of the batches at the head of the window that
-// have nothing left to deliver.
+// acknowledge tells the spool of the batch if it has nothing left to deliver.
 func (s *shipper) acknowledge() {
-	for len(s.window) > 0 && len(s.window[0].parts) == 0 && !s.window[0].inFlight {
-		b := s.window[0]
-		s.acked = b.lastSeq
-		if err := s.spool.Ack(b.lastSeq); err != nil {
-			// The cursor stays behind: after a restart the batch is sent again,
-			// byte-identical, and Loki shows it once.
-			s.log.Error("the spool's cursor can't be written; events already delivered will be sent again after a restart",
-				"sequence_number", b.lastSeq, "error", err)
+	if b := s.batch; b != nil && len(b.parts) == 0 {
+		if b.retry {
+			s.retry.done()
+		} else {
+			s.acked = b.lastSeq
+			if err := s.spool.Ack(b.lastSeq); err != nil {
+				// The cursor stays behind: after a restart the batch is sent
+				// again, byte-identical, and Loki shows it once.
+				s.log.Error("the spool's cursor can't be written; events already delivered will be sent again after a restart",
+					"sequence_number", b.lastSeq, "error", err)
+			}
 		}
-		s.window = append(s.window[:0], s.window[1:]...)
-		b.reset()
-		s.free = append(s.free, b)
+		s.release(b)
+		s.batch = nil
 	}
 	s.answerFlushes()
+}
+
+func (s *shipper) release(b *batch) {
+	b.reset()
+	s.free = append(s.free, b)
 }
 
 func (s *shipper) answerFlushes() {
@@ -147,7 +186,7 @@ func (s *shipper) answerFlushes() {
 		return
 	}
 	s.fill()
-	drained := len(s.window) == 0 && (s.next == nil || s.next.empty())
+	drained := s.batch == nil && (s.next == nil || s.next.empty())
 	kept := s.waiting[:0]
 	for _, f := range s.waiting {
 		if drained || s.acked >= f.seq {
@@ -159,40 +198,40 @@ func (s *shipper) answerFlushes() {
 	s.waiting = kept
 }
 
-// dispatch starts every push that may start now.
+// dispatch starts the push that may start now, if there is one.
 func (s *shipper) dispatch() {
-	if s.circuit.open {
-		if len(s.window) > 0 && !s.now().Before(s.circuit.retryAt) {
-			s.start(s.window[0])
-		}
-		return
-	}
-	for _, b := range s.window {
-		s.start(b)
-	}
-	for len(s.window) < s.maxInFlight {
+	switch {
+	case s.batch != nil && s.batch.inFlight:
+	case s.circuit.open && s.now().Before(s.circuit.retryAt):
+	case s.batch != nil:
+		s.widen()
+		s.start()
+	default:
 		s.fill()
-		if !s.ready() {
-			return
+		if s.ready() {
+			s.batch, s.next = s.next, nil
+			s.batch.seal()
+			s.start()
+		} else if s.retryDue() {
+			s.startRetry()
 		}
-		b := s.next
-		s.next = nil
-		b.seal()
-		s.window = append(s.window, b)
-		s.start(b)
 	}
 }
 
-// start pushes the first part of a batch, unless one of it is under way.
-func (s *shipper) start(b *batch) {
-	if b.inFlight || len(b.parts) == 0 {
-		return
-	}
+// start pushes the first part of the batch.
+func (s *shipper) start() {
+	b := s.batch
 	for b.parts[0].len() > 1 && b.parts[0].size() > s.limit {
 		b.halve() // made before it was known how much Loki takes
 	}
+	if b.moved && !b.retry {
+		if err := s.noted.save(b); err != nil {
+			s.log.Warn("the times of entries under way can't be noted; if the process is killed now they may come twice", "error", err)
+		}
+		b.moved = false
+	}
 	b.inFlight = true
-	s.jobs <- job{batch: b, part: b.parts[0], body: b.parts[0].message()}
+	s.jobs <- job{part: b.parts[0], body: b.parts[0].message()}
 }
 
 // fill moves records from the spool into the next batch until that is full or
@@ -225,17 +264,25 @@ func (s *shipper) fill() {
 		if s.next.empty() {
 			s.next.since = s.now()
 		}
-		if err := s.next.add(&rec); err != nil {
-			if !s.setAside(quarantined{
-				QuarantinedAt: s.now().UTC(), Reason: quarantineMalformed, Answer: err.Error(),
-				Sequence: rec.Seq, Time: rec.Time, Raw: rec.Payload,
-			}) {
-				s.readAgain = s.now().Add(readRetryInterval)
-				return
-			}
+		if err := s.next.add(&rec, s.timeFor(&rec)); err != nil && !s.setAside(malformed(s.spool.ID(), &rec, err)) {
+			s.readAgain = s.now().Add(readRetryInterval)
+			return
 		}
 		_, _, _ = s.reader.TryNext() // takes what Peek has shown
 	}
+}
+
+// timeFor is the time of a record's entry.
+func (s *shipper) timeFor(r *spool.Record) int64 {
+	if t, ok := s.noted.Times[r.Seq]; ok {
+		s.times.last = t
+		return t
+	}
+	t := s.times.next(r.Time)
+	if t != r.Time {
+		s.metrics.retimed.Add(1)
+	}
+	return t
 }
 
 func (s *shipper) full() bool {
@@ -246,19 +293,13 @@ func (s *shipper) full() bool {
 // ready reports whether the next batch is to be sent now.
 func (s *shipper) ready() bool {
 	b := s.next
-	if b == nil || b.empty() {
-		return false
-	}
-	if len(s.window) > 0 && b.lastTime-s.window[0].firstTime > int64(maxSpan) {
-		return false
-	}
-	return s.full() || len(s.waiting) > 0 || s.now().Sub(b.since) >= s.batchWait
+	return b != nil && !b.empty() && (s.full() || len(s.waiting) > 0 || s.now().Sub(b.since) >= s.batchWait)
 }
 
-// prepare makes the next batch while the pushes under way are, so that it can
-// follow the first answer at once.
+// prepare makes the next batch while the push under way is, so that it can
+// follow the answer at once.
 func (s *shipper) prepare() {
-	if s.circuit.open || len(s.window) < s.maxInFlight {
+	if s.circuit.open || s.batch == nil {
 		return
 	}
 	s.fill()
@@ -270,20 +311,13 @@ func (s *shipper) prepare() {
 // wait blocks until there is something to do.
 func (s *shipper) wait(ctx context.Context) {
 	s.prepare()
+	pause, record := s.pause()
 	var timer <-chan time.Time
-	var record <-chan struct{}
-	room := !s.circuit.open && len(s.window) < s.maxInFlight
-	switch {
-	case s.circuit.open && len(s.window) > 0 && !s.window[0].inFlight:
-		timer = time.After(s.circuit.retryAt.Sub(s.now()))
-	case room && s.now().Before(s.readAgain):
-		timer = time.After(s.readAgain.Sub(s.now()))
-	case room && (s.next == nil || s.next.empty()):
-		record = s.reader.Available()
-	case room && s.now().Sub(s.next.since) < s.batchWait:
-		timer = time.After(s.batchWait - s.now().Sub(s.next.since))
+	if pause > 0 {
+		timer = time.After(pause)
+	} else if pause == 0 {
+		return
 	}
-	// Where there is no timer, an answer or a record is what comes next.
 	select {
 	case <-ctx.Done():
 	case <-record:
@@ -294,86 +328,27 @@ func (s *shipper) wait(ctx context.Context) {
 			s.circuit.retryAt = s.now()
 		}
 	case r := <-s.results:
-		s.settle(r)
+		s.answered(r)
 	}
 }
 
-// settle deals with the answer to one push.
-func (s *shipper) settle(r result) {
-	b := r.batch
-	b.inFlight = false
-	s.metrics.push.Observe(r.answer.duration.Seconds())
-	if r.answer.verdict == delivered {
-		s.closeCircuit()
-		b.parts = b.parts[1:]
-		s.metrics.batches.Inc()
-		s.metrics.bytes.Add(float64(r.bytes))
-		now := s.now()
-		if !r.part.stream.ofLines {
-			s.metrics.delivered.Add(float64(r.part.len()))
-			s.metrics.delay.Observe(max(0, now.Sub(time.Unix(0, r.part.first().time)).Seconds()))
-		}
-		s.metrics.lastSuccess.Set(float64(now.UnixMilli()) / 1000)
-		if s.fits++; s.fits >= growAfter && s.limit < s.batchBytes {
-			s.limit, s.fits = min(s.batchBytes, 2*s.limit), 0
-		}
-		return
+// pause is how long there is nothing to do unless something comes: an answer, a
+// flush, or a record where there is a channel for that. It is negative if there is
+// no such time.
+func (s *shipper) pause() (time.Duration, <-chan struct{}) {
+	switch {
+	case s.batch != nil && s.batch.inFlight:
+		return -1, nil
+	case s.circuit.open && s.now().Before(s.circuit.retryAt):
+		return s.circuit.retryAt.Sub(s.now()), nil
+	case s.batch != nil: // what is left of it is started at once
+		return 0, nil
+	case s.now().Before(s.readAgain):
+		return s.readAgain.Sub(s.now()), nil
+	case s.next == nil || s.next.empty():
+		return s.retry.interval(), s.reader.Available()
 	}
-	s.metrics.retries.WithLabelValues(r.answer.status).Inc()
-	switch r.answer.verdict {
-	case tooLarge:
-		s.closeCircuit() // it answers
-		s.limit, s.fits = max(s.limit/2, s.batchBytes/64), 0
-		s.split(b, r.part, quarantineTooLarge, r.answer.err)
-	case refused:
-		s.closeCircuit()
-		s.split(b, r.part, quarantineRefused, r.answer.err)
-	case throttled:
-		// A push larger than the burst can never pass: try smaller ones.
-		if s.circuit.open && r.part.len() > 16 {
-			b.halve()
-		}
-		s.openCircuit(r.answer)
-	default:
-		s.openCircuit(r.answer)
-	}
-}
-
-// split halves the part that Loki refused, down to the one entry that is to
-// blame, which goes into quarantine.
-func (s *shipper) split(b *batch, p part, reason string, err error) {
-	if p.len() > 1 {
-		s.metrics.splits.Inc()
-		b.halve()
-		return
-	}
-	if p.stream.ofLines {
-		s.metrics.linesRefused.Inc()
-		s.log.Error("loki refuses the line of an event; a search over lines will not find it",
-			"sequence_number", p.first().seq, "answer", err)
-		b.parts = b.parts[1:]
-		return
-	}
-	if s.setAside(p.quarantined(reason, err, s.now())) {
-		b.parts = b.parts[1:]
-		return
-	}
-	// It can't even be written down: hold it, as if Loki were away.
-	s.openCircuit(answer{verdict: again, err: err})
-}
-
-// setAside writes an event to the quarantine file, counts it, and reports
-// whether that worked.
-func (s *shipper) setAside(q quarantined) bool {
-	if err := s.quarantine.add(q); err != nil {
-		s.log.Error("an event that loki refuses can't be put into quarantine; it stays in the spool and holds up those behind it",
-			"sequence_number", q.Sequence, "reason", q.Reason, "answer", q.Answer, "error", err)
-		return false
-	}
-	s.metrics.quarantined.WithLabelValues(q.Reason).Inc()
-	s.log.Error("loki refuses an event; it is kept in the quarantine file",
-		"sequence_number", q.Sequence, "reason", q.Reason, "answer", q.Answer, "file", s.quarantine.path)
-	return true
+	return max(1, s.batchWait-s.now().Sub(s.next.since)), nil
 }
 
 // flush returns when everything up to seq is delivered or quarantined, or ctx

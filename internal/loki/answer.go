@@ -50,10 +50,10 @@ func PushStatuses() []string {
 	return []string{"transport", "timeout", "3xx", "400", "401", "403", "404", "413", "429", "4xx", "500", "502", "503", "504", "5xx", "unexpected"}
 }
 
-// classify says what an answer to a push means. Only Loki's one acknowledgement
+// Classify says what an answer to a push means. Only Loki's one acknowledgement
 // is proof that it has the entries, and only Loki naming an entry's own fault is
 // proof against an entry: see [faultsIn].
-func classify(status int, text string) Answer {
+func Classify(status int, text string) Answer {
 	if status == http.StatusNoContent {
 		return Answer{Verdict: Acknowledged}
 	}

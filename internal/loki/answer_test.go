@@ -59,7 +59,7 @@ func TestClassify(t *testing.T) {
 			{"rate", 429, fmt.Sprintf("Per stream rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream '%s' totaling 1MB", labels), Throttled, Faults{}},
 			{"unwell", 500, labels, TryAgain, Faults{}},
 		} {
-			a := classify(tt.status, tt.text)
+			a := Classify(tt.status, tt.text)
 			if a.Verdict != tt.verdict || !equalFaults(a.Faults, tt.faults) {
 				t.Errorf("%s, service %q: verdict %d %+v; want %d %+v", tt.name, name, a.Verdict, a.Faults, tt.verdict, tt.faults)
 			}
@@ -85,7 +85,7 @@ func TestNoStatusButOneBlamesAnEntry(t *testing.T) {
 	statuses := PushStatuses()
 	for status := 200; status < 700; status++ {
 		for _, body := range bodies {
-			a := classify(status, body)
+			a := Classify(status, body)
 			if (a.Verdict == Acknowledged) != (status == 204) {
 				t.Errorf("%d %q: verdict %d", status, body, a.Verdict)
 			}
@@ -106,11 +106,11 @@ func TestNoStatusButOneBlamesAnEntry(t *testing.T) {
 		"trying: " + tooLarge:               TryAgain,
 		"{a=\"larger than max\"} is unwell": TryAgain,
 	} {
-		if a := classify(500, text); a.Verdict != want {
+		if a := Classify(500, text); a.Verdict != want {
 			t.Errorf("500 %q: verdict %d, want %d", text, a.Verdict, want)
 		}
 	}
-	if a := classify(413, ""); a.Verdict != TooLarge {
+	if a := Classify(413, ""); a.Verdict != TooLarge {
 		t.Errorf("413: verdict %d", a.Verdict)
 	}
 }
@@ -119,10 +119,10 @@ func TestNoStatusButOneBlamesAnEntry(t *testing.T) {
 func TestCutAnswer(t *testing.T) {
 	one := `3 errors like: entry for stream '{a="b"}' has timestamp too new: 2026-01-03T00:00:00Z; `
 	text := strings.Repeat(one, maxPushAnswer/len(one)+1)[:maxPushAnswer]
-	if a := classify(400, text); a.Verdict != Untimely || len(a.Faults.TooNew) == 0 {
+	if a := Classify(400, text); a.Verdict != Untimely || len(a.Faults.TooNew) == 0 {
 		t.Errorf("verdict %d", a.Verdict)
 	}
-	if a := classify(400, text); len(a.Err.Error()) > 2*maxErrorText {
+	if a := Classify(400, text); len(a.Err.Error()) > 2*maxErrorText {
 		t.Errorf("the error has %d bytes", len(a.Err.Error()))
 	}
 }

@@ -62,7 +62,7 @@ func (c *Client) send(ctx context.Context, message []byte, start time.Time) Answ
 		return noAnswer(fmt.Errorf("reading the answer: %w", err))
 	}
 	c.clock.observe(resp.Header, start, c.now())
-	a := classify(resp.StatusCode, string(text))
+	a := Classify(resp.StatusCode, string(text))
 	if a.Verdict == TryAgain || a.Verdict == Throttled {
 		a.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.now())
 	}

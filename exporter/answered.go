@@ -1,0 +1,263 @@
+package exporter
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/adminsessions/adminsessions/internal/loki"
+)
+
+const (
+	// maxParts is how many pushes in a row may be refused before the next one
+	// waits, and no part is cut any more: looking for blame costs a bounded
+	// number of pushes.
+	maxParts = 32
+
+	// maxRetimings is how often in a row other times are tried at once.
+	maxRetimings = 4
+
+	// minLineLimit is the least max_line_size that can be meant: Loki that takes
+	// less takes no events, which no event is to blame for.
+	minLineLimit = 4 << 10
+)
+
+// answered deals with the answer to one push.
+func (s *shipper) answered(r result) {
+	b := s.batch
+	b.inFlight = false
+	s.metrics.push.observe(r.answer.Took)
+	s.watchClock()
+	if r.answer.Verdict == loki.Acknowledged {
+		s.delivered(b, r)
+		return
+	}
+	s.metrics.failures.add(r.answer.Status)
+	switch r.answer.Verdict {
+	case loki.TooLarge:
+		s.limit, s.fits = max(s.limit/2, s.batchBytes/64), 0
+		s.refused(b, r.part, quarantineTooLarge, r.answer)
+	case loki.Untimely:
+		s.retime(b, r.part, r.answer)
+	case loki.Oversized:
+		s.oversized(b, r.part, r.answer)
+	case loki.Refused:
+		s.refused(b, r.part, quarantineRefused, r.answer)
+	case loki.Throttled:
+		// A push larger than the burst can never pass: try smaller ones.
+		if s.circuit.open && r.part.len() > 16 {
+			b.halve()
+		}
+		s.failed(b, r.answer)
+	default:
+		s.failed(b, r.answer)
+	}
+}
+
+// delivered notes that Loki has taken the first part.
+func (s *shipper) delivered(b *batch, r result) {
+	s.closeCircuit()
+	p := r.part
+	b.retimed, b.row = 0, 0
+	b.parts = b.parts[1:]
+	p.stream.taken++
+	p.stream.sample = p.to
+	if p.control {
+		return
+	}
+	if b.retry {
+		s.metrics.retried.addN(retriedDelivered, p.len())
+		s.retry.delivered += p.len()
+	} else {
+		s.metrics.delivered.Add(uint64(p.len()))
+		s.metrics.delay.observe(max(0, s.now().Sub(time.Unix(0, p.first().spooled))))
+	}
+	s.metrics.pushes.Add(1)
+	s.metrics.bytes.Add(uint64(r.bytes))
+	s.metrics.lastSuccess.Store(s.now().UnixNano())
+	if s.fits++; s.fits >= growAfter && s.limit < s.batchBytes {
+		s.limit, s.fits = min(s.batchBytes, 2*s.limit), 0
+	}
+}
+
+// failed notes that Loki does not take the batch now, whatever is in it.
+func (s *shipper) failed(b *batch, a loki.Answer) {
+	if b.retry {
+		s.abandonRetry(b)
+	}
+	s.openCircuit(a)
+}
+
+// refused looks for the entry that is to blame for a refusal, if there is one:
+// halves the part until the entry is alone. An entry is blamed only if Loki
+// refuses it alone, takes another one of the same stream, and then refuses it
+// alone again. As long as Loki takes none at all, the reason lies elsewhere.
+func (s *shipper) refused(b *batch, p part, reason string, a loki.Answer) {
+	if !b.refusing {
+		b.refusing = true
+		for _, st := range b.streams {
+			st.taken = 0
+		}
+	}
+	b.row++
+	taken := b.taken(p.stream.Labels())
+	next := true // the next part is tried at once
+	switch {
+	case p.control: // it takes nothing of this stream any more
+		b.parts, next = b.parts[1:], false
+	case p.len() > 1 && b.row <= maxParts:
+		b.halve()
+		s.metrics.splits.Add(1)
+	case p.len() > 1 || taken == 0:
+		b.postpone()
+		next = false
+	case p.refusedAt == 0:
+		b.parts[0].refusedAt = taken + 1
+		b.postpone()
+	case taken >= p.refusedAt:
+		if next = s.blame(b, p, p.from, reason, a); next { // else hold it: it can't even be written down
+			b.parts = b.parts[1:]
+		}
+	default: // there is no other one left: ask again for one that was taken
+		var c part
+		if c, next = b.sample(p.stream.Labels()); next {
+			b.parts = slices.Insert(b.parts, 0, c)
+		}
+	}
+	if !next || s.circuit.open || b.row > maxParts {
+		s.failed(b, holding(a))
+	}
+}
+
+// blame puts an entry into quarantine.
+func (s *shipper) blame(b *batch, p part, i int, reason string, a loki.Answer) bool {
+	if !s.setAside(s.entry(p, i, reason, a.Err)) {
+		return false
+	}
+	if b.retry {
+		s.metrics.retried.add(retriedRefused)
+	}
+	return true
+}
+
+// holding is the answer, to be told as one that takes a person.
+func holding(a loki.Answer) loki.Answer {
+	a.Verdict = loki.Hold
+	return a
+}
+
+// oversized puts the entries into quarantine whose lines are longer than Loki
+// takes, if it has named them, and leaves the others to be sent again.
+func (s *shipper) oversized(b *batch, p part, a loki.Answer) {
+	if a.Faults.MaxLine < minLineLimit {
+		s.failed(b, holding(a))
+		return
+	}
+	var kept []part
+	named, from := 0, p.from
+	for i := p.from; i < p.to; i++ {
+		if len(p.stream.Line(i)) <= a.Faults.MaxLine {
+			continue
+		}
+		if !s.blame(b, p, i, quarantineTooLarge, a) {
+			s.failed(b, a)
+			return
+		}
+		named++
+		if i > from {
+			kept = append(kept, part{stream: p.stream, from: from, to: i})
+		}
+		from = i + 1
+	}
+	if named == 0 { // it is none of these
+		s.refused(b, p, quarantineRefused, a)
+		return
+	}
+	if from < p.to {
+		kept = append(kept, part{stream: p.stream, from: from, to: p.to})
+	}
+	b.replaceFirst(kept...)
+}
+
+// retime gives entries other times, where Loki has refused theirs.
+func (s *shipper) retime(b *batch, p part, a loki.Answer) {
+	at := s.times.correct(p, a.Faults, b.retimed)
+	if n, ok := s.retimeTold.allow(s.now(), reminderInterval); ok {
+		s.log.Warn("loki refuses the times of events; they get times that it takes, their own stay in them as at=; check this machine's clock and loki's limits",
+			"events", len(at), "answer", a.Err, "clock_ahead", -s.skew(), "not_told", n)
+	}
+	b.setTimes(p.stream, at)
+	s.metrics.retimed.Add(uint64(len(at)))
+	if b.retimed++; len(at) == 0 || b.retimed > maxRetimings || s.circuit.open {
+		s.failed(b, holding(a))
+	}
+}
+
+// widen lets a batch of which Loki takes nothing have more entries, if all that
+// is left of it are single ones: one of the others may be taken, and show where
+// the blame lies.
+func (s *shipper) widen() {
+	b := s.batch
+	if !b.refusing || b.retry || b.count >= 2*s.batchEvents {
+		return
+	}
+	for _, p := range b.parts {
+		if p.len() > 1 || p.control {
+			return
+		}
+	}
+	s.fill()
+	if n := s.next; n != nil && !n.empty() {
+		s.next = nil
+		n.seal()
+		b.absorb(n)
+		s.free = append(s.free, n)
+	}
+}
+
+// skewInterval is how often a difference of clocks is logged.
+const skewInterval = time.Hour
+
+// skewTolerance is the difference of clocks from which on it is logged.
+const skewTolerance = time.Minute
+
+// skew is how far Loki's clock is ahead of this machine's.
+func (s *shipper) skew() time.Duration {
+	now, known := s.loki.Now()
+	if !known {
+		return 0
+	}
+	return now.Sub(s.now().Round(0)).Round(time.Second)
+}
+
+// watchClock notes how far this machine's clock and Loki's differ.
+func (s *shipper) watchClock() {
+	skew := s.skew()
+	s.metrics.skew.Store(int64(-skew))
+	if skew.Abs() < skewTolerance {
+		s.skewTold = logLimit{}
+		return
+	}
+	if _, ok := s.skewTold.allow(s.now(), skewInterval); ok {
+		s.log.Log(context.Background(), slog.LevelWarn, "this machine's clock and loki's differ; views of the newest events may lack some, or show them late",
+			"clock_ahead", -skew)
+	}
+}
+
+// logLimit bounds how often something is logged.
+type logLimit struct {
+	last time.Time
+	kept int // how often it was not logged since
+}
+
+// allow reports whether to log now, and how often it was not since the last time.
+func (l *logLimit) allow(now time.Time, interval time.Duration) (kept int, ok bool) {
+	if !l.last.IsZero() && now.Sub(l.last) < interval {
+		l.kept++
+		return 0, false
+	}
+	kept = l.kept
+	l.last, l.kept = now, 0
+	return kept, true
+}

@@ -1,0 +1,78 @@
+package exporter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"sync"
+
+	sdklog "go.opentelemetry.io/otel/sdk/log"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// A spooled record is the stream's labels, as Loki writes them, behind their
+// length as a uvarint, and then the event's line without the exporter's part. The
+// timestamp and the sequence number are given by the spool, and the batch adds
+// them (batch.go). So a batch is made by copying.
+
+// payload makes spooled records. It belongs to one goroutine at a time and comes
+// from payloads.
+type payload struct {
+	buf  []byte
+	line int // where in buf the line begins
+}
+
+var payloads = sync.Pool{New: func() any { return &payload{buf: make([]byte, 0, 2048)} }}
+
+func newPayload(labels string) *payload {
+	p := payloads.Get().(*payload)
+	p.buf = binary.AppendUvarint(p.buf[:0], uint64(len(labels)))
+	p.buf = append(p.buf, labels...)
+	p.line = len(p.buf)
+	return p
+}
+
+func (p *payload) release() {
+	if cap(p.buf) <= 1<<20 {
+		payloads.Put(p)
+	}
+}
+
+// cut reports whether the line says that something was cut from the event. The
+// quote can't stand in a value, so no value can say it.
+func (p *payload) cut() bool { return bytes.Contains(p.buf[p.line:], []byte(` cut="`)) }
+
+var errNoLabels = errors.New("the spooled record has no stream labels")
+
+// splitPayload takes a spooled record apart.
+func splitPayload(b []byte) (labels, line []byte, err error) {
+	n, w := binary.Uvarint(b)
+	if w <= 0 || n > uint64(len(b)-w) {
+		return nil, nil, errNoLabels
+	}
+	return b[w : w+int(n)], b[w+int(n):], nil
+}
+
+// lineOf returns the line of an OpenTelemetry record that is an event's, as
+// adminsessions.Event.Record makes it, and the event.
+func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
+	if r.EventName() != adminsessions.EventName || r.InstrumentationScope().Name != adminsessions.ScopeName {
+		return "", ev, false
+	}
+	line = r.Body().String()
+	// Whatever is behind a second TAB would pass for the exporter's part.
+	if len(line) > adminsessions.MaxLineBytes || strings.Count(line, "\t") != 1 || strings.ContainsAny(line, "\n\r\x00\uFFFD") {
+		return "", ev, false
+	}
+	ev, err := adminsessions.ParseLine(line)
+	return line, ev, err == nil
+}
+
+// eventOf makes an event of any other record.
+func eventOf(r *sdklog.Record) adminsessions.Event {
+	ev := adminsessions.EventFromRecord(r)
+	ev.TraceID, ev.SpanID = r.TraceID(), r.SpanID()
+	return ev
+}

@@ -1,0 +1,187 @@
+package exporter
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// retryFile is the quarantine file, renamed by an operator who has removed the
+// cause: its events are delivered again, with their own labels, times and
+// sequence numbers. What Loki refuses again goes back into quarantine. The file is
+// removed when it is done with. If the process ends before, it begins anew:
+// entries that come again are byte-identical.
+const retryFile = "quarantine.retry.ndjson"
+
+const (
+	// retryInterval is how often the file is looked for.
+	retryInterval = 10 * time.Second
+	// retryPause is the pause after events of it could not be delivered.
+	retryPause = time.Minute
+	// maxRetryLine is more than a line of the file takes.
+	maxRetryLine = 4 << 20
+)
+
+// retry is how far the file is delivered. It belongs to the shipper.
+type retry struct {
+	dir       string
+	offset    int64 // everything before it is delivered or back in quarantine
+	reached   int64 // where the batch under way ends
+	due       time.Time
+	delivered int
+	active    bool // a file is being worked on
+}
+
+func (r *retry) path() string { return filepath.Join(r.dir, retryFile) }
+
+// interval is the longest pause of the shipper.
+func (r *retry) interval() time.Duration { return retryInterval }
+
+// done notes that the batch under way is.
+func (r *retry) done() { r.offset = r.reached }
+
+// retryDue reports whether to look for the file now.
+func (s *shipper) retryDue() bool {
+	return !s.circuit.open && !s.now().Before(s.retry.due)
+}
+
+// abandonRetry gives a batch from the file up for now.
+func (s *shipper) abandonRetry(b *batch) {
+	s.retry.due = s.now().Add(retryPause)
+	s.release(b)
+	s.batch = nil
+}
+
+// startRetry pushes the next events of the file, if there are any.
+func (s *shipper) startRetry() {
+	r := &s.retry
+	r.due = s.now().Add(retryInterval)
+	b := s.free[len(s.free)-1]
+	b.retry = true
+	end, err := s.readRetry(b)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !r.active:
+		b.reset()
+		return
+	case err != nil:
+		b.reset()
+		*r = retry{dir: r.dir, due: s.now().Add(retryPause)}
+		s.log.Error("events from quarantine can't be delivered again", "file", r.path(), "error", err)
+		return
+	}
+	r.active = true
+	if b.empty() {
+		b.reset()
+		if r.offset = r.reached; end {
+			s.finishRetry()
+		}
+		return
+	}
+	r.due = time.Time{} // the next ones follow at once
+	s.free = s.free[:len(s.free)-1]
+	s.batch = b
+	b.seal()
+	s.start()
+}
+
+func (s *shipper) finishRetry() {
+	r := &s.retry
+	if err := os.Remove(r.path()); err != nil {
+		s.log.Error("the file of events from quarantine can't be removed; they are delivered again until it is", "file", r.path(), "error", err)
+	} else {
+		s.log.Info("events from quarantine are delivered", "events", r.delivered)
+	}
+	*r = retry{dir: r.dir, due: s.now().Add(retryInterval)}
+}
+
+// readRetry fills a batch from the file. end reports that the file has no more.
+func (s *shipper) readRetry(b *batch) (end bool, err error) {
+	r := &s.retry
+	f, err := openRegular(r.path(), os.O_RDONLY)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if _, err := f.Seek(r.offset, io.SeekStart); err != nil {
+		return false, err
+	}
+	r.reached = r.offset
+	in := bufio.NewReaderSize(f, 64<<10)
+	for b.count < s.batchEvents && b.largest < s.limit && len(b.streams) < maxBatchStreams {
+		line, err := readLine(in)
+		if len(line) == 0 && errors.Is(err, io.EOF) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
+		if text := bytes.TrimSpace(line); len(text) > 0 {
+			if err := b.addQuarantined(text); err != nil {
+				s.log.Error("a line of the file of events from quarantine can't be read; it goes back into quarantine", "offset", r.reached, "error", err)
+				if err := s.quarantine.append(bytes.Clone(text)); err != nil {
+					return false, err
+				}
+				s.metrics.retried.add(retriedRefused)
+			}
+		}
+		r.reached += int64(len(line))
+	}
+	return false, nil
+}
+
+// readLine returns the next line with its end.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		piece, err := in.ReadSlice('\n')
+		line = append(line, piece...)
+		if len(line) > maxRetryLine {
+			return nil, fmt.Errorf("a line has more than %d bytes", maxRetryLine)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+// addQuarantined appends an entry as it stands in the quarantine file.
+func (b *batch) addQuarantined(text []byte) error {
+	var q quarantined
+	if err := json.Unmarshal(text, &q); err != nil {
+		return err
+	}
+	i := strings.LastIndex(q.Line, "\tseq=")
+	switch {
+	case q.Labels == "" || q.Line == "":
+		return errors.New("it has no labels or no line")
+	case i < 0:
+		return errors.New("its line has no sequence number")
+	case q.Time <= 0:
+		return errors.New("it has no timestamp_ns")
+	}
+	s := b.stream([]byte(q.Labels))
+	s.Add(q.Time, []byte(q.Line[:i]), []byte(q.Line[i:]))
+	s.entries = append(s.entries, entry{seq: q.Sequence, time: q.Time, spooled: q.Time, origin: originOf(q), line: i})
+	b.count++
+	b.largest = max(b.largest, s.Size())
+	return nil
+}
+
+// originOf is when the request arrived: what the line says, or the entry's time.
+func originOf(q quarantined) int64 {
+	if _, at, ok := strings.Cut(q.Line[strings.LastIndexByte(q.Line, '\t'):], " at="); ok {
+		if ns, err := strconv.ParseInt(at, 10, 64); err == nil {
+			return ns
+		}
+	}
+	return q.Time
+}
