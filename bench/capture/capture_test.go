@@ -139,7 +139,7 @@ func (discard) RecordEvent(context.Context, *adminsessions.Event, adminsessions.
 // durable is the exporter with its spool on disk and nobody at the other end.
 func durable(tb testing.TB) *exporter.LoggerProvider {
 	x, err := exporter.New(
-		exporter.WithEndpoint("http://127.0.0.1:1"),
+		exporter.WithLoki(adminsessions.Loki{URL: "http://127.0.0.1:1"}),
 		exporter.WithSpoolDir(filepath.Join(tb.TempDir(), "spool")),
 		exporter.WithLogger(slog.New(slog.DiscardHandler)),
 	)

@@ -100,7 +100,7 @@ func servePanel(config string) error {
 	shutdown := func(context.Context) error { return nil }
 	if c.Record {
 		opts := []exporter.Option{
-			exporter.WithEndpoint(c.Loki), exporter.WithSpoolDir(c.SpoolDir),
+			exporter.WithLoki(adminsessions.Loki{URL: c.Loki}), exporter.WithSpoolDir(c.SpoolDir),
 			exporter.WithResource(resource.NewSchemaless(
 				attribute.String("service.name", serviceName),
 				attribute.String("service.instance.id", c.Instance),

@@ -15,11 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/viewer"
 )
@@ -166,57 +163,6 @@ func TestWhatLinesDecide(t *testing.T) {
 	}
 	if q.Del("q"); len(p.events(t, q)) != 6 {
 		t.Errorf("without a search: %d events, want 6", len(p.events(t, q)))
-	}
-}
-
-// TestSearchByLinesOfTheExporter searches for what the exporter has stored.
-func TestSearchByLinesOfTheExporter(t *testing.T) {
-	loki := lokitest.Start(t)
-	exp, err := exporter.New(exporter.WithEndpoint(loki.URL()), exporter.WithSpoolDir(t.TempDir()), exporter.WithLines(),
-		exporter.WithResource(resource.NewSchemaless(
-			attribute.String(adminsessions.KeyServiceName, `panel "1"`),
-			attribute.String(adminsessions.KeyServiceInstanceID, "one"))))
-	if err != nil {
-		t.Fatal(err)
-	}
-	provider := exp.LoggerProvider()
-	since := time.Now().Add(-20 * 24 * time.Hour)
-	want := make(map[string]int)
-	for i, e := range traffic(1, time.Now().Add(-time.Minute), 19*24*time.Hour, 3000) {
-		if i%300 == 7 {
-			e.Note = "rare Żółć"
-			want[e.RequestID] = 1
-		}
-		if err := provider.RecordEvent(t.Context(), &e, adminsessions.Spooled); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := provider.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	asked := &questions{}
-	p := newPanel(t, loki, func(c *viewer.Config) {
-		c.Services = []string{`panel "1"`}
-		c.LinesSince = since
-		c.HTTPClient = &http.Client{Transport: asked}
-	})
-	for _, order := range []string{"-time", "time", "-duration"} {
-		q := query("q", "RARE żółć", "range", "30d", "sort", order)
-		got := counted(p.events(t, q))
-		for id := range want {
-			if got[id] != 1 {
-				t.Errorf("%s: event %s came %d times", order, id, got[id])
-			}
-		}
-		if len(got) != len(want) {
-			t.Errorf("%s: %d events, want %d", order, len(got), len(want))
-		}
-		if n := p.count(t, q); n != len(want) {
-			t.Errorf("counted %d, want %d", n, len(want))
-		}
-	}
-	if n := asked.count(`{audit_lines_of=~`); n == 0 {
-		t.Error("the lines have not been used")
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/adminsessions/adminsessions/exporter"
 )
 
 // Environment variables, beside the exporter's own (ADMINSESSIONS_LOKI_…,
@@ -50,10 +48,10 @@ func readConfig(getenv func(string) string) (config, error) {
 		listen:    or(getenv(envListen), "127.0.0.1:8080"),
 		operators: or(getenv(envMetrics), "127.0.0.1:9464"),
 		dataDir:   or(getenv(envData), filepath.Join(".data", "panel")),
-		lokiURL:   strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_URL"), exporter.DefaultEndpoint), "/"),
+		lokiURL:   strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_URL"), "http://127.0.0.1:3100"), "/"),
 	}
 	c.queryURL = strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_QUERY_URL"), c.lokiURL), "/")
-	c.spoolDir = or(getenv(exporter.EnvSpoolDir), filepath.Join(c.dataDir, "spool"))
+	c.spoolDir = or(getenv("ADMINSESSIONS_SPOOL_DIR"), filepath.Join(c.dataDir, "spool"))
 
 	var errs []error
 	switch v := or(getenv(envTraffic), "on"); v {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
+	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
@@ -36,20 +37,16 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	options := []exporter.Option{
-		exporter.WithEndpoint(c.lokiURL),
+	x, err := exporter.New(
+		exporter.WithLoki(adminsessions.Loki{URL: c.lokiURL}),
 		exporter.WithSpoolDir(c.spoolDir),
 		exporter.WithResource(described),
-		exporter.WithRegisterer(registry),
 		exporter.WithLogger(logger),
-	}
-	if !c.linesSince.IsZero() {
-		options = append(options, exporter.WithLines())
-	}
-	x, err := exporter.New(options...)
+	)
 	if err != nil {
 		return nil, err
 	}
+	registry.MustRegister(exportermetrics.New(x))
 	rec := &recording{
 		exporter: x,
 		provider: x.LoggerProvider(),
