@@ -3,10 +3,12 @@ package viewer
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
-	"strconv"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -14,17 +16,17 @@ import (
 type apiEvent struct {
 	Time   time.Time `json:"time"`
 	Cursor string    `json:"cursor"`
-	// Sentence is the event in one line.
-	Sentence string `json:"sentence"`
-	// Attributes are everything recorded, by names in Loki; Resource is the
-	// application that recorded it.
-	Attributes map[string]string `json:"attributes"`
-	Resource   map[string]string `json:"resource"`
+	// Line is the line as Loki holds it.
+	Line string `json:"line"`
+	// Fields are everything that the line says, by its keys; Labels say which
+	// application recorded it.
+	Fields map[string]string `json:"fields"`
+	Labels map[string]string `json:"labels"`
 }
 
 func apiEventOf(e *trail.Event) apiEvent {
-	return apiEvent{Time: e.Time().UTC(), Cursor: e.Cursor().String(), Sentence: e.Line,
-		Attributes: e.Metadata, Resource: e.Labels}
+	return apiEvent{Time: e.Time.UTC(), Cursor: e.Cursor().String(), Line: e.Line,
+		Fields: maps.Collect(recorded(e)), Labels: e.Labels}
 }
 
 type apiWindow struct {
@@ -34,9 +36,12 @@ type apiWindow struct {
 
 // serveEvents is GET api/events: one page of events.
 func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.Query(), time.UTC)
+	v, err := parseView(r.URL.RawQuery, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
+		return
+	}
+	if h.onlyHead(w, r, "application/json") {
 		return
 	}
 	res, err := h.load(r.Context(), &v, h.me(r), func(float64) {})
@@ -45,8 +50,9 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := struct {
-		Window     apiWindow  `json:"window"`
-		Events     []apiEvent `json:"events"`
+		Window apiWindow  `json:"window"`
+		Events []apiEvent `json:"events"`
+		// InProgress are requests without an end from before this page's.
 		InProgress []apiEvent `json:"in_progress,omitempty"`
 		// Next is the query of the next page, empty on the last.
 		Next string `json:"next,omitempty"`
@@ -60,14 +66,12 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		Events: apiEvents(res.events), InProgress: apiEvents(res.inProgress), SortedNewest: res.cut,
 	}
 	if !res.reached.IsZero() {
-		t := time.Unix(0, res.reached.Nanos).UTC()
+		t := res.reached.Time().UTC()
 		answer.Reached = &t
 	}
 	p := pageData{V: &v, Result: &res}
-	if next := p.NextURL(); next != "" {
-		answer.Next = next
-	}
-	h.config.Accessed(r.Context(), "read "+strconv.Itoa(len(res.events))+" events of the admin sessions by the API: "+v.describe())
+	answer.Next = p.NextURL()
+	h.looked(r, "read %d requests by the API: %s", len(res.events), v.describe())
 	writeJSON(w, http.StatusOK, answer)
 }
 
@@ -79,11 +83,15 @@ func apiEvents(events []trail.Event) []apiEvent {
 	return out
 }
 
-// serveCount is GET api/count: how many events there are on all pages.
+// serveCount is GET api/count: how many requests that have ended there are on all
+// pages.
 func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.Query(), time.UTC)
+	v, err := parseView(r.URL.RawQuery, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
+		return
+	}
+	if h.onlyHead(w, r, "application/json") {
 		return
 	}
 	window := v.rng.window(v.now(h.config.Now))
@@ -94,15 +102,26 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, err)
 		return
 	}
-	h.config.Accessed(r.Context(), "counted the admin sessions by the API: "+v.describe())
+	h.looked(r, "counted by the API: %s", v.describe())
 	writeJSON(w, http.StatusOK, struct {
 		Window apiWindow `json:"window"`
 		Count  int64     `json:"count"`
-	}{apiWindow{window.From.UTC(), window.To.UTC()}, n})
+		// AtLeast says that there are more, AtMost that some may have been
+		// counted twice.
+		AtLeast bool `json:"at_least,omitempty"`
+		AtMost  bool `json:"at_most,omitempty"`
+	}{apiWindow{window.From.UTC(), window.To.UTC()}, n.N, n.AtLeast, n.AtMost})
 }
 
 // serveOnline is GET api/online: who was active in the last hour.
 func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
+	if r.URL.RawQuery != "" {
+		h.writeError(w, r, &viewError{"?", "error.unknown_parameter", errors.New("api/online has no parameters")})
+		return
+	}
+	if h.onlyHead(w, r, "application/json") {
+		return
+	}
 	who, err := h.whoIsOnline(r.Context(), h.config.Now())
 	if err != nil {
 		h.writeError(w, r, err)
@@ -119,7 +138,7 @@ func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
 	for i, p := range who {
 		admins[i] = admin{p.User.ID, p.User.FullName, p.User.Email, p.Address, p.LastSeen.UTC()}
 	}
-	h.config.Accessed(r.Context(), "asked who is online by the API")
+	h.looked(r, "who is online, by the API")
 	writeJSON(w, http.StatusOK, struct {
 		Online []admin `json:"online"`
 	}{admins})
@@ -134,18 +153,20 @@ func (h *Handler) writeError(w http.ResponseWriter, r *http.Request, err error) 
 		detail = err.Error() // about the URL, nothing else
 	} else {
 		h.health.note(h.config.Now(), err)
-		if kind != string(trail.Canceled) {
+		if kind != string(loki.Canceled) {
 			h.config.Logger.WarnContext(r.Context(), "answering for the admin sessions failed", "kind", kind, "error", err)
 		}
 	}
 	if status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")
 	}
-	writeProblem(w, status, kind, detail)
+	h.writeProblem(w, r, status, kind, detail)
 }
 
-// writeProblem answers with a problem by RFC 9457.
-func writeProblem(w http.ResponseWriter, status int, kind, detail string) {
+// writeProblem answers with a problem by RFC 9457, and records that nothing was
+// shown.
+func (h *Handler) writeProblem(w http.ResponseWriter, r *http.Request, status int, kind, detail string) {
+	h.looked(r, "refused: %s", kind)
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(struct { //nolint:errcheck // the client is gone

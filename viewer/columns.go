@@ -2,7 +2,6 @@ package viewer
 
 import (
 	"cmp"
-	"net/netip"
 	"strings"
 
 	"github.com/adminsessions/adminsessions"
@@ -32,63 +31,37 @@ func (c column) startsDescending() bool {
 	return c == byTime || c == byStatus || c == byDuration
 }
 
-// keys are the attributes that compare looks at.
-func (c column) keys() []string {
-	switch c {
-	case byAdmin:
-		return []string{adminsessions.KeyUserFullName, adminsessions.KeyUserEmail, adminsessions.KeyUserID}
-	case byAddress:
-		return []string{adminsessions.KeyClientAddress}
-	case byType:
-		return []string{adminsessions.KeyInterface}
-	case byMethod:
-		return []string{adminsessions.KeyMethod}
-	case byURL:
-		return []string{adminsessions.KeyURL}
-	case byStatus:
-		return []string{adminsessions.KeyStatusCode}
-	case byDuration:
-		return []string{adminsessions.KeyDuration}
-	default:
-		return nil
-	}
-}
-
 // compare orders events by the column, the smallest first. Events without a
 // value are the smallest.
 func (c column) compare(a, b *trail.Event) int {
 	switch c {
 	case byAdmin:
 		return cmp.Or(
-			cmp.Compare(strings.ToLower(adminOf(a)), strings.ToLower(adminOf(b))),
-			compareAttribute(adminsessions.KeyUserEmail, a, b))
+			cmp.Compare(strings.ToLower(nameOf(a.User)), strings.ToLower(nameOf(b.User))),
+			cmp.Compare(a.User.Email, b.User.Email))
 	case byAddress:
 		// netip orders IPv4 before IPv6, and 10.0.0.9 before 10.0.0.10.
-		x, _ := netip.ParseAddr(a.Get(adminsessions.KeyClientAddress))
-		y, _ := netip.ParseAddr(b.Get(adminsessions.KeyClientAddress))
-		return cmp.Or(x.Compare(y), compareAttribute(adminsessions.KeyClientAddress, a, b))
+		return a.ClientAddress.Compare(b.ClientAddress)
 	case byType:
-		return compareAttribute(adminsessions.KeyInterface, a, b)
+		return cmp.Compare(a.Type, b.Type)
 	case byMethod:
-		return compareAttribute(adminsessions.KeyMethod, a, b)
+		return cmp.Compare(methodOf(a), methodOf(b))
 	case byURL:
-		return compareAttribute(adminsessions.KeyURL, a, b)
+		return cmp.Compare(a.URL, b.URL)
 	case byStatus:
-		return cmp.Compare(a.Status(), b.Status())
+		return cmp.Compare(a.StatusCode, b.StatusCode)
 	case byDuration:
-		x, _ := a.Duration()
-		y, _ := b.Duration()
-		return cmp.Compare(x, y)
+		return cmp.Compare(a.Duration, b.Duration)
 	default:
 		return a.Cursor().Compare(b.Cursor())
 	}
 }
 
-func compareAttribute(key string, a, b *trail.Event) int {
-	return cmp.Compare(a.Get(key), b.Get(key))
-}
+// nameOf is the name under which an account is shown.
+func nameOf(u adminsessions.User) string { return cmp.Or(u.FullName, u.Email, u.ID) }
 
-// adminOf is the name under which the event's administrator is shown.
-func adminOf(e *trail.Event) string {
-	return cmp.Or(e.Get(adminsessions.KeyUserFullName), e.Get(adminsessions.KeyUserEmail), e.Get(adminsessions.KeyUserID))
-}
+// methodOf is the method as it was sent.
+func methodOf(e *trail.Event) string { return cmp.Or(e.SentMethod, e.Method) }
+
+// who is the value by which an event's administrator is filtered.
+func who(u adminsessions.User) string { return cmp.Or(u.Email, u.ID) }

@@ -1,161 +1,170 @@
 package viewer
 
 import (
-	"encoding/csv"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
-// exportFlush is how many events go out at a time.
-const exportFlush = 500
+const (
+	// exportFlush is how many bytes go out at a time.
+	exportFlush = 64 << 10
+	// exportBatch is how many events are asked for at a time.
+	exportBatch = trail.MaxBatch / 2
+	// maxExports is how many exports there may be at once: each holds a batch
+	// and keeps Loki busy.
+	maxExports = 4
+)
 
-// exportColumns are the columns of the CSV file after the time.
-var exportColumns = []string{
-	adminsessions.KeyUserFullName, adminsessions.KeyUserEmail, adminsessions.KeyUserID,
-	adminsessions.KeyTargetUserFullName, adminsessions.KeyTargetUserEmail, adminsessions.KeyTargetUserID,
-	adminsessions.KeyClientAddress, adminsessions.KeyInterface, adminsessions.KeyMethod, adminsessions.KeyURL,
-	adminsessions.KeyRoute, adminsessions.KeyStatusCode, adminsessions.KeyDuration, adminsessions.KeyNote,
-	adminsessions.KeySignInName, adminsessions.KeySignInOutcome, adminsessions.KeySessionID,
-	adminsessions.KeyUserAgent, adminsessions.KeyErrorType, adminsessions.KeyRequestID,
-	adminsessions.LokiTraceID, adminsessions.KeyLogID, adminsessions.KeySequenceNumber,
-	adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID,
-}
-
-// serveCSV exports every event of the view for a spreadsheet.
-func (h *Handler) serveCSV(w http.ResponseWriter, r *http.Request) {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	h.export(w, r, exporter{
-		name: "CSV", extension: ".csv", contentType: "text/csv; charset=utf-8",
-		start: func() error {
-			// Spreadsheets take a file without the mark for one of the machine's
-			// own old encoding.
-			if _, err := w.Write([]byte("\uFEFF")); err != nil {
-				return err
-			}
-			header := []string{"time_utc"}
-			return out.Write(append(header, exportColumns...))
-		},
-		write: func(e *trail.Event) error {
-			record := make([]string, 0, len(exportColumns)+1)
-			record = append(record, e.Time().UTC().Format("2006-01-02T15:04:05.000000000Z"))
-			for _, key := range exportColumns {
-				record = append(record, safeCell(e.Get(key)))
-			}
-			return out.Write(record)
-		},
-		flush: func() error { out.Flush(); return out.Error() },
-	})
-}
-
-// safeCell keeps a spreadsheet from taking a text for a formula: it gets an
-// apostrophe before it, as one would type it. Numbers stay numbers.
-func safeCell(s string) string {
-	trimmed := strings.TrimLeft(s, " \u00a0\u3000")
-	if trimmed == "" {
-		return s
-	}
-	if strings.ContainsAny(trimmed[:1], "=+-@\t\r\n|%") || strings.HasPrefix(trimmed, "＝") ||
-		strings.HasPrefix(trimmed, "＋") || strings.HasPrefix(trimmed, "－") || strings.HasPrefix(trimmed, "＠") {
-		if _, err := strconv.ParseFloat(s, 64); err != nil || s[0] != '-' || strings.ContainsAny(s, "IiNn") {
-			return "'" + s
-		}
-	}
-	return s
-}
-
-// serveNDJSON exports every event of the view for programs, one JSON object a
-// line, with everything recorded.
-func (h *Handler) serveNDJSON(w http.ResponseWriter, r *http.Request) {
-	out := json.NewEncoder(w)
-	out.SetEscapeHTML(false)
-	h.export(w, r, exporter{
-		name: "NDJSON", extension: ".ndjson", contentType: "application/x-ndjson",
-		start: func() error { return nil },
-		write: func(e *trail.Event) error { return out.Encode(apiEventOf(e)) },
-		flush: func() error { return nil },
-	})
-}
-
-// exporter writes events in one form.
-type exporter struct {
+// exportFormat is a form in which events are exported.
+type exportFormat struct {
 	name, extension, contentType string
-	start                        func() error
-	write                        func(*trail.Event) error
-	flush                        func() error
+	writer                       func(io.Writer) eventWriter
 }
+
+// eventWriter writes events into memory.
+type eventWriter interface {
+	start() error
+	write(*trail.Event) error
+	flush() error
+}
+
+var (
+	csvFormat = exportFormat{"CSV", ".csv", "text/csv; charset=utf-8",
+		func(w io.Writer) eventWriter { return newCSVWriter(w) }}
+	ndjsonFormat = exportFormat{"NDJSON", ".ndjson", "application/x-ndjson",
+		func(w io.Writer) eventWriter { return newNDJSONWriter(w) }}
+)
+
+// ndjsonWriter writes events for programs, one JSON object a line.
+type ndjsonWriter struct{ enc *json.Encoder }
+
+func newNDJSONWriter(w io.Writer) ndjsonWriter {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return ndjsonWriter{enc}
+}
+
+func (n ndjsonWriter) start() error               { return nil }
+func (n ndjsonWriter) write(e *trail.Event) error { return n.enc.Encode(apiEventOf(e)) }
+func (n ndjsonWriter) flush() error               { return nil }
 
 // export streams every event of the view, newest first or in the order of time
-// asked for, in the memory of one batch. If Loki fails in the middle the
-// connection is cut, so that the browser reports a failed download and not a
-// file that merely lacks its end.
-func (h *Handler) export(w http.ResponseWriter, r *http.Request, x exporter) {
-	v, err := parseView(r.URL.Query(), time.UTC)
-	if err != nil {
-		h.writeError(w, r, err)
-		return
+// asked for, in the memory of one batch. If Loki fails in the middle, or the
+// reader takes too long, the connection is cut, so that the browser reports a
+// failed download and not a file that merely lacks its end.
+func (h *Handler) export(format exportFormat) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := parseView(r.URL.RawQuery, time.UTC)
+		if err != nil {
+			h.writeError(w, r, err)
+			return
+		}
+		if h.onlyHead(w, r, format.contentType) {
+			return
+		}
+		select {
+		case h.exports <- struct{}{}:
+			defer func() { <-h.exports }()
+		default:
+			w.Header().Set("Retry-After", "30")
+			h.writeProblem(w, r, http.StatusTooManyRequests, "busy",
+				fmt.Sprintf("%d exports are under way; try again when one of them has ended", maxExports))
+			return
+		}
+		x := &export{h: h, w: w, r: r, format: format, at: v.now(h.config.Now)}
+		x.events = format.writer(&x.buf)
+		setWriteDeadline(http.NewResponseController(w), 0) // flush has its own
+		x.run(&v)
 	}
-	now := v.now(h.config.Now)
-	walk := trail.Walk{Filter: v.filter(h.me(r)), Window: v.rng.window(now),
-		Forward: v.sort == byTime && v.asc, Batch: trail.MaxBatch / 2}
-	n := 0
+}
+
+// export is one export under way.
+type export struct {
+	h      *Handler
+	w      http.ResponseWriter
+	r      *http.Request
+	format exportFormat
+	at     time.Time
+	events eventWriter
+	buf    bytes.Buffer // what has not been sent
+	sent   bool         // something has
+	n      int
+}
+
+func (x *export) run(v *view) {
 	ended := "in full"
 	defer func() {
-		h.config.Accessed(r.Context(), fmt.Sprintf("exported %d events of the admin sessions as %s, %s: %s", n, x.name, ended, v.describe()))
+		x.h.looked(x.r, "exported %d requests as %s, %s: %s", x.n, x.format.name, ended, v.describe())
 	}()
-	begin := func() error {
-		header := w.Header()
-		header.Set("Content-Type", x.contentType)
-		header.Set("Content-Disposition", `attachment; filename="admin-sessions-`+now.UTC().Format("20060102T150405Z")+x.extension+`"`)
-		return x.start()
-	}
-	fail := func(err error) {
-		ended = "cut short"
-		if r.Context().Err() == nil {
-			h.config.Logger.WarnContext(r.Context(), "exporting the admin sessions failed; the download is cut",
-				"format", x.name, "events", n, "error", err)
-		}
-	}
-	for e, err := range h.store.Walk(r.Context(), walk) {
-		if err != nil {
-			fail(err)
-			if n == 0 {
-				h.writeError(w, r, err)
-				return
-			}
-			panic(http.ErrAbortHandler)
-		}
-		if n == 0 {
-			err = begin()
-		}
-		if err == nil {
-			err = x.write(&e)
-		}
-		n++
-		if err == nil && n%exportFlush == 0 {
-			if err = x.flush(); err == nil {
-				err = http.NewResponseController(w).Flush()
-			}
-		}
-		if err != nil {
-			fail(err)
-			panic(http.ErrAbortHandler)
-		}
-	}
-	if n == 0 {
-		err = begin()
-	}
+	err := x.walk(v)
 	if err == nil {
-		err = x.flush()
+		return
 	}
-	if err != nil {
-		fail(err)
+	ended = "cut short"
+	if x.r.Context().Err() == nil {
+		x.h.config.Logger.WarnContext(x.r.Context(), "exporting the admin sessions failed",
+			"format", x.format.name, "events", x.n, "error", err)
 	}
+	if x.sent {
+		panic(http.ErrAbortHandler)
+	}
+	x.n = 0
+	x.h.writeError(x.w, x.r, err)
+}
+
+// walk writes every event.
+func (x *export) walk(v *view) error {
+	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.rng.window(x.at),
+		Forward: v.sort == byTime && v.asc, Batch: exportBatch}
+	if err := x.events.start(); err != nil {
+		return err
+	}
+	for e, err := range x.h.exportStore.Walk(x.r.Context(), walk) {
+		if err == nil {
+			err = x.events.write(&e)
+		}
+		if err == nil && x.buf.Len() >= exportFlush {
+			err = x.flush()
+		}
+		if err != nil {
+			return err
+		}
+		x.n++
+	}
+	return x.flush()
+}
+
+// flush sends what has been written. The reader has some time to take it; while
+// Loki is asked for more, there is no limit.
+func (x *export) flush() error {
+	if err := x.events.flush(); err != nil {
+		return err
+	}
+	control := http.NewResponseController(x.w)
+	setWriteDeadline(control, writeTimeout)
+	defer setWriteDeadline(control, 0)
+	if !x.sent {
+		x.sent = true
+		x.format.setHeader(x.w.Header(), x.at)
+	}
+	if _, err := x.buf.WriteTo(x.w); err != nil {
+		return err
+	}
+	if err := control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
+}
+
+// setHeader describes the file.
+func (f *exportFormat) setHeader(header http.Header, at time.Time) {
+	header.Set("Content-Type", f.contentType)
+	header.Set("Content-Disposition", `attachment; filename="admin-sessions-`+at.UTC().Format("20060102T150405Z")+f.extension+`"`)
 }

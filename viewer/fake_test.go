@@ -3,8 +3,10 @@ package viewer
 import (
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,54 +68,93 @@ func says(text string) http.HandlerFunc {
 // hangs is a Loki that never answers.
 func hangs(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// holds is a Loki with events, at times in Unix nanoseconds, newest first.
-func holds(events ...fakeEvent) http.HandlerFunc {
+// holds is a Loki with events, newest first, that can tell what has started from
+// what has ended, and nothing else.
+func holds(events ...adminsessions.Event) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
+		isStarted := func(e *adminsessions.Event) bool { return e.Stage == adminsessions.Started }
 		if strings.HasSuffix(r.URL.Path, "/query") {
-			says(`{"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"`+strconv.Itoa(len(events))+`"]}]}}`)(w, r)
+			ended := 0
+			for i := range events {
+				if !isStarted(&events[i]) {
+					ended++
+				}
+			}
+			says(`{"data":{"resultType":"vector","result":[{"metric":{},"value":[0,"`+strconv.Itoa(ended)+`"]}]}}`)(w, r)
+			return
+		}
+		if !strings.HasSuffix(r.URL.Path, "/query_range") {
+			says(`{"data":[]}`)(w, r)
 			return
 		}
 		start, _ := strconv.ParseInt(q.Get("start"), 10, 64)
 		end, _ := strconv.ParseInt(q.Get("end"), 10, 64)
 		limit, _ := strconv.Atoi(q.Get("limit"))
 		values := []any{}
-		for _, e := range events {
-			started := strings.Contains(q.Get("query"), `admin_request_stage="started"`)
-			if e.nanos >= start && e.nanos < end && len(values) < limit && !started {
-				values = append(values, []any{strconv.FormatInt(e.nanos, 10), e.line, map[string]any{"structuredMetadata": e.metadata}})
+		for i := range events {
+			e := &events[i]
+			at := e.Time.UnixNano()
+			if at < start || at >= end || len(values) == limit ||
+				strings.Contains(q.Get("query"), `p_status="started"`) && !isStarted(e) ||
+				strings.Contains(q.Get("query"), `p_status!="started"`) && isStarted(e) {
+				continue
 			}
+			values = append(values, []any{strconv.FormatInt(at, 10), e.Line()})
 		}
-		answer, err := json.Marshal(map[string]any{"data": map[string]any{"resultType": "streams",
-			"result": []any{map[string]any{"stream": map[string]string{"service_name": "panel"}, "values": values}}}})
-		if err != nil {
-			panic(err)
+		if q.Get("direction") == "forward" {
+			slices.Reverse(values)
 		}
-		says(string(answer))(w, r)
+		says(streams(values))(w, r)
 	}
 }
 
-type fakeEvent struct {
-	nanos    int64
-	line     string
-	metadata map[string]string
+// holdsLines is a Loki with lines, one a second before testNow.
+func holdsLines(lines ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/query_range") {
+			holds()(w, r)
+			return
+		}
+		q := r.URL.Query()
+		start, _ := strconv.ParseInt(q.Get("start"), 10, 64)
+		values := []any{}
+		for i, line := range lines {
+			if at := testNow.Add(-time.Duration(i+1) * time.Second).UnixNano(); at >= start && !strings.Contains(q.Get("query"), "started") {
+				values = append(values, []any{strconv.FormatInt(at, 10), line})
+			}
+		}
+		says(streams(values))(w, r)
+	}
+}
+
+// streams is an answer with one stream.
+func streams(values []any) string {
+	answer, err := json.Marshal(map[string]any{"data": map[string]any{"resultType": "streams",
+		"result": []any{map[string]any{"stream": map[string]string{"service_name": "panel"}, "values": values}}}})
+	if err != nil {
+		panic(err)
+	}
+	return string(answer)
 }
 
 var testNow = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 // eventAgo is an event of Anna's some time before testNow.
-func eventAgo(d time.Duration, url string) fakeEvent {
-	return fakeEvent{testNow.Add(-d).UnixNano(), "API GET " + url, map[string]string{
-		adminsessions.LokiName(adminsessions.KeyUserFullName): "Anna Kowalska",
-		adminsessions.LokiName(adminsessions.KeyURL):          url,
-		adminsessions.LokiName(adminsessions.KeyStatusCode):   "200",
-	}}
+func eventAgo(d time.Duration, url string, change ...func(*adminsessions.Event)) adminsessions.Event {
+	e := adminsessions.Event{Time: testNow.Add(-d), Type: adminsessions.API, Method: http.MethodGet, URL: url, StatusCode: 200,
+		User: adminsessions.User{ID: "1", FullName: "Anna Kowalska"}, RequestID: "r" + strconv.Itoa(int(d))}
+	for _, f := range change {
+		f(&e)
+	}
+	return e
 }
 
 // newTestHandler is a page that anybody may see, at testNow.
 func newTestHandler(t *testing.T, lokiURL string, change ...func(*Config)) *Handler {
 	t.Helper()
-	c := Config{LokiURL: lokiURL, Authorize: func(*http.Request) bool { return true }, Now: func() time.Time { return testNow }}
+	c := Config{Loki: adminsessions.Loki{URL: lokiURL}, Logger: slog.New(slog.DiscardHandler),
+		Authorize: func(*http.Request) bool { return true }, Now: func() time.Time { return testNow }}
 	for _, f := range change {
 		f(&c)
 	}

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/adminsessions/adminsessions"
 )
 
 // The methods of this file are what the templates ask of a page for its head:
@@ -116,36 +114,40 @@ func (p *pageData) Caption() string {
 
 // option is one of several values of a filter.
 type option struct {
-	Value, Label string
-	On           bool
-	URL          string
+	Value, Label, Hint string
+	On                 bool
+	URL                string
 }
 
-// Types, Methods and Classes are the filters of many values.
+// Types, Methods and Statuses are the filters of many values.
 func (p *pageData) Types() []option {
 	var options []option
-	for _, i := range []adminsessions.Type{adminsessions.Web, adminsessions.API} {
-		options = append(options, option{Value: string(i), Label: map[adminsessions.Type]string{
-			adminsessions.Web: "WEB", adminsessions.API: "API"}[i], On: slices.Contains(p.V.interfaces, i)})
+	for _, t := range types {
+		options = append(options, option{Value: strings.ToLower(string(t)), Label: string(t), On: slices.Contains(p.V.types, t)})
 	}
 	return options
 }
 
 func (p *pageData) Methods() []option {
 	var options []option
-	for _, m := range methods {
+	for i, m := range methods {
 		on := slices.Contains(p.V.methods, m)
-		if on || slices.Contains(mainMethods, m) {
+		if on || i < mainMethods {
 			options = append(options, option{Value: m, Label: m, On: on})
 		}
 	}
 	return options
 }
 
-func (p *pageData) Classes() []option {
+func (p *pageData) Statuses() []option {
 	var options []option
 	for _, c := range classes {
-		options = append(options, option{Value: className(c), Label: className(c), On: slices.Contains(p.V.classes, c)})
+		options = append(options, option{Value: c, Label: c, Hint: p.L.T("status." + c), On: slices.Contains(p.V.statuses, c)})
+	}
+	for _, s := range p.V.statuses {
+		if !slices.Contains(classes, s) {
+			options = append(options, option{Value: s, Label: s, On: true})
+		}
 	}
 	return options
 }
@@ -196,9 +198,10 @@ func (p *pageData) input(t time.Time) string {
 // Search, User and their like are the values of the form's fields.
 func (p *pageData) Search() string  { return p.V.search }
 func (p *pageData) User() string    { return p.V.user }
-func (p *pageData) Address() string { return p.V.address }
+func (p *pageData) Address() string { return p.V.addressText() }
 func (p *pageData) Session() string { return p.V.session }
 func (p *pageData) HideMe() bool    { return p.V.hideMe }
+func (p *pageData) Looks() bool     { return p.V.looks }
 func (p *pageData) Quick() string {
 	if p.V.rng.isCustom() {
 		return ""

@@ -10,23 +10,33 @@ import (
 	"path"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 // Handler is the page, see [NewHandler].
 type Handler struct {
-	config  Config
-	store   *trail.Store
-	counter *trail.Counter
-	locales *locales
-	pages   *pages
-	assets  map[string]asset
-	health  health
-	counts  *memo[int64]
-	running *memo[[]trail.Event]
-	online  *memo[[]trail.Presence]
-	last    lastViews
-	mux     *http.ServeMux
+	config      Config
+	client      *loki.Client
+	store       *trail.Store
+	exportStore *trail.Store // over connections of its own
+	locales     *locales
+	pages       *pages
+	assets      map[string]asset
+	health      health
+	counts      *cache[trail.Count]
+	running     *cache[running]
+	online      *cache[[]trail.Presence]
+	last        lastViews
+	exports     chan struct{} // holds a token for each export under way
+	origin      *http.CrossOriginProtection
+	mux         *http.ServeMux
+}
+
+// running are requests in progress, and whether there are more.
+type running struct {
+	events []trail.Event
+	more   bool
 }
 
 // NewHandler returns the page for one trail. It fails on a configuration that
@@ -35,20 +45,23 @@ type Handler struct {
 // it still asks Loki when a request is over ends within four times
 // QueryTimeout.
 func NewHandler(c Config) (*Handler, error) {
-	c, client, err := c.withDefaults()
+	c, clients, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
+	scope := trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now}
 	h := &Handler{
-		config: c,
-		store: &trail.Store{Client: client, LinesSince: c.LinesSince,
-			Scope: trail.Scope{Services: c.Services, Environments: c.Environments}},
-		counts:  newMemo[int64](c.Now, 4*c.QueryTimeout),
-		running: newMemo[[]trail.Event](c.Now, c.QueryTimeout),
-		online:  newMemo[[]trail.Presence](c.Now, c.QueryTimeout),
-		mux:     http.NewServeMux(),
+		config:      c,
+		client:      clients[0],
+		store:       trail.New(clients[0], scope),
+		exportStore: trail.New(clients[1], scope),
+		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
+		running:     newCache[running](c.Now, c.QueryTimeout),
+		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		exports:     make(chan struct{}, maxExports),
+		origin:      http.NewCrossOriginProtection(),
+		mux:         http.NewServeMux(),
 	}
-	h.counter = trail.NewCounter(h.store, c.Now)
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}
@@ -58,10 +71,14 @@ func NewHandler(c Config) (*Handler, error) {
 	if h.pages, err = loadPages(h.assets); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}
+	if c.Prefix != "/" {
+		h.addPage(c.Prefix)
+	}
 	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
+	h.mux.HandleFunc("POST "+c.Prefix+"settings", h.serveSettings)
 	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
-	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.serveCSV))
-	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.serveNDJSON))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.export(csvFormat)))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.export(ndjsonFormat)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.serveEvents))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
@@ -75,11 +92,20 @@ func (h *Handler) API() http.Handler {
 	return h.guard(h.sameOrigin(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			writeProblem(w, http.StatusMethodNotAllowed, "method_not_allowed", "want GET")
+			h.writeProblem(w, r, http.StatusMethodNotAllowed, "method_not_allowed", "want GET")
 			return
+		}
+		if h.config.Prefix != "/" {
+			h.addPage(r.URL.Path) // it is known only now where this is mounted
 		}
 		h.serveEvents(w, r)
 	}))
+}
+
+// addPage tells the trail a path of the page's.
+func (h *Handler) addPage(path string) {
+	h.store.AddPage(path)
+	h.exportStore.AddPage(path)
 }
 
 // ServeHTTP serves the page and everything below it.
@@ -104,7 +130,8 @@ func (h *Handler) guard(next http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "You may not see the administrators' sessions.", http.StatusForbidden)
 			return
 		}
-		next(w, r)
+		setWriteDeadline(http.NewResponseController(w), h.longest())
+		h.recordLook(w, r, next)
 	}
 }
 
@@ -117,9 +144,21 @@ func (h *Handler) sameOrigin(next http.HandlerFunc) http.HandlerFunc {
 		case "", "none", "same-origin": // programs, the address bar, the page
 			next(w, r)
 		default:
-			writeProblem(w, http.StatusForbidden, "cross_origin", "requests from other sites are refused")
+			h.writeProblem(w, r, http.StatusForbidden, "cross_origin", "requests from other sites are refused")
 		}
 	}
+}
+
+// onlyHead answers a HEAD, for which Loki need not be asked, and reports whether
+// it was one.
+func (h *Handler) onlyHead(w http.ResponseWriter, r *http.Request, contentType string) bool {
+	if r.Method != http.MethodHead {
+		return false
+	}
+	h.looked(r, "headers only")
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(http.StatusOK)
+	return true
 }
 
 // asset is a file that the page needs.
@@ -175,7 +214,7 @@ func (h *Handler) serveAsset(w http.ResponseWriter, r *http.Request) {
 func redirect(w http.ResponseWriter, q url.Values) {
 	location := "./"
 	if len(q) > 0 {
-		location = "?" + q.Encode()
+		location += "?" + q.Encode()
 	}
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)

@@ -17,27 +17,26 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
 func TestNewHandlerRefusesWhatCannotWork(t *testing.T) {
 	anyone := func(*http.Request) bool { return true }
-	good := Config{LokiURL: "http://127.0.0.1:3100", Authorize: anyone}
+	good := Config{Loki: adminsessions.Loki{URL: "http://127.0.0.1:3100"}, Authorize: anyone}
 	for name, test := range map[string]struct {
 		change func(*Config)
 		want   string
 	}{
-		"no URL":               {func(c *Config) { c.LokiURL = "" }, "Config.LokiURL: missing"},
-		"not a URL":            {func(c *Config) { c.LokiURL = "http://admin:s3cret@[" }, "Config.LokiURL: not a URL"},
-		"no scheme":            {func(c *Config) { c.LokiURL = "loki:3100" }, "Config.LokiURL: want http://"},
-		"an API's path":        {func(c *Config) { c.LokiURL += "/loki/api/v1" }, "without /loki/api"},
+		"not a URL":            {func(c *Config) { c.Loki.URL = "http://admin:s3cret@[" }, "Loki.URL: not a URL"},
+		"credentials":          {func(c *Config) { c.Loki.URL = "http://admin:s3cret@h" }, "Loki.URL: holds credentials"},
+		"no scheme":            {func(c *Config) { c.Loki.QueryURL = "loki:3100" }, "Loki.QueryURL: scheme"},
+		"an API's path":        {func(c *Config) { c.Loki.URL += "/loki/api/v1" }, "without /loki/api"},
 		"nobody may see it":    {func(c *Config) { c.Authorize = nil }, "Config.Authorize: missing"},
 		"prefix":               {func(c *Config) { c.Prefix = "/admin" }, "Config.Prefix"},
-		"two ways to sign in":  {func(c *Config) { c.LokiURL, c.BearerToken = "http://u:p@h", "t" }, "Config.BearerToken"},
-		"lines since 1970":     {func(c *Config) { c.LinesSince = time.Unix(0, 0) }, "Config.LinesSince"},
 		"timeout":              {func(c *Config) { c.QueryTimeout = -1 }, "Config.QueryTimeout"},
 		"sort limit":           {func(c *Config) { c.SortLimit = 1 << 30 }, "Config.SortLimit"},
 		"breadcrumb":           {func(c *Config) { c.Breadcrumbs = []Link{{URL: "/"}} }, "Config.Breadcrumbs"},
-		"several, all of them": {func(c *Config) { c.LokiURL, c.Authorize = "", nil }, "Config.Authorize: missing"},
+		"several, all of them": {func(c *Config) { c.Loki.URL, c.Authorize = "x", nil }, "Config.Authorize: missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := good
@@ -61,7 +60,7 @@ func TestNobodyElseMaySeeIt(t *testing.T) {
 	h := newTestHandler(t, loki.URL, func(c *Config) {
 		c.Authorize = func(r *http.Request) bool { return r.Header.Get("X-Admin") != "" }
 	})
-	for _, target := range []string{"/", "/?q=x", "/?set=1&lang=pl", "/export.csv", "/export.ndjson", "/api/events", "/api/count", "/api/online", "/assets/page.css", "/nothing"} {
+	for _, target := range []string{"/", "/?q=x", "/settings", "/export.csv", "/export.ndjson", "/api/events", "/api/count", "/api/online", "/assets/page.css", "/nothing"} {
 		if w := get(t, h, target); w.Code != http.StatusForbidden || len(w.Result().Cookies()) > 0 {
 			t.Errorf("%s: status %d, want 403", target, w.Code)
 		}
@@ -232,7 +231,7 @@ func TestLokiAway(t *testing.T) {
 // TestSearchOutOfTime has a Loki that answers for the newest hour and no more.
 func TestSearchOutOfTime(t *testing.T) {
 	found := holds(eventAgo(time.Minute, "https://panel.example/found"))
-	first := testNow.Add(-time.Hour).UnixNano()
+	first := testNow.Add(trail.Ahead - time.Hour).UnixNano()
 	loki := newFakeLoki(t, func(w http.ResponseWriter, r *http.Request) {
 		if start := r.URL.Query().Get("start"); start != "" && start < fmt.Sprint(first) {
 			hangs(w, r)
@@ -243,7 +242,7 @@ func TestSearchOutOfTime(t *testing.T) {
 	h := newTestHandler(t, loki.URL, func(c *Config) { c.QueryTimeout = 50 * time.Millisecond })
 	w := get(t, h, "/?q=found")
 	body := w.Body.String()
-	for _, want := range []string{"/found", "stopped at 4 May 2026, 11:00:00", "Search on from there", "1–1 of many"} {
+	for _, want := range []string{"/found", "stopped at 4 May 2026, 11:15:00", "Search on from there", "1–1 of many"} {
 		if w.Code != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("status %d, the page lacks %q", w.Code, want)
 		}
@@ -273,20 +272,33 @@ func TestAccessIsRecorded(t *testing.T) {
 	get(t, h, "/api/events")
 	get(t, h, "/api/online")
 	want := []string{
-		`viewed the admin sessions: last 24h, search "\"x\"", method POST, own requests hidden`,
-		"exported 2 events of the admin sessions as NDJSON, in full: last 7d",
-		"read 2 events of the admin sessions by the API: last 24h",
-		"asked who is online by the API",
+		`looked at the trail: last 24h, search "\"x\"", method POST, own requests hidden`,
+		"looked at the trail: exported 2 requests as NDJSON, in full: last 7d",
+		"looked at the trail: read 2 requests by the API: last 24h",
+		"looked at the trail: who is online, by the API",
 	}
 	if !slices.Equal(notes, want) {
 		t.Errorf("recorded:\n%s\nwant:\n%s", strings.Join(notes, "\n"), strings.Join(want, "\n"))
 	}
 }
 
+// post sends a form to the page's settings.
+func post(t *testing.T, h http.Handler, form string, change ...func(*http.Request)) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/settings", strings.NewReader(form))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, f := range change {
+		f(r)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
 func TestPreferences(t *testing.T) {
 	h := newTestHandler(t, newFakeLoki(t, holds(eventAgo(time.Minute, "https://panel.example/a"))).URL)
-	w := get(t, h, "/?q=a&set=1&lang=pl&zone=America%2FNew_York&theme=dark")
-	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "?q=a" {
+	w := post(t, h, "q=a&lang=pl&zone=America%2FNew_York&theme=dark", withHeader("Sec-Fetch-Site", "same-origin"))
+	if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "./?q=a" {
 		t.Fatalf("status %d to %q", w.Code, w.Header().Get("Location"))
 	}
 	body := get(t, h, "/?q=a", func(r *http.Request) {
@@ -300,7 +312,7 @@ func TestPreferences(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"zone=Local", "zone=..%2F..%2Fetc%2Fpasswd", "zone=x", "lang=xx", "theme=%22"} {
-		for _, c := range get(t, h, "/?set=1&"+bad).Result().Cookies() {
+		for _, c := range post(t, h, bad).Result().Cookies() {
 			if c.Value != "" {
 				t.Errorf("%s is stored as %q", bad, c.Value)
 			}
@@ -308,5 +320,25 @@ func TestPreferences(t *testing.T) {
 	}
 	if body := get(t, h, "/", withHeader("Accept-Language", "pl-PL,pl;q=0.9,en;q=0.1")).Body.String(); !strings.Contains(body, "Sesje administratorów") {
 		t.Error("the browser's language is not used")
+	}
+}
+
+// TestOthersSetNoPreferences tries to set them from another site and by a link.
+func TestOthersSetNoPreferences(t *testing.T) {
+	h := newTestHandler(t, newFakeLoki(t, holds()).URL)
+	for name, w := range map[string]*httptest.ResponseRecorder{
+		"a form of another site":      post(t, h, "lang=pl", withHeader("Sec-Fetch-Site", "cross-site")),
+		"a form of a sibling":         post(t, h, "lang=pl", withHeader("Sec-Fetch-Site", "same-site")),
+		"an old browser":              post(t, h, "lang=pl", withHeader("Origin", "https://evil.example")),
+		"a sandboxed frame":           post(t, h, "lang=pl", withHeader("Origin", "null")),
+		"a link":                      get(t, h, "/settings?lang=pl&zone=UTC&theme=dark"),
+		"the link that once set them": get(t, h, "/?set=1&lang=pl"),
+		"a link to a language":        get(t, h, "/?lang=pl"),
+		"a large form":                post(t, h, "lang=pl&x="+strings.Repeat("x", 1<<20)),
+		"a form that is none":         post(t, h, "lang=pl&zone=%zz"),
+	} {
+		if w.Code < 400 || len(w.Result().Cookies()) > 0 {
+			t.Errorf("%s: status %d, cookies %v; want it refused", name, w.Code, w.Result().Cookies())
+		}
 	}
 }

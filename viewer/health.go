@@ -5,7 +5,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // health remembers since when Loki has not answered.
@@ -19,11 +19,11 @@ type health struct {
 func (h *health) note(now time.Time, err error) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	failure, ok := errors.AsType[*trail.Error](err)
+	failure, ok := errors.AsType[*loki.Error](err)
 	switch {
-	case err == nil, ok && failure.Kind == trail.TooBroad:
+	case err == nil, ok && failure.Kind == loki.TooBroad:
 		h.downSince = time.Time{}
-	case ok && failure.Kind == trail.Unavailable && h.downSince.IsZero():
+	case ok && failure.Kind == loki.Unavailable && h.downSince.IsZero():
 		h.downSince = now
 	}
 	return h.downSince

@@ -1,16 +1,13 @@
 package viewer
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -28,10 +25,13 @@ type pageData struct {
 	Result  *result
 	Problem *problem
 	Online  *online
-	// Count is the number of events on all pages, -1 if it is not known.
-	Count int64
+	// Count is the number of requests on all pages, nil if it is not known.
+	Count *trail.Count
 	// Counting is set if it is still being counted.
 	Counting bool
+	// Skew is how far this application's clock is ahead of Loki's, 0 if they
+	// agree.
+	Skew time.Duration
 	// Progress is the part done of a search, 0 to 1000.
 	Progress int
 }
@@ -47,8 +47,9 @@ const (
 	// onlineWait is how long the page waits for who is online once it has
 	// everything else.
 	onlineWait = time.Second
-	// quiet is how long a search may take before the page shows its progress.
-	quiet = 300 * time.Millisecond
+	// progressAfter is how long a search may take before the page shows its
+	// progress.
+	progressAfter = 300 * time.Millisecond
 	// progressStep is by how much, in thousandths, it must have come further to
 	// be shown again.
 	progressStep = 5
@@ -58,39 +59,44 @@ const (
 )
 
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
-	if h.choose(w, r) {
-		return
-	}
 	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Now: h.config.Now(), Links: h.config.Breadcrumbs,
-		locales: h.locales.all, Count: -1}
+		locales: h.locales.all}
 	p.L = p.locale
-	q := r.URL.Query()
-	v, err := parseView(q, p.zone)
+	v, err := parseView(r.URL.RawQuery, p.zone)
 	p.V = &v
-	if err == nil && v.values().Encode() != q.Encode() {
+	if err == nil && v.values().Encode() != r.URL.Query().Encode() {
 		// What a form sends has empty fields and times without a zone; what
 		// stands in the address should mean the same for everybody.
+		h.looked(r, "led to %s", v.describe())
 		redirect(w, v.values())
 		return
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	out := h.pages.start(w, p)
+	out := h.pages.start(w, p, h.longest())
 	defer out.close(h.config.Logger)
-
 	if err != nil {
-		p.Problem = h.problem(ctx, p, err)
+		p.Problem = h.problem(r.Context(), p, err)
 		p.V.rng = timeRange{quick: defaultRange}
+		h.looked(r, "refused: %s", p.Problem.Kind)
 		out.head(http.StatusBadRequest)
 		out.show("problem")
 		out.show("foot")
 		return
 	}
+	if h.onlyHead(w, r, htmlType) {
+		return
+	}
+	h.showView(r, p, out)
+}
+
+// showView shows what the view chooses, part by part.
+func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
 	online := h.askOnline(ctx, p.Now)
 	started := time.Now()
 	res, err := h.load(ctx, p.V, p.Me, func(done float64) {
 		next := int(done * 1000)
-		if next >= 1000 || next < p.Progress+progressStep || time.Since(started) < quiet {
+		if next >= 1000 || next < p.Progress+progressStep || time.Since(started) < progressAfter {
 			return
 		}
 		p.Progress = next
@@ -98,17 +104,20 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		out.show("progress")
 		out.flush()
 	})
-	key := v.values().Encode() + " " + v.filter(p.Me).Hide.ID + " " + v.filter(p.Me).Hide.Email
+	key := p.V.values().Encode() + " " + p.V.filter(p.Me).Hide.ID + " " + p.V.filter(p.Me).Hide.Email
 	if err == nil {
 		p.Result = &res
+		p.Skew = h.skew()
 		h.health.note(p.Now, nil)
 		h.last.store(key, res, p.Now)
-		h.config.Accessed(r.Context(), "viewed the admin sessions: "+v.describe())
+		h.looked(r, "%s", p.V.describe())
 		out.head(http.StatusOK)
 	} else {
 		p.Problem = h.problem(ctx, p, err)
-		if last, ok := h.last.load(key); ok && p.Problem.Kind == string(trail.Unavailable) {
+		h.looked(r, "%s, not shown: %s", p.V.describe(), p.Problem.Kind)
+		if last, ok := h.last.load(key); ok && p.Problem.Kind == string(loki.Unavailable) {
 			p.Result, p.Problem.Stale = &last.result, last.at
+			h.looked(r, "%s, as of %s", p.V.describe(), formatInstant(last.at))
 		}
 		out.head(p.Problem.status)
 		out.show("problem")
@@ -121,12 +130,24 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	if p.Result != nil {
 		out.show("results")
 		out.flush()
-		if p.Count = p.Result.total; p.Count < 0 && p.Problem == nil && p.Result.reached.IsZero() {
+		if p.Count = p.Result.total; p.Count == nil && p.Problem == nil && p.Result.reached.IsZero() {
 			p.Count, p.Counting = h.askCount(ctx, p)
 		}
 		out.show("count")
 	}
 	out.show("foot")
+}
+
+// skewNoticed is from which difference on the page says that clocks differ.
+const skewNoticed = 5 * time.Second
+
+// skew is how far this application's clock is ahead of Loki's, 0 for what is of
+// no interest.
+func (h *Handler) skew() time.Duration {
+	if ahead := h.client.Skew(); ahead.Abs() >= skewNoticed {
+		return -ahead
+	}
+	return 0
 }
 
 // askOnline asks who is online while the page is made. The channel gets exactly
@@ -150,30 +171,31 @@ func (h *Handler) whoIsOnline(ctx context.Context, now time.Time) ([]trail.Prese
 }
 
 func onlineWindow(now time.Time) trail.Window {
-	to := now.Truncate(time.Millisecond)
-	return trail.Window{From: to.Add(-onlineWithin), To: to}
+	now = now.Truncate(time.Millisecond)
+	return trail.Window{From: now.Add(-onlineWithin), To: now.Add(trail.Ahead)}
 }
 
-// askCount counts the events on all pages of the view, -1 if that fails or is
+// askCount counts the requests on all pages of the view, nil if that fails or is
 // still going on.
-func (h *Handler) askCount(ctx context.Context, p *pageData) (n int64, counting bool) {
+func (h *Handler) askCount(ctx context.Context, p *pageData) (n *trail.Count, counting bool) {
 	ctx, cancel := context.WithTimeout(ctx, countWait)
 	defer cancel()
-	n, err := h.count(ctx, p.V, p.Me, p.Result.window)
+	count, err := h.count(ctx, p.V, p.Me, p.Result.window)
 	switch {
 	case err == nil:
-		return n, false
+		return &count, false
 	case errors.Is(err, ctx.Err()):
-		return -1, true
+		return nil, true
 	}
 	h.config.Logger.WarnContext(ctx, "counting the events of a view failed; the page shows no total", "error", err)
-	return -1, false
+	return nil, false
 }
 
 // problem is an error as the page shows it: without a word of Loki's.
 type problem struct {
 	Kind    string
 	Message string
+	Detail  string    // what is wrong with the address
 	Since   time.Time // since when Loki is away, if it is
 	Stale   time.Time // when what is shown instead was true
 	status  int
@@ -184,12 +206,12 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 	kind, status := classify(err)
 	out := &problem{Kind: kind, status: status}
 	if bad, ok := errors.AsType[*viewError](err); ok {
-		out.Message = p.L.T(bad.message)
+		out.Message, out.Detail = p.L.T(bad.message), bad.Error()
 		return out
 	}
 	out.Message = p.L.T("error." + kind)
 	out.Since = h.health.note(p.Now, err)
-	if kind == string(trail.Canceled) {
+	if kind == string(loki.Canceled) {
 		return out
 	}
 	h.config.Logger.WarnContext(ctx, "showing the admin sessions failed", "kind", kind, "error", err)
@@ -201,145 +223,23 @@ func classify(err error) (kind string, status int) {
 	if _, ok := errors.AsType[*viewError](err); ok {
 		return "bad_request", http.StatusBadRequest
 	}
-	failure, ok := errors.AsType[*trail.Error](err)
+	failure, ok := errors.AsType[*loki.Error](err)
 	switch {
 	case ok:
 	case errors.Is(err, context.DeadlineExceeded):
-		failure = &trail.Error{Kind: trail.TooBroad}
+		failure = &loki.Error{Kind: loki.TooBroad}
 	case errors.Is(err, context.Canceled):
-		failure = &trail.Error{Kind: trail.Canceled}
+		failure = &loki.Error{Kind: loki.Canceled}
 	default:
-		failure = &trail.Error{Kind: trail.Misconfigured}
+		failure = &loki.Error{Kind: loki.Misconfigured}
 	}
 	switch failure.Kind {
-	case trail.TooBroad:
+	case loki.TooBroad:
 		status = http.StatusUnprocessableEntity
-	case trail.Misconfigured:
+	case loki.Misconfigured:
 		status = http.StatusBadGateway
 	default:
 		status = http.StatusServiceUnavailable
 	}
 	return string(failure.Kind), status
-}
-
-// describe says what the view shows, for the record of who looked at what.
-func (v *view) describe() string {
-	var parts []string
-	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	if v.rng.isCustom() {
-		from, to := "the beginning", "now"
-		if !v.rng.from.IsZero() {
-			from = formatInstant(v.rng.from)
-		}
-		if !v.rng.to.IsZero() {
-			to = formatInstant(v.rng.to)
-		}
-		add("from %s to %s", from, to)
-	} else {
-		add("last %s", v.rng.quick)
-	}
-	if v.search != "" {
-		add("search %q", v.search)
-	}
-	if v.user != "" {
-		add("admin %q", v.user)
-	}
-	if v.address != "" {
-		add("IP address %q", v.address)
-	}
-	if v.session != "" {
-		add("session %q", v.session)
-	}
-	if len(v.interfaces) > 0 {
-		add("type %s", joined(v.interfaces))
-	}
-	if len(v.methods) > 0 {
-		add("method %s", strings.Join(v.methods, " or "))
-	}
-	if len(v.classes) > 0 {
-		names := make([]string, len(v.classes))
-		for i, c := range v.classes {
-			names[i] = className(c)
-		}
-		add("status %s", strings.Join(names, " or "))
-	}
-	if v.hideMe {
-		add("own requests hidden")
-	}
-	if v.sort != byTime {
-		add("sorted by %s", v.sort)
-	}
-	if v.page > 1 {
-		add("page %d", v.page)
-	}
-	return strings.Join(parts, ", ")
-}
-
-func joined(s []adminsessions.Type) string {
-	words := make([]string, len(s))
-	for i, v := range s {
-		words[i] = string(v)
-	}
-	return strings.Join(words, " or ")
-}
-
-// chip is an active filter that can be removed.
-type chip struct{ Text, URL string }
-
-// Chips are the active filters.
-func (p *pageData) Chips() []chip {
-	var chips []chip
-	add := func(text string, change func(*view)) {
-		v := p.V.first()
-		change(&v)
-		chips = append(chips, chip{text, v.url()})
-	}
-	v, l := p.V, p.L
-	if v.search != "" {
-		add(l.T("chip.search", v.search), func(v *view) { v.search = "" })
-	}
-	for _, i := range v.interfaces {
-		add(l.T("chip.type", strings.ToUpper(string(i))), func(v *view) { v.interfaces = without(v.interfaces, i) })
-	}
-	for _, m := range v.methods {
-		add(l.T("chip.method", m), func(v *view) { v.methods = without(v.methods, m) })
-	}
-	for _, c := range v.classes {
-		add(l.T("chip.status", className(c)), func(v *view) { v.classes = without(v.classes, c) })
-	}
-	if v.user != "" {
-		add(l.T("chip.admin", v.user), func(v *view) { v.user = "" })
-	}
-	if v.address != "" {
-		add(l.T("chip.ip", v.address), func(v *view) { v.address = "" })
-	}
-	if v.session != "" {
-		add(l.T("chip.session", v.session), func(v *view) { v.session = "" })
-	}
-	if v.hideMe {
-		add(l.T("chip.hide_me"), func(v *view) { v.hideMe = false })
-	}
-	return chips
-}
-
-func without[T comparable](s []T, v T) []T {
-	return slices.DeleteFunc(slices.Clone(s), func(x T) bool { return x == v })
-}
-
-// ClearURL is the view without any filter.
-func (p *pageData) ClearURL() string {
-	v := p.V.first()
-	return (&view{rng: v.rng, sort: v.sort, asc: v.asc, size: v.size, auto: v.auto, every: v.every, page: 1}).url()
-}
-
-// only is the view with one more filter.
-func (p *pageData) only(change func(*view)) string {
-	v := p.V.first()
-	change(&v)
-	return v.url()
-}
-
-// who is the value by which an event's administrator is filtered.
-func who(e *trail.Event) string {
-	return cmp.Or(e.Get(adminsessions.KeyUserEmail), e.Get(adminsessions.KeyUserID))
 }

@@ -63,7 +63,7 @@ func (p *pageData) NextURL() string {
 		return ""
 	}
 	if v.at.IsZero() {
-		v.at = p.Result.window.To
+		v.at = p.Result.at
 	}
 	v.page++
 	v.back, v.auto = false, false
@@ -87,7 +87,7 @@ func (p *pageData) NewestURL() string {
 // ByTimeDescending reports whether pages go from newer to older events.
 func (p *pageData) ByTimeDescending() bool { return p.V.sort == byTime && !p.V.asc }
 
-// CountText says which of how many events the page shows.
+// CountText says which of how many requests the page shows.
 func (p *pageData) CountText() string {
 	l, n := p.L, len(p.Result.events)
 	first := int64((p.V.page-1)*p.V.size) + 1
@@ -95,18 +95,42 @@ func (p *pageData) CountText() string {
 	switch {
 	case n == 0 && !p.Result.reached.IsZero():
 		return "" // nothing found so far
-	case n == 0 && p.Count <= 0:
-		return l.T("count.none", "0")
+	case n == 0 && p.Counting:
+		return ""
+	case n == 0 && (p.Count == nil || p.Count.AtLeast || p.Count.AtMost):
+		return l.T("count.unknown")
 	case n == 0:
-		return l.T("count.none", l.Number(p.Count))
+		return l.T("count.none", l.Number(p.Count.N))
 	case p.Counting:
 		return l.T("count.pending", l.Number(first), l.Number(last))
-	case p.Count < 0:
+	case p.Count == nil:
 		return l.T("count.many", l.Number(first), l.Number(last))
-	default:
-		// What arrives while the page is made is counted but not shown.
-		return l.T("count", l.Number(first), l.Number(last), l.Number(max(p.Count, last)))
 	}
+	key := "count"
+	switch total := p.Count; {
+	case total.AtLeast && total.AtMost:
+		key = "count.about"
+	case total.AtLeast, p.contradicts(last):
+		key = "count.at_least"
+	case total.AtMost:
+		key = "count.at_most"
+	}
+	// What arrives while the page is made is counted but not shown.
+	return l.T(key, l.Number(first), l.Number(last), l.Number(max(p.Count.N, last)))
+}
+
+// contradicts reports whether there are more requests than were counted: the
+// page has them, though nothing can have arrived meanwhile.
+func (p *pageData) contradicts(last int64) bool {
+	for i := range p.Result.events {
+		if p.Result.events[i].InProgress() {
+			last-- // not counted
+		}
+	}
+	if p.Result.more {
+		last++
+	}
+	return !p.V.rng.isRelative() && p.Count.N < last
 }
 
 // CutText says that not all events have been sorted; empty if they have.
@@ -123,7 +147,27 @@ func (p *pageData) ReachedText() string {
 	if p.Result.reached.IsZero() {
 		return ""
 	}
-	return p.L.T("search.cut", p.Instant(time.Unix(0, p.Result.reached.Nanos)))
+	return p.L.T("search.cut", p.Instant(p.Result.reached.Time()))
+}
+
+// MoreRunningText says that not all requests in progress are shown; empty if
+// they are.
+func (p *pageData) MoreRunningText() string {
+	if !p.Result.moreRunning {
+		return ""
+	}
+	return p.L.T("in_progress.more")
+}
+
+// SkewText says that clocks differ; empty if they agree.
+func (p *pageData) SkewText() string {
+	switch {
+	case p.Skew > 0:
+		return p.L.T("skew.ahead", p.L.Duration(p.Skew))
+	case p.Skew < 0:
+		return p.L.T("skew.behind", p.L.Duration(-p.Skew))
+	}
+	return ""
 }
 
 // Instant writes a time of the page in the viewer's zone.

@@ -3,6 +3,7 @@ package viewer
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	_ "time/tzdata" // the zones of viewers, on machines that have none installed
@@ -65,49 +66,39 @@ func loadZone(name string) (*time.Location, error) {
 	return time.LoadLocation(name)
 }
 
-// choose stores preferences given in the URL and reports whether there were
-// any; the answer then leads back to the view without them.
-func (h *Handler) choose(w http.ResponseWriter, r *http.Request) bool {
-	q := r.URL.Query()
-	if !q.Has("set") {
-		return false
+// serveSettings stores preferences that the page's own form sends, and leads back
+// to the view. Another site's form is refused: what somebody reads, and in which
+// zone, is not for others to change.
+func (h *Handler) serveSettings(w http.ResponseWriter, r *http.Request) {
+	if err := h.origin.Check(r); err != nil {
+		h.writeProblem(w, r, http.StatusForbidden, "cross_origin", "requests from other sites are refused")
+		return
 	}
-	set := func(name, value string) {
-		c := &http.Cookie{Name: name, Value: value, MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteLaxMode,
+	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
+	if err := r.ParseForm(); err != nil {
+		h.writeProblem(w, r, http.StatusBadRequest, "bad_request", "the form can't be read")
+		return
+	}
+	form := r.PostForm
+	set := func(name, field string, allowed func(string) bool) {
+		if !form.Has(field) {
+			return
+		}
+		c := &http.Cookie{Name: name, Value: form.Get(field), MaxAge: 365 * 24 * 3600, SameSite: http.SameSiteLaxMode,
 			Secure: r.TLS != nil}
-		if value == "" {
-			c.MaxAge = -1
+		if !allowed(c.Value) {
+			c.Value, c.MaxAge = "", -1
 		}
 		http.SetCookie(w, c)
+		form.Del(field)
 	}
-	if q.Has("lang") {
-		lang := ""
-		for _, l := range h.locales.all {
-			if l.Code == q.Get("lang") {
-				lang = l.Code
-			}
-		}
-		set(cookieLanguage, lang)
-	}
-	if q.Has("zone") {
-		zone := q.Get("zone")
-		if _, err := loadZone(strings.TrimPrefix(zone, browserZone)); err != nil {
-			zone = ""
-		}
-		set(cookieZone, zone)
-	}
-	if q.Has("theme") {
-		theme := ""
-		for _, t := range themes {
-			if q.Get("theme") == t {
-				theme = t
-			}
-		}
-		set(cookieTheme, theme)
-	}
-	for _, name := range []string{"set", "lang", "zone", "theme"} {
-		q.Del(name)
-	}
-	redirect(w, q)
-	return true
+	set(cookieLanguage, "lang", func(s string) bool {
+		return slices.ContainsFunc(h.locales.all, func(l *locale) bool { return l.Code == s })
+	})
+	set(cookieZone, "zone", func(s string) bool {
+		_, err := loadZone(strings.TrimPrefix(s, browserZone))
+		return err == nil
+	})
+	set(cookieTheme, "theme", func(s string) bool { return slices.Contains(themes, s) })
+	redirect(w, form)
 }

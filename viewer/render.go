@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"time"
 )
 
 //go:embed templates/*.html
@@ -39,17 +40,21 @@ func loadPages(assets map[string]asset) (*pages, error) {
 // stream sends a page part by part. The first error ends it: the rest is
 // dropped, since a client that has gone needs nothing more.
 type stream struct {
-	t    *template.Template
-	w    http.ResponseWriter
-	p    *pageData
-	buf  bytes.Buffer
-	sent bool
-	err  error
+	t *template.Template
+	w http.ResponseWriter
+	p *pageData
+	// until is how long the next part may take to be made and read.
+	until time.Duration
+	buf   bytes.Buffer
+	sent  bool
+	err   error
 }
 
-func (s *pages) start(w http.ResponseWriter, p *pageData) *stream {
-	return &stream{t: s.t, w: w, p: p}
+func (s *pages) start(w http.ResponseWriter, p *pageData, until time.Duration) *stream {
+	return &stream{t: s.t, w: w, p: p, until: until}
 }
+
+const htmlType = "text/html; charset=utf-8"
 
 // head sends the status and the start of the page, once.
 func (s *stream) head(status int) {
@@ -57,7 +62,7 @@ func (s *stream) head(status int) {
 		return
 	}
 	s.sent = true
-	s.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	s.w.Header().Set("Content-Type", htmlType)
 	s.w.Header().Set("Content-Language", s.p.L.Code)
 	s.w.Header().Add("Vary", "Cookie, Accept-Language")
 	s.w.WriteHeader(status)
@@ -74,13 +79,16 @@ func (s *stream) show(part string) {
 // flush sends what has been added, now.
 func (s *stream) flush() {
 	s.write()
+	control := http.NewResponseController(s.w)
 	if s.err == nil {
 		// A writer that cannot flush sends everything at the end.
-		_ = http.NewResponseController(s.w).Flush()
+		_ = control.Flush()
 	}
+	setWriteDeadline(control, s.until)
 }
 
 func (s *stream) write() {
+	setWriteDeadline(http.NewResponseController(s.w), writeTimeout)
 	if s.err == nil {
 		_, s.err = io.Copy(s.w, &s.buf)
 	}

@@ -12,14 +12,17 @@ import (
 
 // result is what a view shows.
 type result struct {
+	at     time.Time // that the range is relative to
 	window trail.Window
 	events []trail.Event
-	// inProgress are requests without an end, on the newest page only.
-	inProgress []trail.Event
-	more       bool // there is a next page
-	// total is how many events there are on all pages, -1 where that is still
+	// inProgress are requests without an end from before the events, on the
+	// newest page only. If moreRunning, there are more.
+	inProgress  []trail.Event
+	moreRunning bool
+	more        bool // there is a next page
+	// total is how many events there are on all pages, nil where that is still
 	// to be counted.
-	total int64
+	total *trail.Count
 	// reached, unless zero, is how far a search came before its time was over.
 	reached trail.Cursor
 	// cut is how many events were sorted, if that is not all of them.
@@ -43,7 +46,8 @@ const slack = 8
 func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, progress func(float64)) (result, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
 	defer cancel()
-	r := result{window: v.rng.window(v.now(h.config.Now)), total: -1}
+	r := result{at: v.now(h.config.Now).Truncate(time.Millisecond)}
+	r.window = v.rng.window(r.at)
 	var place trail.Cursor
 	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Progress: func(done float64, at trail.Cursor) {
 		place = at
@@ -52,9 +56,9 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	if v.sort != byTime {
 		return h.loadSorted(ctx, v, walk, r)
 	}
-	var running <-chan []trail.Event
+	var started <-chan running
 	if v.isLive() && !v.asc {
-		running = h.askRunning(ctx, v, me, r.window)
+		started = h.askRunning(ctx, v, me, r.window)
 	}
 	walk.Forward = v.asc != v.back
 	walk.Past = v.past
@@ -77,12 +81,22 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 		slices.Reverse(r.events)
 		r.more = true
 	} else if !r.more && v.page == 1 {
-		r.total = int64(len(r.events))
+		r.total = &trail.Count{N: int64(len(r.events))}
 	}
-	if running != nil {
-		r.inProgress = <-running
+	if started != nil {
+		known := <-started
+		r.inProgress, r.moreRunning = r.notShown(known.events), known.more
 	}
 	return r, nil
+}
+
+// notShown leaves out events that the page shows at their time.
+func (r *result) notShown(events []trail.Event) []trail.Event {
+	shown := make(map[trail.Cursor]bool)
+	for i := range r.events {
+		shown[r.events[i].Cursor()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(e trail.Event) bool { return shown[e.Cursor()] })
 }
 
 func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r result) (result, error) {
@@ -93,7 +107,7 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 		return v.sort.compare(b, a)
 	}
 	skip := (v.page - 1) * v.size
-	sorted, err := h.store.Sort(ctx, walk, trail.Order{Keys: v.sort.keys(), Compare: compare}, skip, v.size, h.config.SortLimit)
+	sorted, err := h.store.Sort(ctx, walk, compare, skip, v.size, h.config.SortLimit)
 	if err != nil {
 		return result{}, err
 	}
@@ -101,16 +115,16 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 	if sorted.Cut {
 		r.cut = sorted.Scanned
 	} else {
-		r.total = int64(sorted.Scanned)
+		r.total = &trail.Count{N: int64(sorted.Scanned)}
 	}
 	return r, nil
 }
 
 // count is how many events the view has on all its pages. Counting goes on when
 // ctx is done, for the next who asks.
-func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (int64, error) {
-	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (int64, error) {
-		return h.counter.Count(ctx, v.filter(me), w)
+func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (trail.Count, error) {
+	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (trail.Count, error) {
+		return h.store.Count(ctx, v.filter(me), w)
 	})
 }
 
@@ -118,21 +132,22 @@ func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w t
 // and rarely needed, but Loki has to read a day to find them: a page that would
 // otherwise be ready waits for them no longer than runningWait. The channel
 // gets exactly one answer and has room for it.
-func (h *Handler) askRunning(ctx context.Context, v *view, me adminsessions.User, w trail.Window) <-chan []trail.Event {
+func (h *Handler) askRunning(ctx context.Context, v *view, me adminsessions.User, w trail.Window) <-chan running {
 	if w.Length() > inProgressWithin {
 		w.From = w.To.Add(-inProgressWithin)
 	}
-	answer := make(chan []trail.Event, 1)
+	answer := make(chan running, 1)
 	go func() {
 		ctx, cancel := context.WithTimeout(ctx, runningWait)
 		defer cancel()
-		events, err := h.running.get(ctx, v.filterKey(me), func(ctx context.Context) ([]trail.Event, error) {
-			return h.store.InProgress(ctx, v.filter(me), w)
+		known, err := h.running.get(ctx, v.filterKey(me), func(ctx context.Context) (r running, err error) {
+			r.events, r.more, err = h.store.InProgress(ctx, v.filter(me), w)
+			return r, err
 		})
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
 			h.config.Logger.WarnContext(ctx, "looking for requests in progress failed; the page shows none", "error", err)
 		}
-		answer <- events
+		answer <- known
 	}()
 	return answer
 }

@@ -1,7 +1,6 @@
 package viewer
 
 import (
-	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -9,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -22,14 +20,16 @@ type row struct {
 	AdminURL            string
 	ActingAs            string
 	Address, AddressURL string
-	Interface           string // WEB or API
+	Type                string
 	Method              string
 	Origin, Path        string
 	Status              string
 	StatusClass         string
 	Duration            string
-	Note                string
-	Sentence            string
+	Notes               []string
+	Folded              string // how many requests it stands for, if for many
+	People              string // the event in one line
+	Unreadable          bool   // People is all that is known
 	InProgress          string // since when, if it has no end
 	Fields              []field
 }
@@ -44,10 +44,7 @@ type field struct {
 func (p *pageData) Rows() []row {
 	rows := make([]row, 0, len(p.Result.inProgress)+len(p.Result.events))
 	for i := range p.Result.inProgress {
-		e := &p.Result.inProgress[i]
-		r := p.row(e)
-		r.InProgress = p.L.Ago(p.Now.Sub(e.Time()))
-		rows = append(rows, r)
+		rows = append(rows, p.row(&p.Result.inProgress[i]))
 	}
 	for i := range p.Result.events {
 		rows = append(rows, p.row(&p.Result.events[i]))
@@ -56,48 +53,55 @@ func (p *pageData) Rows() []row {
 }
 
 func (p *pageData) row(e *trail.Event) row {
-	t := e.Time()
-	local := t.In(p.zone)
+	local := e.Time.In(p.zone)
 	r := row{
-		Key:       e.Cursor().String(),
-		Date:      p.L.Date(local),
-		Clock:     p.L.Clock(local),
-		ISO:       t.UTC().Format(time.RFC3339Nano),
-		Admin:     adminOf(e),
-		Email:     e.Get(adminsessions.KeyUserEmail),
-		Address:   e.Get(adminsessions.KeyClientAddress),
-		Interface: strings.ToUpper(e.Get(adminsessions.KeyInterface)),
-		Method:    cmp.Or(e.Get(adminsessions.KeyMethodOriginal), e.Get(adminsessions.KeyMethod)),
-		Sentence:  e.Line,
-		Note:      e.Get(adminsessions.KeyNote),
-		ActingAs: cmp.Or(e.Get(adminsessions.KeyTargetUserFullName), e.Get(adminsessions.KeyTargetUserEmail),
-			e.Get(adminsessions.KeyTargetUserID)),
-		Fields: p.fields(e),
+		Key:        e.Cursor().String(),
+		Date:       p.L.Date(local),
+		Clock:      p.L.Clock(local),
+		ISO:        e.Time.UTC().Format(time.RFC3339Nano),
+		Admin:      nameOf(e.User),
+		Email:      e.User.Email,
+		Type:       string(e.Type),
+		Method:     methodOf(e),
+		People:     e.People(),
+		Unreadable: e.Unreadable,
+		ActingAs:   nameOf(e.Target),
+		Notes:      notesOf(e),
+		Fields:     p.fields(e),
 	}
 	if _, offset := local.Zone(); offset != 0 {
-		r.UTC = t.UTC().Format(time.TimeOnly) + " UTC"
-		if !sameDay(local, t.UTC()) {
-			r.UTC = p.L.Date(t.UTC()) + ", " + r.UTC
+		r.UTC = e.Time.UTC().Format(time.TimeOnly) + " UTC"
+		if !sameDay(local, e.Time.UTC()) {
+			r.UTC = p.L.Date(e.Time.UTC()) + ", " + r.UTC
 		}
 	}
 	if r.Email == r.Admin {
 		r.Email = ""
 	}
 	if r.Admin == "" {
-		r.Tried = e.Get(adminsessions.KeySignInName)
+		r.Tried = e.SignIn.Name
 	}
-	if who := who(e); who != "" {
+	if who := who(e.User); who != "" {
 		r.AdminURL = p.only(func(v *view) { v.user = who })
 	}
-	if r.Address != "" {
-		r.AddressURL = p.only(func(v *view) { v.address = r.Address })
+	if e.ClientAddress.IsValid() {
+		r.Address = e.ClientAddress.String()
+		r.AddressURL = p.onlyAddress(r.Address)
 	}
-	r.Origin, r.Path = splitURL(e.Get(adminsessions.KeyURL))
-	if status := e.Status(); status != 0 {
-		r.Status, r.StatusClass = strconv.Itoa(status), "s"+strconv.Itoa(status/100)
+	r.Origin, r.Path = splitURL(e.URL)
+	if e.StatusCode != 0 {
+		r.Status, r.StatusClass = strconv.Itoa(e.StatusCode), "s"+strconv.Itoa(e.StatusCode/100)
 	}
-	if d, ok := e.Duration(); ok {
-		r.Duration = p.L.Duration(d)
+	switch {
+	case e.Unreadable:
+		r.Path = r.People
+	case e.InProgress():
+		r.InProgress = p.L.Ago(p.Now.Sub(e.Time))
+	default:
+		r.Duration = p.L.Duration(e.Duration)
+	}
+	if e.Count > 1 {
+		r.Folded = p.L.N("folded", int64(e.Count), p.Instant(e.Since), p.Instant(e.Time))
 	}
 	return r
 }
@@ -110,55 +114,48 @@ func splitURL(s string) (origin, rest string) {
 	if err != nil || u.Host == "" {
 		return "", s
 	}
-	if i := strings.Index(s, u.Host); i >= 0 {
-		return s[:i+len(u.Host)], s[i+len(u.Host):]
-	}
-	return "", s
-}
-
-// vocabulary are the keys in the order in which the details show them.
-var vocabulary = []string{
-	adminsessions.KeyUserFullName, adminsessions.KeyUserEmail, adminsessions.KeyUserID,
-	adminsessions.KeyTargetUserFullName, adminsessions.KeyTargetUserEmail, adminsessions.KeyTargetUserID,
-	adminsessions.KeySignInName, adminsessions.KeySignInOutcome,
-	adminsessions.KeyClientAddress, adminsessions.KeySessionID, adminsessions.KeyUserAgent,
-	adminsessions.KeyInterface, adminsessions.KeyMethod, adminsessions.KeyMethodOriginal,
-	adminsessions.KeyURL, adminsessions.KeyRoute, adminsessions.KeyStatusCode, adminsessions.KeyDuration,
-	adminsessions.KeyErrorType, adminsessions.KeyNote, adminsessions.KeyRequestStage, adminsessions.KeyRequestID,
-	adminsessions.LokiTraceID, adminsessions.LokiSpanID,
-	adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
-	adminsessions.KeyLogID, adminsessions.KeySequenceNumber, adminsessions.KeyRequestTime, adminsessions.KeyTruncated,
-}
-
-// fields are everything recorded about an event: the vocabulary's names first,
-// by their attribute keys, then the rest by their names in Loki.
-func (p *pageData) fields(e *trail.Event) []field {
-	rest := maps.Clone(e.Metadata)
-	if rest == nil {
-		rest = map[string]string{}
-	}
-	maps.Copy(rest, e.Labels)
-	var fields []field
-	for _, key := range vocabulary {
-		name := adminsessions.LokiName(key)
-		value, ok := rest[name]
-		if !ok {
-			continue
+	for i := strings.Index(s, "//") + 2; i < len(s); i++ {
+		if s[i] == '/' || s[i] == '?' || s[i] == '#' {
+			return s[:i], s[i:]
 		}
-		delete(rest, name)
-		f := field{Name: key, Value: value}
-		switch key {
-		case adminsessions.KeyUserEmail, adminsessions.KeyUserID:
+	}
+	return s, ""
+}
+
+// fields are everything recorded about an event, by the keys of its line, which
+// are those that can be searched for, and what recorded it.
+func (p *pageData) fields(e *trail.Event) []field {
+	var fields []field
+	for name, value := range recorded(e) {
+		f := field{Name: name, Value: value}
+		switch name {
+		case "email", "id":
 			f.Only = p.only(func(v *view) { v.user = value })
-		case adminsessions.KeyClientAddress:
-			f.Only = p.only(func(v *view) { v.address = value })
-		case adminsessions.KeySessionID:
+		case "ip":
+			f.Only = p.onlyAddress(value)
+		case "session":
 			f.Only = p.only(func(v *view) { v.session = value })
 		}
 		fields = append(fields, f)
 	}
-	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		fields = append(fields, field{Name: name, Value: rest[name]})
+	for _, name := range slices.Sorted(maps.Keys(e.Labels)) {
+		fields = append(fields, field{Name: name, Value: e.Labels[name]})
 	}
 	return fields
+}
+
+// onlyAddress is the view with only events from an address.
+func (p *pageData) onlyAddress(address string) string {
+	addresses, err := parseAddresses(address)
+	if err != nil {
+		return ""
+	}
+	return p.only(func(v *view) { v.addresses = addresses })
+}
+
+// only is the view with one more filter.
+func (p *pageData) only(change func(*view)) string {
+	v := p.V.first()
+	change(&v)
+	return v.url()
 }

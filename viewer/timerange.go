@@ -40,33 +40,28 @@ type timeRange struct {
 // datetime-local gives them, and then in zone; a day alone is its first moment,
 // and as an end the whole day is meant.
 func parseRange(quick, from, to string, zone *time.Location) (timeRange, error) {
+	unless := timeRange{quick: defaultRange}
 	if from == "" && to == "" {
-		if quick == "" {
-			quick = defaultRange
+		if quick == "" || quick == "custom" {
+			return unless, nil
 		}
 		for _, q := range quickRanges {
 			if q.name == quick {
 				return timeRange{quick: quick}, nil
 			}
 		}
-		if quick == "custom" {
-			return timeRange{quick: defaultRange}, nil
-		}
-		return timeRange{quick: defaultRange}, fmt.Errorf("range %.20q, want one of %s", quick, quickNames())
+		return unless, fmt.Errorf("range %.20q, want one of %s", quick, quickNames())
 	}
 	var r timeRange
 	var err error
 	if from != "" {
-		if r.from, err = parseInstant(from, zone); err != nil {
-			return timeRange{quick: defaultRange}, err
+		if r.from, _, err = parseInstant(from, zone); err != nil {
+			return unless, err
 		}
 	}
 	if to != "" {
-		if r.to, err = parseInstant(to, zone); err != nil {
-			return timeRange{quick: defaultRange}, err
-		}
-		if len(to) == len(time.DateOnly) {
-			r.to = r.to.AddDate(0, 0, 1)
+		if _, r.to, err = parseInstant(to, zone); err != nil {
+			return unless, err
 		}
 	}
 	if !r.from.IsZero() && !r.to.IsZero() && !r.from.Before(r.to) {
@@ -83,24 +78,38 @@ func quickNames() string {
 	return strings.Join(names, ", ")
 }
 
-// instants are the forms of an instant, with a zone and without.
-var (
-	zonedForms = []string{time.RFC3339Nano}
-	localForms = []string{"2006-01-02T15:04:05.999", "2006-01-02T15:04", time.DateTime, time.DateOnly}
-)
+// localForms are the forms of an instant without a zone.
+var localForms = []string{"2006-01-02T15:04:05.999", "2006-01-02T15:04", time.DateTime}
 
-func parseInstant(s string, zone *time.Location) (time.Time, error) {
-	for _, form := range zonedForms {
-		if t, err := time.Parse(form, s); err == nil {
-			return inBounds(t)
-		}
+// parseInstant reads a time, and returns what it is as a start and as an end.
+// The two differ for a day, and for a time that clocks in the zone show twice, or
+// never.
+func parseInstant(s string, zone *time.Location) (start, end time.Time, err error) {
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		t, err = inBounds(t)
+		return t, t, err
 	}
+	if t, err := time.Parse(time.DateOnly, s); err == nil {
+		day := wallClock{t}
+		start, end = day.startOfDay(zone), day.nextDay().startOfDay(zone)
+	} else if t, ok := parseLocal(s); ok {
+		start, end = t.meanings(zone)
+	} else {
+		return start, end, fmt.Errorf("time %.40q, want the form 2006-01-02T15:04 or 2006-01-02T15:04:05Z", s)
+	}
+	if start, err = inBounds(start); err == nil {
+		end, err = inBounds(end)
+	}
+	return start, end, err
+}
+
+func parseLocal(s string) (wallClock, bool) {
 	for _, form := range localForms {
-		if t, err := time.ParseInLocation(form, s, zone); err == nil {
-			return inBounds(t)
+		if t, err := time.Parse(form, s); err == nil {
+			return wallClock{t}, true
 		}
 	}
-	return time.Time{}, fmt.Errorf("time %.40q, want the form 2006-01-02T15:04 or 2006-01-02T15:04:05Z", s)
+	return wallClock{}, false
 }
 
 // inBounds refuses what does not fit into Unix nanoseconds.
@@ -135,16 +144,11 @@ func (r timeRange) isRelative() bool { return r.to.IsZero() }
 func (r timeRange) isCustom() bool { return !r.from.IsZero() || !r.to.IsZero() }
 
 // window is the range at the time now, in whole milliseconds, as Loki's ranges
-// are.
+// are. One with an open end reaches past now: to a clock that is ahead now is
+// later.
 func (r timeRange) window(now time.Time) trail.Window {
 	now = now.Truncate(time.Millisecond)
 	w := trail.Window{From: r.from, To: r.to}
-	if w.To.IsZero() {
-		w.To = now
-		if !w.From.IsZero() && !w.From.Before(now) {
-			w.To = w.From.Add(time.Millisecond) // it starts in the future: nothing yet
-		}
-	}
 	if w.From.IsZero() {
 		length := 24 * time.Hour
 		for _, q := range quickRanges {
@@ -152,7 +156,17 @@ func (r timeRange) window(now time.Time) trail.Window {
 				length = q.length
 			}
 		}
-		w.From = w.To.Add(-length)
+		if w.To.IsZero() {
+			w.From = now.Add(-length)
+		} else {
+			w.From = w.To.Add(-length)
+		}
+	}
+	if w.To.IsZero() {
+		w.To = now.Add(trail.Ahead)
+		if !w.From.Before(w.To) {
+			w.To = w.From.Add(time.Millisecond) // it starts in the future: nothing yet
+		}
 	}
 	return w
 }

@@ -2,14 +2,16 @@ package viewer
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -24,22 +26,27 @@ const (
 var (
 	pageSizes    = []int{25, 50, 100, 200}
 	refreshTimes = []int{2, 5, 10, 30, 60} // seconds
-	methods      = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-	mainMethods  = methods[:5]
-	classes      = []int{2, 3, 4, 5}
 )
+
+// parameters are the names in a view's query, and whether one may repeat.
+var parameters = map[string]bool{
+	"q": false, "admin": false, "ip": false, "session": false, "type": true, "method": true, "status": true,
+	"hide": false, "looks": false, "range": false, "from": false, "to": false, "sort": false, "size": false,
+	"every": false, "auto": false, "at": false, "past": false, "back": false, "page": false,
+}
 
 // view is everything that a URL of the page says: what is shown, and how. It is
 // the whole state of the page, so that a view can be shared and "back" works.
 type view struct {
-	search     string
-	interfaces []adminsessions.Type
-	methods    []string
-	classes    []int
-	user       string
-	address    string
-	session    string
-	hideMe     bool
+	search    string
+	types     []adminsessions.Type
+	methods   []string
+	statuses  []string // "404" or "4xx"
+	user      string
+	addresses netip.Prefix
+	session   string
+	hideMe    bool
+	looks     bool // shows looks at the trail, too
 
 	rng  timeRange
 	sort column
@@ -70,102 +77,123 @@ func (e *viewError) Error() string { return fmt.Sprintf("parameter %q: %v", e.fi
 
 func (e *viewError) Unwrap() error { return e.err }
 
+// viewReader reads a view from a URL's query, and remembers the first thing that
+// is wrong with it.
+type viewReader struct {
+	q   url.Values
+	bad *viewError
+}
+
+func (r *viewReader) fail(field, message string, format string, args ...any) {
+	if r.bad == nil {
+		r.bad = &viewError{field, message, fmt.Errorf(format, args...)}
+	}
+}
+
+// text is a parameter that may hold any text.
+func (r *viewReader) text(name string) string {
+	s := strings.TrimSpace(r.q.Get(name))
+	if len(s) > maxText {
+		r.fail(name, "error.text_too_long", "%d bytes, want at most %d", len(s), maxText)
+		s = s[:maxText]
+	}
+	return strings.ToValidUTF8(s, string(text.Replacement))
+}
+
+// number is a parameter that is a number.
+func (r *viewReader) number(name string, unless int, allowed func(int) bool) int {
+	s := r.q.Get(name)
+	if s == "" {
+		return unless
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || !allowed(n) {
+		r.fail(name, "error.bad_filter", "%.20q is not among the accepted values", s)
+		return unless
+	}
+	return n
+}
+
+// flag is a parameter that is there with one value, or not.
+func (r *viewReader) flag(name, value string) bool {
+	s := r.q.Get(name)
+	if s != "" && s != value {
+		r.fail(name, "error.bad_filter", "%.20q, want %s", s, value)
+	}
+	return s == value
+}
+
+// names refuses parameters that mean nothing, and one that is there twice: an
+// answer to another question than was asked would be taken for this one's.
+func (r *viewReader) names() {
+	for _, name := range slices.Sorted(maps.Keys(r.q)) {
+		switch repeats, ok := parameters[name]; {
+		case !ok:
+			r.fail(strings.ToValidUTF8(name, string(text.Replacement)), "error.unknown_parameter", "not known")
+		case !repeats && len(r.q[name]) > 1:
+			r.fail(name, "error.repeated_parameter", "%d values, want one", len(r.q[name]))
+		}
+	}
+}
+
 // parseView reads a view from a URL's query. Times without a zone are in zone.
 // On a *viewError the rest of the view is still what the URL says.
-func parseView(q url.Values, zone *time.Location) (view, error) {
+func parseView(rawQuery string, zone *time.Location) (view, error) {
+	q, err := url.ParseQuery(rawQuery)
+	r := viewReader{q: q}
+	if err != nil {
+		r.fail("?", "error.bad_address", "%w", err)
+	}
+	r.names()
 	v := view{size: defaultSize, every: defaultEvery, page: 1, sort: byTime}
-	var bad *viewError
-	fail := func(field, message string, format string, args ...any) {
-		if bad == nil {
-			bad = &viewError{field, message, fmt.Errorf(format, args...)}
-		}
-	}
-	text := func(name string) string {
-		s := strings.TrimSpace(q.Get(name))
-		if len(s) > maxText {
-			fail(name, "error.text_too_long", "%d bytes, want at most %d", len(s), maxText)
-			s = s[:maxText]
-		}
-		if !utf8.ValidString(s) {
-			s = strings.ToValidUTF8(s, "\uFFFD")
-		}
-		return s
-	}
-	v.search, v.user, v.address, v.session = text("q"), text("admin"), text("ip"), text("session")
-	for _, s := range q["type"] {
-		switch i := adminsessions.Type(s); {
-		case i == adminsessions.Web || i == adminsessions.API:
-			v.interfaces = appendNew(v.interfaces, i)
-		case s != "":
-			fail("type", "error.bad_filter", "%.20q, want web or api", s)
-		}
-	}
-	for _, s := range q["method"] {
-		switch {
-		case slices.Contains(methods, s):
-			v.methods = appendNew(v.methods, s)
-		case s != "":
-			fail("method", "error.bad_filter", "%.20q, want one of %s", s, strings.Join(methods, ", "))
-		}
-	}
-	for _, s := range q["status"] {
-		switch i := slices.Index([]string{"1xx", "2xx", "3xx", "4xx", "5xx"}, s); {
-		case i >= 0:
-			v.classes = appendNew(v.classes, i+1)
-		case s != "":
-			fail("status", "error.bad_filter", "%.20q, want 2xx, 3xx, 4xx or 5xx", s)
-		}
-	}
-	v.hideMe = q.Get("hide") == "me"
-
-	var err error
+	v.search, v.user, v.session = r.text("q"), r.text("admin"), r.text("session")
+	r.filters(&v)
+	v.hideMe, v.looks, v.auto = r.flag("hide", "me"), r.flag("looks", "1"), r.flag("auto", "1")
 	if v.rng, err = parseRange(q.Get("range"), q.Get("from"), q.Get("to"), zone); err != nil {
-		fail("range", "error.bad_range", "%w", err)
+		r.fail("range", "error.bad_range", "%w", err)
 	}
 	if s := q.Get("sort"); s != "" {
 		name, desc := strings.CutPrefix(s, "-")
 		v.sort, v.asc = column(name), !desc
 		if !slices.Contains(columns, v.sort) {
-			fail("sort", "error.bad_filter", "%.20q, want a column, with - before it for descending", s)
+			r.fail("sort", "error.bad_filter", "%.20q, want a column, with - before it for descending", s)
 			v.sort, v.asc = byTime, false
 		}
 	}
-	number := func(name string, unless int, allowed func(int) bool) int {
-		s := q.Get(name)
-		if s == "" {
-			return unless
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || !allowed(n) {
-			fail(name, "error.bad_filter", "%.20q is not among the accepted values", s)
-			return unless
-		}
-		return n
+	v.size = r.number("size", defaultSize, func(n int) bool { return slices.Contains(pageSizes, n) })
+	v.every = r.number("every", defaultEvery, func(n int) bool { return slices.Contains(refreshTimes, n) })
+	v.page = r.number("page", 1, func(n int) bool { return n >= 1 && n < 1<<31 })
+	r.place(&v)
+	if v.sort != byTime && v.page*v.size > maxSortedDepth {
+		r.fail("page", "error.too_deep", "page %d, want at most %d rows down a sorted result", v.page, maxSortedDepth)
 	}
-	v.size = number("size", defaultSize, func(n int) bool { return slices.Contains(pageSizes, n) })
-	v.every = number("every", defaultEvery, func(n int) bool { return slices.Contains(refreshTimes, n) })
-	v.auto = q.Get("auto") == "1"
-	v.page = number("page", 1, func(n int) bool { return n >= 1 && n < 1<<31 })
-	if s := q.Get("at"); s != "" {
-		if v.at, err = parseInstant(s, time.UTC); err != nil {
-			fail("at", "error.bad_range", "%w", err)
+	if r.bad != nil {
+		return v, r.bad
+	}
+	return v, nil
+}
+
+// place reads where in the trail a page begins or ends.
+func (r *viewReader) place(v *view) {
+	var err error
+	if s := r.q.Get("at"); s != "" {
+		if v.at, _, err = parseInstant(s, time.UTC); err != nil {
+			r.fail("at", "error.bad_range", "%w", err)
 		}
 	}
 	for _, name := range []string{"past", "back"} {
-		if s := q.Get(name); s != "" {
-			if v.past, err = trail.ParseCursor(s); err != nil {
-				fail(name, "error.bad_cursor", "%w", err)
-			}
-			v.back = name == "back"
+		s := r.q.Get(name)
+		if s == "" {
+			continue
 		}
+		if !v.past.IsZero() {
+			r.fail(name, "error.bad_cursor", "past is there as well, want one of the two")
+		}
+		if v.past, err = trail.ParseCursor(s); err != nil {
+			r.fail(name, "error.bad_cursor", "%w", err)
+		}
+		v.back = name == "back"
 	}
-	if v.sort != byTime && v.page*v.size > maxSortedDepth {
-		fail("page", "error.too_deep", "page %d, want at most %d rows down a sorted result", v.page, maxSortedDepth)
-	}
-	if bad != nil {
-		return v, bad
-	}
-	return v, nil
 }
 
 func appendNew[T comparable](s []T, v T) []T {
@@ -185,19 +213,22 @@ func (v *view) values() url.Values {
 	}
 	set("q", v.search)
 	set("admin", v.user)
-	set("ip", v.address)
+	set("ip", v.addressText())
 	set("session", v.session)
-	for _, i := range v.interfaces {
-		q.Add("type", string(i))
+	for _, t := range v.types {
+		q.Add("type", strings.ToLower(string(t)))
 	}
 	for _, m := range v.methods {
 		q.Add("method", m)
 	}
-	for _, c := range v.classes {
-		q.Add("status", className(c))
+	for _, s := range v.statuses {
+		q.Add("status", s)
 	}
 	if v.hideMe {
 		q.Set("hide", "me")
+	}
+	if v.looks {
+		q.Set("looks", "1")
 	}
 	v.rng.set(q)
 	if v.sort != byTime || v.asc {
@@ -236,8 +267,6 @@ func (v *view) sortParam() string {
 	return "-" + string(v.sort)
 }
 
-func className(class int) string { return strconv.Itoa(class) + "xx" }
-
 // first is the view's first page, made now.
 func (v view) first() view {
 	v.at, v.past, v.back, v.page = time.Time{}, trail.Cursor{}, false, 1
@@ -250,8 +279,8 @@ func (v view) url() string { return "?" + v.values().Encode() }
 // filter is what the view asks of the trail for the administrator me.
 func (v *view) filter(me adminsessions.User) trail.Filter {
 	f := trail.Filter{
-		Search: v.search, Interfaces: v.interfaces, Methods: v.methods, StatusClasses: v.classes,
-		User: v.user, Address: v.address, Session: v.session,
+		Search: v.search, Types: v.types, Methods: v.methods, Statuses: v.statuses,
+		User: v.user, Addresses: v.addresses, Session: v.session, Looks: v.looks,
 	}
 	if v.hideMe {
 		f.Hide = adminsessions.User{ID: me.ID, Email: me.Email}

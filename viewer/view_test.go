@@ -2,13 +2,14 @@ package viewer
 
 import (
 	"net/http"
-	"net/url"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -18,20 +19,16 @@ func FuzzView(f *testing.F) {
 	for _, s := range []string{"", "q=anna&type=api&method=GET&method=POST&status=4xx&hide=me&range=7d&sort=-duration&size=100&auto=1&every=2",
 		"from=2026-01-01T10:00&to=2026-01-02", "from=2026-01-01T10:00:00.5%2B02:00", "past=17.ff&at=2026-01-01T00:00:00Z&page=2",
 		"back=17.ff&page=3", "sort=time", "sort=x", "sort=--", "type=x", "size=7", "range=1y", "range=custom", "to=x", "page=99999&sort=url",
-		"q=%ff%00", "admin=a&ip=b&session=c", "from=2026-03-02&to=2026-03-01"} {
+		"q=%ff%00", "admin=a&ip=1.2.3.4&session=c", "ip=10.1.2.3/8&method=query&status=404&status=5XX&looks=1", "ip=[::1]:80", "ip=::ffff:1.2.3.4/100", "x=1", "q=1&q=2", "from=2026-03-02&to=2026-03-01"} {
 		f.Add(s)
 	}
 	zone := time.FixedZone("", 3600)
 	f.Fuzz(func(t *testing.T, s string) {
-		q, err := url.ParseQuery(s)
+		v, err := parseView(s, zone)
 		if err != nil {
 			return
 		}
-		v, err := parseView(q, zone)
-		if err != nil {
-			return
-		}
-		again, err := parseView(v.values(), time.UTC)
+		again, err := parseView(v.values().Encode(), time.UTC)
 		if err != nil {
 			t.Fatalf("%q, written as %q: %v", s, v.values().Encode(), err)
 		}
@@ -50,6 +47,32 @@ func TestBadViews(t *testing.T) {
 		"type=cli":                      "a filter that does not exist",
 		"method=BREW":                   "a filter that does not exist",
 		"status=6xx":                    "a filter that does not exist",
+		"status=40":                     "a filter that does not exist",
+		"status=4040":                   "a filter that does not exist",
+		"status=099":                    "a filter that does not exist",
+		"ip=10.0.0":                     "not an IP address",
+		"ip=10.0.0.0%2F33":              "not an IP address",
+		"ip=10.0.0.256":                 "not an IP address",
+		"ip=010.0.0.1":                  "not an IP address",
+		"ip=panel.example":              "not an IP address",
+		"ip=%5B::1":                     "not an IP address",
+		"ip=10.0.0.1-10.0.0.9":          "not an IP address",
+		"ip=10.0.0.*":                   "not an IP address",
+		"admn=anna":                     "a filter that does not exist",
+		"Q=anna":                        "a filter that does not exist",
+		"q%20=anna":                     "a filter that does not exist",
+		"x":                             "a filter that does not exist",
+		"q=anna&q=ben":                  "a filter twice",
+		"q=&q=ben":                      "a filter twice",
+		"admin=a&admin=a":               "a filter twice",
+		"from=2026-05-01&from=":         "a filter twice",
+		"hide=me&hide=me":               "a filter twice",
+		"hide=anna":                     "a filter that does not exist",
+		"looks=yes":                     "a filter that does not exist",
+		"auto=true":                     "a filter that does not exist",
+		"q=%zz":                         "cannot be read",
+		"q=a;admin=b":                   "cannot be read",
+		"past=17.ff&back=17.ff":         "a place that does not exist",
 		"sort=colour":                   "a filter that does not exist",
 		"size=1000000":                  "a filter that does not exist",
 		"every=1":                       "a filter that does not exist",
@@ -69,7 +92,7 @@ func TestBadViews(t *testing.T) {
 			t.Errorf("%.40s: status %d, want 400 and %q", query, page.Code, want)
 		}
 		api := get(t, h, "/api/events?"+query)
-		if name, _, _ := strings.Cut(query, "="); api.Code != http.StatusBadRequest || !strings.Contains(api.Body.String(), `parameter \"`+name) && name != "from" && name != "sort" {
+		if name, _, _ := strings.Cut(query, "="); api.Code != http.StatusBadRequest || !strings.Contains(api.Body.String(), `parameter \"`) || api.Code != http.StatusBadRequest && name != "" {
 			t.Errorf("%.40s: API: status %d: %s", query, api.Code, api.Body)
 		}
 	}
@@ -81,9 +104,10 @@ func TestTimeRange(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ quick, from, to, wantFrom, wantTo string }{
-		{"", "", "", "2026-05-03T12:00:00Z", "2026-05-04T12:00:00Z"},
-		{"1h", "", "", "2026-05-04T11:00:00Z", "2026-05-04T12:00:00Z"},
-		{"1h", "2026-05-01T10:00", "", "2026-05-01T08:00:00Z", "2026-05-04T12:00:00Z"},
+		{"", "", "", "2026-05-03T12:00:00Z", "2026-05-04T12:15:00Z"},
+		{"1h", "", "", "2026-05-04T11:00:00Z", "2026-05-04T12:15:00Z"},
+		{"1h", "2026-05-01T10:00", "", "2026-05-01T08:00:00Z", "2026-05-04T12:15:00Z"},
+		{"", "2026-05-04T14:10", "", "2026-05-04T12:10:00Z", "2026-05-04T12:15:00Z"},
 		{"", "2026-05-01T10:00", "2026-05-01T10:00:05", "2026-05-01T08:00:00Z", "2026-05-01T08:00:05Z"},
 		{"", "2026-05-01", "2026-05-01", "2026-04-30T22:00:00Z", "2026-05-01T22:00:00Z"},
 		{"", "2026-05-01T10:00:00Z", "2026-05-01T10:00:00.0015Z", "2026-05-01T10:00:00Z", "2026-05-01T10:00:00.001Z"},
@@ -110,7 +134,7 @@ func TestFormBecomesAView(t *testing.T) {
 	h := newTestHandler(t, newFakeLoki(t, holds()).URL)
 	w := get(t, h, "/?size=50&range=24h&q=&from=2026-05-01T10%3A00&to=&method=GET&admin=+anna+&every=10",
 		func(r *http.Request) { r.AddCookie(&http.Cookie{Name: cookieZone, Value: "browser:Europe/Warsaw"}) })
-	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "?admin=anna&from=2026-05-01T08%3A00%3A00Z&method=GET" {
+	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "./?admin=anna&from=2026-05-01T08%3A00%3A00Z&method=GET" {
 		t.Errorf("status %d to %q", w.Code, got)
 	}
 	if w := get(t, h, "/?size=50&q="); w.Header().Get("Location") != "./" {
@@ -119,22 +143,28 @@ func TestFormBecomesAView(t *testing.T) {
 }
 
 func TestColumnsCompare(t *testing.T) {
-	event := func(values ...string) *trail.Event {
-		e := &trail.Event{Metadata: map[string]string{}}
-		for i := 0; i < len(values); i += 2 {
-			e.Metadata[values[i]] = values[i+1]
-		}
+	event := func(change func(*adminsessions.Event)) *trail.Event {
+		e := &trail.Event{}
+		change(&e.Event)
 		return e
 	}
+	user := func(name, email string) *trail.Event {
+		return event(func(e *adminsessions.Event) { e.User = adminsessions.User{FullName: name, Email: email} })
+	}
+	address := func(s string) *trail.Event {
+		return event(func(e *adminsessions.Event) { e.ClientAddress = netip.MustParseAddr(s) })
+	}
+	none := event(func(*adminsessions.Event) {})
 	for column, inOrder := range map[column][]*trail.Event{
-		byAdmin:    {event(), event("user_full_name", "anna"), event("user_full_name", "Ben", "user_email", "a"), event("user_full_name", "ben", "user_email", "b")},
-		byAddress:  {event(), event("client_address", "10.0.0.9"), event("client_address", "10.0.0.10"), event("client_address", "2001:db8::1")},
-		byStatus:   {event(), event("http_response_status_code", "99"), event("http_response_status_code", "404")},
-		byDuration: {event(), event("http_server_request_duration", "0.09"), event("http_server_request_duration", "1e1")},
-		byType:     {event("admin_interface", "api"), event("admin_interface", "web")},
-		byMethod:   {event("http_request_method", "GET"), event("http_request_method", "POST")},
-		byURL:      {event("url_full", "https://a/"), event("url_full", "https://b/")},
-		byTime:     {{Nanos: 1}, {Nanos: 2}},
+		byAdmin:    {none, user("anna", ""), user("Ben", "a"), user("ben", "b")},
+		byAddress:  {none, address("10.0.0.9"), address("10.0.0.10"), address("2001:db8::1")},
+		byStatus:   {none, event(func(e *adminsessions.Event) { e.StatusCode = 99 }), event(func(e *adminsessions.Event) { e.StatusCode = 404 })},
+		byDuration: {none, event(func(e *adminsessions.Event) { e.Duration = 90 }), event(func(e *adminsessions.Event) { e.Duration = 1e4 })},
+		byType:     {event(func(e *adminsessions.Event) { e.Type = adminsessions.API }), event(func(e *adminsessions.Event) { e.Type = adminsessions.Web })},
+		byMethod: {event(func(e *adminsessions.Event) { e.Method, e.SentMethod = "_OTHER", "BREW" }), event(func(e *adminsessions.Event) { e.Method = "GET" }),
+			event(func(e *adminsessions.Event) { e.Method = "POST" })},
+		byURL:  {event(func(e *adminsessions.Event) { e.URL = "https://a/" }), event(func(e *adminsessions.Event) { e.URL = "https://b/" })},
+		byTime: {{Nanos: 1}, {Nanos: 2}},
 	} {
 		if !slices.IsSortedFunc(inOrder, column.compare) {
 			t.Errorf("%s: not in order", column)

@@ -17,8 +17,7 @@ import (
 var benchEvents = flag.Int("events", 100_000, "events over 30 days that the benchmarks read from")
 
 // BenchmarkView measures how long the server takes until it has sent the table,
-// what Loki takes included, without the lines of events ("events") and with them
-// ("lines"). Beside that it reports
+// what Loki takes included. Beside that it reports
 //
 //   - loki-cpu-s/op: the CPU time of Loki's process;
 //   - heap-MB: the most that live and dead objects have taken on the heap of the
@@ -45,15 +44,13 @@ func BenchmarkView(b *testing.B) {
 				events[i].Note = "some straw"
 			}
 		}
-		push(b, loki, withLines(stream("one", events...))...)
+		push(b, loki, stream("one", events...))
 		left -= n
 	}
 	if err := loki.FlushAndForget(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	patient := func(c *viewer.Config) { c.QueryTimeout = 5 * time.Minute }
-	direct := newPanel(b, loki, patient)
-	byLines := newPanel(b, loki, patient, func(c *viewer.Config) { c.LinesSince = since })
+	p := newPanel(b, loki, func(c *viewer.Config) { c.QueryTimeout = 5 * time.Minute })
 	for _, view := range []struct{ name, query string }{
 		{"first-page", ""},
 		{"first-page-of-30d", "?range=30d"},
@@ -65,8 +62,7 @@ func BenchmarkView(b *testing.B) {
 		{"sort-search-in-30d", "?range=30d&q=some+straw&sort=-duration"},
 		{"sort-24h-by-duration", "?sort=-duration"},
 	} {
-		b.Run(view.name+"/events", func(b *testing.B) { benchmarkView(b, direct, view.query) })
-		b.Run(view.name+"/lines", func(b *testing.B) { benchmarkView(b, byLines, view.query) })
+		b.Run(view.name, func(b *testing.B) { benchmarkView(b, p, view.query) })
 	}
 }
 

@@ -2,20 +2,20 @@ package viewer
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
@@ -44,8 +44,8 @@ func newPanel(t testing.TB, loki *lokitest.Server, change ...func(*viewer.Config
 	t.Helper()
 	p := &panel{loki: loki}
 	config := viewer.Config{
-		Prefix:  prefix,
-		LokiURL: loki.URL(),
+		Prefix: prefix,
+		Loki:   adminsessions.Loki{URL: loki.URL()},
 		Authorize: func(r *http.Request) bool {
 			_, err := r.Cookie("admin")
 			return err == nil
@@ -85,11 +85,11 @@ func (p *panel) get(ctx context.Context, pathAndQuery string) (*http.Response, e
 
 // apiEvent and apiPage are what the JSON API answers, as its documentation says.
 type apiEvent struct {
-	Time       time.Time         `json:"time"`
-	Cursor     string            `json:"cursor"`
-	Sentence   string            `json:"sentence"`
-	Attributes map[string]string `json:"attributes"`
-	Resource   map[string]string `json:"resource"`
+	Time   time.Time         `json:"time"`
+	Cursor string            `json:"cursor"`
+	Line   string            `json:"line"`
+	Fields map[string]string `json:"fields"`
+	Labels map[string]string `json:"labels"`
 }
 
 type apiPage struct {
@@ -98,6 +98,8 @@ type apiPage struct {
 	Next         string     `json:"next"`
 	SortedNewest int        `json:"sorted_newest"`
 	Count        int        `json:"count"`
+	AtLeast      bool       `json:"at_least"`
+	AtMost       bool       `json:"at_most"`
 	Kind         string     `json:"kind"`
 	Detail       string     `json:"detail"`
 }
@@ -136,13 +138,14 @@ func (p *panel) events(t testing.TB, q url.Values) []apiEvent {
 // event is a request of an administrator, to change as a test needs.
 func event(at time.Time, n int, change ...func(*adminsessions.Event)) adminsessions.Event {
 	e := adminsessions.Event{
-		Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete,
+		Time: at, Stage: adminsessions.Complete,
 		RequestID: fmt.Sprintf("%016x", n), Type: adminsessions.API, User: anna,
 		ClientAddress: netip.MustParseAddr("10.2.3.4"), Method: http.MethodGet,
 		URL:   "https://panel.example/admin/api/clients/" + strconv.Itoa(n),
 		Route: "/admin/api/clients/{uuid}", StatusCode: 200, Duration: time.Duration(n%900+1) * time.Millisecond,
 		UserAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-		SessionID: "c0ffee",
+		SessionID: "c0ffee", TraceID: trace.TraceID{1, 2, 3, byte(n)}, SpanID: trace.SpanID{4, byte(n)},
+		Sequence: uint64(n) + 1,
 	}
 	for _, f := range change {
 		f(&e)
@@ -153,9 +156,10 @@ func event(at time.Time, n int, change ...func(*adminsessions.Event)) adminsessi
 // stream is what Loki holds of events that the panel's instance recorded.
 func stream(instance string, events ...adminsessions.Event) lokitest.Stream {
 	s := lokitest.Stream{Labels: map[string]string{
-		adminsessions.LokiName(adminsessions.KeyServiceName):           "panel",
-		adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment): "production",
-		adminsessions.LokiName(adminsessions.KeyServiceInstanceID):     instance,
+		"service_name":                "panel",
+		"deployment_environment_name": "production",
+		"service_instance_id":         instance,
+		"audit_log_id":                fmt.Sprintf("%x", sha256.Sum256([]byte(instance)))[:16],
 	}}
 	for i := range events {
 		s.Entries = append(s.Entries, entry(&events[i]))
@@ -163,34 +167,9 @@ func stream(instance string, events ...adminsessions.Event) lokitest.Stream {
 	return s
 }
 
-// entry is an event with everything that the exporter records of it.
+// entry is an event as the exporter stores it.
 func entry(e *adminsessions.Event) lokitest.Entry {
-	metadata := map[string]string{
-		adminsessions.LokiScopeName:                             adminsessions.ScopeName,
-		adminsessions.LokiScopeVersion:                          adminsessions.Version,
-		adminsessions.LokiObservedTimestamp:                     strconv.FormatInt(e.Observed.UnixNano(), 10),
-		adminsessions.LokiSeverityNumber:                        strconv.Itoa(int(e.Severity())),
-		adminsessions.LokiSeverityText:                          e.SeverityText(),
-		adminsessions.LokiTraceID:                               "a0a1a2a3a4a5a6a7" + e.RequestID,
-		adminsessions.LokiSpanID:                                e.RequestID,
-		adminsessions.LokiFlags:                                 "1",
-		adminsessions.LokiName(adminsessions.KeyLogID):          "0123456789abcdef0123456789abcdef",
-		adminsessions.LokiName(adminsessions.KeySequenceNumber): strconv.FormatInt(e.Time.UnixNano()>>20, 10),
-	}
-	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		metadata[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
-		return true
-	})
-	return lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: metadata}
-}
-
-// withLines are streams of events and of their lines.
-func withLines(events ...lokitest.Stream) []lokitest.Stream {
-	all := slices.Clone(events)
-	for _, s := range events {
-		all = append(all, s.Lines())
-	}
-	return all
+	return lokitest.Entry{Time: e.Time, Line: string(adminsessions.AppendSequence(e.AppendLine(nil), e.Sequence, time.Time{}))}
 }
 
 func push(t testing.TB, loki *lokitest.Server, streams ...lokitest.Stream) {
@@ -211,7 +190,7 @@ func query(pairs ...string) url.Values {
 
 // identity is what makes an event one and not another.
 func identity(e apiEvent) string {
-	return e.Attributes[adminsessions.LokiName(adminsessions.KeyRequestID)]
+	return e.Fields["request"]
 }
 
 // counted is how often each event is among events.

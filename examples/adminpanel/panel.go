@@ -102,8 +102,7 @@ const (
 // sign-in.
 func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
-		LokiURL:     c.queryURL,
-		LinesSince:  c.linesSince,
+		Loki:        adminsessions.Loki{URL: c.lokiURL, QueryURL: c.queryURL},
 		Prefix:      adminSessionsPath,
 		Authorize:   func(r *http.Request) bool { return accountOf(r) != nil },
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },

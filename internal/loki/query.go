@@ -51,7 +51,7 @@ func (c *Client) Logs(ctx context.Context, q LogQuery) (entries []Entry, read in
 		Stream map[string]string `json:"stream"`
 		Values []value           `json:"values"`
 	}
-	read, err = c.query(ctx, "query_range", "streams", url.Values{
+	read, _, err = c.query(ctx, "query_range", "streams", url.Values{
 		"query":     {q.Expr},
 		"start":     {strconv.FormatInt(q.From, 10)},
 		"end":       {strconv.FormatInt(q.To, 10)},
@@ -109,24 +109,39 @@ type Sample struct {
 	Value  float64
 }
 
+// Vector is what Loki answers to an instant query.
+type Vector struct {
+	Samples []Sample
+	// Read is how many entries Loki has read for it, 0 if it does not say.
+	Read int64
+	// Warnings are Loki's own, about an answer that is not whole.
+	Warnings []string
+}
+
 // Instant evaluates a metric query at a point in time.
 func (c *Client) Instant(ctx context.Context, expr string, at time.Time) ([]Sample, error) {
-	var vector []struct {
+	vector, err := c.InstantVector(ctx, expr, at)
+	return vector.Samples, err
+}
+
+// InstantVector is Instant with what Loki says beside the samples.
+func (c *Client) InstantVector(ctx context.Context, expr string, at time.Time) (Vector, error) {
+	var series []struct {
 		Metric map[string]string `json:"metric"`
 		Value  point             `json:"value"`
 	}
-	_, err := c.query(ctx, "query", "vector", url.Values{
+	read, warnings, err := c.query(ctx, "query", "vector", url.Values{
 		"query": {expr},
 		"time":  {strconv.FormatInt(at.UnixNano(), 10)},
-	}, &vector)
+	}, &series)
 	if err != nil {
-		return nil, err
+		return Vector{}, err
 	}
-	samples := make([]Sample, len(vector))
-	for i, v := range vector {
-		samples[i] = Sample{v.Metric, v.Value.Value}
+	answer := Vector{Samples: make([]Sample, len(series)), Read: read, Warnings: warnings}
+	for i, v := range series {
+		answer.Samples[i] = Sample{v.Metric, v.Value.Value}
 	}
-	return samples, nil
+	return answer, nil
 }
 
 // Series is one series of a metric query over a range.
@@ -147,7 +162,7 @@ func (c *Client) Range(ctx context.Context, expr string, from, to time.Time, ste
 		Metric map[string]string `json:"metric"`
 		Values []point           `json:"values"`
 	}
-	_, err := c.query(ctx, "query_range", "matrix", url.Values{
+	_, _, err := c.query(ctx, "query_range", "matrix", url.Values{
 		"query": {expr},
 		"start": {strconv.FormatInt(from.UnixNano(), 10)},
 		"end":   {strconv.FormatInt(to.UnixNano(), 10)},
@@ -200,10 +215,11 @@ func list[T any](ctx context.Context, c *Client, endpoint string, params url.Val
 }
 
 // query asks one of the two endpoints for LogQL, decodes the result of its
-// answer, and returns how many entries Loki has read for it.
-func (c *Client) query(ctx context.Context, endpoint, resultType string, params url.Values, result any) (read int64, err error) {
+// answer, and returns how many entries Loki has read for it and its warnings.
+func (c *Client) query(ctx context.Context, endpoint, resultType string, params url.Values, result any) (read int64, warnings []string, err error) {
 	var answer struct {
-		Data struct {
+		Warnings []string `json:"warnings"`
+		Data     struct {
 			ResultType string `json:"resultType"`
 			Result     any    `json:"result"`
 			Stats      struct {
@@ -216,10 +232,10 @@ func (c *Client) query(ctx context.Context, endpoint, resultType string, params 
 	answer.Data.Result = result
 	err = c.Get(ctx, apiPath+"/"+endpoint, params, &answer)
 	if got := answer.Data.ResultType; got != resultType && (err == nil || got != "") {
-		return 0, &Error{Kind: Misconfigured, Detail: fmt.Sprintf("the answer is a %.20q, want %q", got, resultType)}
+		return 0, nil, &Error{Kind: Misconfigured, Detail: fmt.Sprintf("the answer is a %.20q, want %q", got, resultType)}
 	}
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return answer.Data.Stats.Summary.Read, nil
+	return answer.Data.Stats.Summary.Read, answer.Warnings, nil
 }

@@ -2,110 +2,195 @@ package trail
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
-// Counter counts events of a Store. To count Loki reads them all, so a long
-// window is counted day by day, one question at a time, whoever asks: Loki has
-// room left for the pages. The counts of past days are remembered, so a count
-// that is broken off goes on from there.
-type Counter struct {
-	store *Store
-	now   func() time.Time
+// Count is a number of events. Loki can answer a count with less than there is,
+// and say nothing: under load, or while one of its servers is away. It counts a
+// push that was sent again, because its answer was lost, twice until the copies
+// are merged. What it is known to have left out, or counted twice, is said here.
+type Count struct {
+	N int64
+	// AtLeast says that there are more than N, AtMost that there may be fewer.
+	AtLeast, AtMost bool
+}
 
-	turn chan struct{} // holds one token while somebody counts
+// counts remembers counts of past days.
+type counts struct {
+	busy chan struct{} // holds one token while somebody counts
 
 	mu   sync.Mutex
 	days map[dayKey]dayCount
 }
 
 type dayKey struct {
-	expr string
-	day  int64 // Unix days
+	query string
+	day   int64 // Unix days
 }
 
 type dayCount struct {
-	n     int64
-	until time.Time
+	byLog   map[string]int64
+	read    int64 // how many entries Loki has read for it, 0 if it did not say
+	warned  bool
+	expires time.Time
 }
 
 const (
 	day = 24 * time.Hour
-	// dayHolds is how long the count of a past day is taken for true: a
-	// backlog of events that arrives late may still change it.
-	dayHolds = 10 * time.Minute
+	// dayTTL is how long the count of a past day is taken for true: a backlog of
+	// events that arrives late may still change it.
+	dayTTL = 10 * time.Minute
 	// maxDays bounds the counts remembered; then all are forgotten.
 	maxDays = 10_000
+	// maxLogs is of how many logs the numbers are compared with a count.
+	maxLogs = 8
 )
 
-// NewCounter returns a counter for the store, with a clock.
-func NewCounter(s *Store, now func() time.Time) *Counter {
-	return &Counter{store: s, now: now, turn: make(chan struct{}, 1), days: make(map[dayKey]dayCount)}
+// Count counts the requests that have ended and that f chooses in the window,
+// whose ends must be whole milliseconds. To count Loki reads them all, so a long
+// window is counted day by day, one question at a time, whoever asks: Loki has
+// room left for the pages. The counts of past days are remembered, so a count
+// that is broken off goes on from there.
+func (s *Store) Count(ctx context.Context, f Filter, w Window) (Count, error) {
+	select {
+	case s.counts.busy <- struct{}{}:
+		defer func() { <-s.counts.busy }()
+	case <-ctx.Done():
+		return Count{}, canceled(ctx)
+	}
+	query := s.expression(f, ended).metric()
+	for attempt := 0; ; attempt++ {
+		total, err := s.countDays(ctx, query, w)
+		if err != nil {
+			return Count{}, err
+		}
+		count := total.judge(s.numbers(ctx, w))
+		if !count.AtLeast || attempt == 1 {
+			return count, nil
+		}
+		s.counts.forget(query) // Loki may do better when it is asked again
+	}
 }
 
-// Count is how many events f chooses in the window, whose ends must be whole
-// milliseconds. Loki counts a push that was resent because its answer was lost
-// twice until the copies are merged, so the number can be a little too high.
-func (c *Counter) Count(ctx context.Context, f Filter, w Window) (int64, error) {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return 0, transportError(ctx, ctx.Err())
-	}
-	events := logQL(c.store.Scope, f)
-	lines, exact := exactLinesQL(c.store.Scope, f)
-	byLines := exact && c.store.searchesLines(f)
-	var total int64
+func (s *Store) countDays(ctx context.Context, query string, w Window) (dayCount, error) {
+	total := dayCount{byLog: make(map[string]int64)}
+	unsaid := false
 	for from := w.From; from.Before(w.To); {
-		midnight := from.UTC().Truncate(day).Add(day)
-		to := midnight
+		to := from.UTC().Truncate(day).Add(day)
 		if to.After(w.To) {
 			to = w.To
 		}
-		expr := events
-		if byLines && !from.Before(c.store.LinesSince) {
-			expr = lines
-		}
-		n, err := c.part(ctx, expr, Window{from, to})
+		d, err := s.countPart(ctx, query, Window{from, to})
 		if err != nil {
-			return 0, err
+			return dayCount{}, err
 		}
-		total += n
+		for log, n := range d.byLog {
+			total.byLog[log] += n
+		}
+		total.read += d.read
+		total.warned = total.warned || d.warned
+		unsaid = unsaid || d.read == 0 && len(d.byLog) > 0
 		from = to
+	}
+	if unsaid {
+		total.read = 0 // not known
 	}
 	return total, nil
 }
 
-// part counts a part of a day.
-func (c *Counter) part(ctx context.Context, expr string, w Window) (int64, error) {
-	whole := w.Length() == day && !w.To.After(c.now())
-	key := dayKey{expr, w.From.Unix() / int64(day/time.Second)}
+// countPart counts a part of a day.
+func (s *Store) countPart(ctx context.Context, query string, w Window) (dayCount, error) {
+	now := s.config.Now()
+	whole := w.Length() == day && !w.To.After(now)
+	key := dayKey{query, w.From.Unix() / int64(day/time.Second)}
 	if whole {
-		c.mu.Lock()
-		known, ok := c.days[key]
-		c.mu.Unlock()
-		if ok && c.now().Before(known.until) {
-			return known.n, nil
+		s.counts.mu.Lock()
+		known, ok := s.counts.days[key]
+		s.counts.mu.Unlock()
+		if ok && now.Before(known.expires) {
+			return known, nil
 		}
 	}
 	// A range of LogQL excludes its start and includes its end.
-	samples, err := c.store.Client.query(ctx, countQL(expr, w.Length()), w.To.Add(-1))
+	answer, err := s.client.InstantVector(ctx, countQL(query, w.Length()), w.To.Add(-1))
 	if err != nil {
-		return 0, err
+		return dayCount{}, err
 	}
-	var n int64
-	if len(samples) > 0 {
-		n = int64(samples[0].Value)
+	d := dayCount{byLog: make(map[string]int64), read: answer.Read, warned: len(answer.Warnings) > 0, expires: now.Add(dayTTL)}
+	for _, sample := range answer.Samples {
+		d.byLog[sample.Labels[labelLog]] += int64(sample.Value)
 	}
 	if whole {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if len(c.days) >= maxDays {
-			clear(c.days)
+		s.counts.mu.Lock()
+		defer s.counts.mu.Unlock()
+		if len(s.counts.days) >= maxDays {
+			clear(s.counts.days)
 		}
-		c.days[key] = dayCount{n, c.now().Add(dayHolds)}
+		s.counts.days[key] = d
 	}
-	return n, nil
+	return d, nil
+}
+
+func (c *counts) forget(query string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.days {
+		if key.query == query {
+			delete(c.days, key)
+		}
+	}
+}
+
+// numbers returns how many events each log has in the window, by the numbers of
+// its first and its last one there: the exporter numbers them without a gap.
+// That takes two quick questions a log. It is nil if that is not known.
+func (s *Store) numbers(ctx context.Context, w Window) map[string]int64 {
+	logs, err := s.client.LabelValues(ctx, labelLog, s.selector(), w.From, w.To)
+	if err != nil || len(logs) > maxLogs {
+		return nil
+	}
+	numbers := make(map[string]int64)
+	for _, log := range logs {
+		q := loki.LogQuery{From: w.From.UnixNano(), To: w.To.UnixNano(), Limit: 1,
+			Expr: fmt.Sprintf(`%s, %s=%s} |= "\tseq="`, s.selector()[:len(s.selector())-1], labelLog, quote(log))}
+		var ends [2]uint64
+		for i := range ends {
+			q.Newest = i == 1
+			entries, _, err := s.client.Logs(ctx, q)
+			if err != nil {
+				return nil
+			}
+			if len(entries) > 0 {
+				e := newEvent(&entries[0])
+				ends[i] = e.Sequence
+			}
+		}
+		if ends[0] > 0 && ends[1] >= ends[0] {
+			numbers[log] = int64(ends[1]-ends[0]) + 1
+		}
+	}
+	return numbers
+}
+
+// judge makes a count of what was counted, beside how many events there are by
+// their numbers, chosen or not.
+func (d *dayCount) judge(numbers map[string]int64) Count {
+	var count Count
+	var numbered int64
+	for log, n := range numbers {
+		numbered += n
+		count.AtMost = count.AtMost || d.byLog[log] > n
+	}
+	for _, n := range d.byLog {
+		count.N += n
+	}
+	count.AtLeast = d.read > 0 && d.read < numbered
+	if d.warned {
+		count.AtLeast, count.AtMost = true, true
+	}
+	return count
 }

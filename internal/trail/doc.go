@@ -1,6 +1,6 @@
 // Package trail reads the audit trail of administrator requests back from
-// Grafana Loki: it builds LogQL from a [Filter], asks Loki's HTTP API, and
-// walks any number of events by time without a gap and without a repeat.
+// Grafana Loki: it builds LogQL from a [Filter], asks Loki, and walks any number
+// of events by time without a gap and without a repeat.
 //
 // # Order
 //
@@ -12,23 +12,19 @@
 // [Cursor] names a place in that order, so a page that starts after it has
 // neither a gap nor a repeat, however many events arrive in between.
 //
+// # What is asked of Loki
+//
+// Everything stands in the line (adminsessions.Event.AppendLine). A query first
+// lets through lines that hold a text, which is cheap, then takes out of them
+// the words that it compares, by their position ("| pattern"), and never parses
+// a whole line: that is done here, by adminsessions.ParseLine. A line that
+// begins like an event's and can't be parsed is an event all the same, of which
+// only the line is known.
+//
 // # Bounds
 //
-// One answer of Loki holds at most [MaxBatch] entries and is refused beyond 64
-// MiB. A walk holds one answer at a time. It goes over its window in slices of
-// time that grow from an hour to four days, so a search for something rare over
+// One answer of Loki holds at most 5,000 entries and is refused beyond 64 MiB. A
+// walk holds one answer at a time. It goes over its window in slices of time
+// that grow from an hour to four days, so a search for something rare over
 // months can show how far it is, and no single query grows with the window.
-//
-// # Lines
-//
-// Where applications store the line of each event once more ([Store].LinesSince),
-// a walk with a search asks in its wide slices for lines that match, and reads
-// events only around them. The lines only leave out time in which nothing can
-// be: order, cursors and filters are those of the events.
-//
-// # Errors
-//
-// Every error from Loki is an [*Error] with a [Kind] that says whose fault it is
-// and what would help. Its text holds what Loki or the network said, addresses
-// included: it is for the log, not for the page.
 package trail

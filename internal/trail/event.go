@@ -12,66 +12,51 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
-// Event is one entry of the trail as Loki holds it.
+// Event is one entry of the trail.
 type Event struct {
+	// Event is what the line says. Its Time is the entry's where the line says
+	// nothing else.
+	adminsessions.Event
 	// Nanos is the entry's timestamp, Unix nanoseconds; what the trail is
 	// ordered by.
 	Nanos int64
 	Line  string
-	// Labels are the index labels of the entry's stream, Metadata its
-	// structured metadata, both by their names in Loki. Neither may be changed.
-	Labels   map[string]string
-	Metadata map[string]string
+	// Labels are the index labels of the entry's stream. They may not be changed.
+	Labels map[string]string
+	// Unreadable says that the line is no event's: nothing but Nanos, Line and
+	// Labels is known.
+	Unreadable bool
 
 	hash uint64
 }
 
-// Get returns the value of an attribute by its key (not by its name in Loki),
-// from the metadata or the labels; "" if the event has none.
-func (e *Event) Get(key string) string {
-	name := adminsessions.LokiName(key)
-	if v, ok := e.Metadata[name]; ok {
-		return v
+// newEvent reads an entry.
+func newEvent(entry *loki.Entry) Event {
+	e := Event{Nanos: entry.Nanos, Line: entry.Line, Labels: entry.Labels, hash: hashOf(entry)}
+	var err error
+	if e.Event, err = adminsessions.ParseLine(entry.Line); err != nil {
+		e.Event, e.Unreadable = adminsessions.Event{}, true
 	}
-	return e.Labels[name]
+	if e.Time.IsZero() {
+		e.Time = entry.Time()
+	}
+	return e
 }
 
-// Time is when the request arrived. That is the entry's timestamp, unless the
-// exporter had to move it to keep the stream in order and said so.
-func (e *Event) Time() time.Time {
-	if s := e.Get(adminsessions.KeyRequestTime); s != "" {
-		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-			return time.Unix(0, n)
-		}
-	}
-	return time.Unix(0, e.Nanos)
-}
-
-// Status is the answer's status code, 0 where none is recorded.
-func (e *Event) Status() int {
-	n, err := strconv.Atoi(e.Get(adminsessions.KeyStatusCode))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-// Duration is how long the request took; ok is false where none is recorded.
-func (e *Event) Duration() (d time.Duration, ok bool) {
-	s, err := strconv.ParseFloat(e.Get(adminsessions.KeyDuration), 64)
-	if err != nil || s < 0 || s > 1e9 {
-		return 0, false
-	}
-	return time.Duration(s * float64(time.Second)), true
+// People is the part of the line that is for people: what a search searches.
+func (e *Event) People() string {
+	people, _, _ := strings.Cut(e.Line, "\t")
+	return people
 }
 
 // Cursor is the event's place in the trail.
 func (e *Event) Cursor() Cursor { return Cursor{Nanos: e.Nanos, Hash: e.hash} }
 
-// seal computes the hash that orders events of one nanosecond.
-func (e *Event) seal() {
+// hashOf orders entries of one nanosecond. It must be the same in every process.
+func hashOf(entry *loki.Entry) uint64 {
 	h := fnv.New64a()
 	write := func(m map[string]string) {
 		for _, k := range slices.Sorted(maps.Keys(m)) {
@@ -82,10 +67,10 @@ func (e *Event) seal() {
 		}
 		h.Write([]byte{1})
 	}
-	write(e.Labels)
-	write(e.Metadata)
-	io.WriteString(h, e.Line) //nolint:errcheck // a hash never fails
-	e.hash = h.Sum64()
+	write(entry.Labels)
+	write(entry.Metadata)
+	io.WriteString(h, entry.Line) //nolint:errcheck // a hash never fails
+	return h.Sum64()
 }
 
 // Cursor is a place in the trail's order. The zero Cursor is no place.
@@ -96,6 +81,9 @@ type Cursor struct {
 
 // IsZero reports whether c is no place.
 func (c Cursor) IsZero() bool { return c == Cursor{} }
+
+// Time is the instant of the place.
+func (c Cursor) Time() time.Time { return time.Unix(0, c.Nanos) }
 
 // Compare orders cursors from the oldest to the newest.
 func (c Cursor) Compare(d Cursor) int {

@@ -1,37 +1,50 @@
 package trail
 
 import (
+	"net/netip"
+
 	"github.com/adminsessions/adminsessions"
 )
 
-// Scope is what belongs to the trail at all, whatever the filter: the
-// applications whose events are read.
-type Scope struct {
-	// Services and Environments are values of the labels service_name and
-	// deployment_environment_name. None means all.
-	Services, Environments []string
-}
-
-// Filter chooses events of the trail. The zero Filter chooses every finished
-// request. Fields are joined by "and", several values of one field by "or".
+// Filter chooses events of the trail. The zero Filter chooses all of them but
+// looks at the trail. Fields are joined by "and", several values of one field by
+// "or".
 type Filter struct {
-	// Search is text that the event's sentence contains, whatever the case.
+	// Search is text that the part of the line for people contains, whatever the
+	// case. Values are searched as they were, not as they are escaped.
 	Search string
 
-	Interfaces    []adminsessions.Type
-	Methods       []string
-	StatusClasses []int // 2 means 200 to 299
+	Types   []adminsessions.Type
+	Methods []string
+	// Statuses are codes ("404") and classes ("4xx").
+	Statuses []string
 
-	// User is an e-mail address or an id, Address an IP address, Session the
-	// hash of a session, each whole and exact.
-	User, Address, Session string
+	// User is an e-mail address, whatever its case, or an id, whole.
+	User string
+	// Addresses is a network, or one address.
+	Addresses netip.Prefix
+	// Session is the hash of a session, whole.
+	Session string
 
-	// Hide leaves out the events of this administrator: those with the same
-	// id, or the same e-mail address. Empty fields hide nobody.
+	// Hide leaves out the events of this administrator: those with the same id,
+	// or the same e-mail address, whatever its case. Empty fields hide nobody.
 	Hide adminsessions.User
 
-	// Stage is the stage of the events; empty means complete.
-	Stage adminsessions.Stage
-	// RequestIDs, if any, are the only requests wanted.
-	RequestIDs []string
+	// Looks asks for looks at the trail, too.
+	Looks bool
 }
+
+// LookNote begins the note of each request by which somebody only looked at the
+// trail. The page writes it.
+const LookNote = "looked at the trail: "
+
+// stage chooses requests by whether they have ended.
+type stage int
+
+const (
+	anyStage         stage = iota
+	ended                  // complete ones
+	started                // the first of the two records of a request that goes on
+	startedSignedIn        // … of somebody who is signed in
+	startedAnonymous       // … of somebody who is not
+)

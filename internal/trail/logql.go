@@ -6,150 +6,336 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 )
 
-// expression is a LogQL log query under construction. Every value enters it
-// through [quote]; names come only from the vocabulary.
-type expression struct{ b strings.Builder }
+// Names of the labels that an index label of ours is.
+const (
+	labelService     = "service_name"
+	labelEnvironment = "deployment_environment_name"
+	labelLog         = "audit_log_id"
+)
 
-// logQL is the query for the events that f chooses within the scope s.
-func logQL(s Scope, f Filter) string {
-	var e expression
-	e.selector(s, adminsessions.KeyServiceName, adminsessions.LokiName(adminsessions.KeyLinesOf)+`=""`)
-	e.search(f.Search)
-	stage := f.Stage
-	if stage == "" {
-		stage = adminsessions.Complete
+// captured is what the names of captured words begin with: no index label and no
+// structured metadata has such a name, which would take its place.
+const captured = "p_"
+
+// words are the keys of the words that begin every line, in their order.
+var words = func() (names []string) {
+	for f := range adminsessions.Fields() {
+		if f.Word && f.Part == adminsessions.People {
+			names = append(names, f.Name)
+		}
 	}
-	e.equal(adminsessions.KeyRequestStage, string(stage))
-	oneOf(&e, adminsessions.KeyInterface, f.Interfaces)
-	oneOf(&e, adminsessions.KeyMethod, f.Methods)
-	oneOf(&e, adminsessions.KeyRequestID, f.RequestIDs)
-	if len(f.StatusClasses) > 0 {
-		e.filter(adminsessions.KeyStatusCode, "=~", statusPattern(f.StatusClasses))
+	return names
+}()
+
+// expression is a LogQL log query under construction: a selector, line filters,
+// then what is captured of the line and compared. Every value enters it through
+// [quote].
+type expression struct {
+	lines   strings.Builder // selector and line filters
+	labels  []string        // stages after the words have been captured
+	words   map[string]bool // words to capture
+	dropped []string        // further labels that were captured
+}
+
+// query is the log query for the events that f chooses.
+func (s *Store) query(f Filter, stage stage) string {
+	return s.expression(f, stage).String()
+}
+
+// selector chooses the streams of the trail. Loki wants at least one matcher that
+// does not match the empty value.
+func (s *Store) selector() string {
+	var b strings.Builder
+	b.WriteString("{" + labelService)
+	if len(s.config.Services) == 0 {
+		b.WriteString(`=~".+"`)
+	} else {
+		b.WriteString("=~" + quote(alternatives(s.config.Services)))
+	}
+	if len(s.config.Environments) > 0 {
+		b.WriteString(", " + labelEnvironment + "=~" + quote(alternatives(s.config.Environments)))
+	}
+	b.WriteString("}")
+	return b.String()
+}
+
+func (s *Store) expression(f Filter, stage stage) *expression {
+	e := &expression{words: make(map[string]bool)}
+	e.lines.WriteString(s.selector())
+	e.stage(stage)
+	oneOf(e, "type", f.Types)
+	oneOf(e, "method", f.Methods)
+	e.statuses(f.Statuses)
+	if f.Session != "" {
+		// A TAB stands nowhere but between the parts of a line: this is exact.
+		e.contains("\tsession=" + encodeWord(f.Session) + " request=")
 	}
 	if f.User != "" {
-		e.filter(adminsessions.KeyUserEmail, "=", f.User)
-		e.b.WriteString(" or " + adminsessions.LokiName(adminsessions.KeyUserID) + "=" + quote(f.User))
+		e.where(e.word("email") + "=~" + quote(foldedWord(f.User)) + " or " + e.word("id") + "=" + quote(encodeWord(f.User)))
 	}
-	if f.Address != "" {
-		e.equal(adminsessions.KeyClientAddress, f.Address)
-	}
-	if f.Session != "" {
-		e.equal(adminsessions.KeySessionID, f.Session)
-	}
+	e.addresses(f)
 	if f.Hide.Email != "" {
-		e.filter(adminsessions.KeyUserEmail, "!=", f.Hide.Email)
+		e.where(e.word("email") + "!~" + quote(foldedWord(f.Hide.Email)))
 	}
 	if f.Hide.ID != "" {
-		e.filter(adminsessions.KeyUserID, "!=", f.Hide.ID)
+		e.where(e.word("id") + "!=" + quote(encodeWord(f.Hide.ID)))
 	}
-	return e.b.String()
+	e.search(f.Search)
+	if !f.Looks {
+		e.withoutLooks(s.paths())
+	}
+	return e
 }
 
-// selector writes the selector of the streams within the scope s that have the
-// service's name under a key, and match one thing more. Loki wants at least one
-// matcher that does not match the empty value.
-func (e *expression) selector(s Scope, serviceKey, more string) {
-	e.b.WriteString("{" + adminsessions.LokiName(serviceKey))
-	if len(s.Services) == 0 {
-		e.b.WriteString(`=~".+"`)
-	} else {
-		e.b.WriteString("=~" + quote(alternatives(s.Services)))
+// stage chooses by the stage, and keeps out lines that do not begin like an
+// event's: those have no status.
+func (e *expression) stage(s stage) {
+	switch s {
+	case anyStage:
+		e.where(e.word("status") + `!=""`)
+	case ended:
+		e.where(e.word("status") + `!=""`)
+		e.where(e.word("status") + `!="started"`)
+	case started, startedSignedIn, startedAnonymous:
+		e.contains(" status=started ")
+		e.where(e.word("status") + `="started"`)
 	}
-	if len(s.Environments) > 0 {
-		e.b.WriteString(", " + adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment) +
-			"=~" + quote(alternatives(s.Environments)))
+	switch s {
+	case startedSignedIn:
+		e.where(e.word("email") + `!="-" or ` + e.word("id") + `!="-"`)
+	case startedAnonymous:
+		e.where(e.word("email") + `="-"`)
+		e.where(e.word("id") + `="-"`)
 	}
-	e.b.WriteString(", " + more + "}")
 }
 
-// search wants lines that contain text, whatever the case.
-func (e *expression) search(text string) {
-	if text == "" {
+// oneOf wants a word to be one of some values.
+func oneOf[S ~string](e *expression, word string, values []S) {
+	if len(values) == 0 {
 		return
 	}
-	for _, pattern := range searchPatterns(clean(text)) {
-		e.matches(pattern)
+	conditions := make([]string, len(values))
+	for i, v := range values {
+		conditions[i] = e.word(word) + "=" + quote(encodeWord(string(v)))
 	}
+	if len(values) == 1 {
+		e.contains(word + "=" + encodeWord(string(values[0])) + " ")
+	}
+	e.where(strings.Join(conditions, " or "))
 }
 
-// matches wants lines that match a regular expression.
-func (e *expression) matches(pattern string) { e.b.WriteString(" |~ " + quote(pattern)) }
-
-func (e *expression) filter(key, operator, value string) {
-	e.b.WriteString(" | " + adminsessions.LokiName(key) + operator + quote(value))
+func (e *expression) statuses(statuses []string) {
+	if len(statuses) == 0 {
+		return
+	}
+	if len(statuses) == 1 {
+		e.contains(" status=" + strings.TrimRight(statuses[0], "x"))
+	}
+	conditions := make([]string, len(statuses))
+	for i, s := range statuses {
+		conditions[i] = e.word("status") + "=" + quote(s)
+		if strings.HasSuffix(s, "x") {
+			conditions[i] = e.word("status") + "=~" + quote(strings.ReplaceAll(s, "x", "."))
+		}
+	}
+	e.where(strings.Join(conditions, " or "))
 }
 
-func (e *expression) equal(key, value string) { e.filter(key, "=", value) }
-
-func oneOf[S ~string](e *expression, key string, values []S) {
-	switch len(values) {
-	case 0:
-	case 1:
-		e.equal(key, string(values[0]))
+// addresses wants an address within a network.
+func (e *expression) addresses(f Filter) {
+	switch p := f.Addresses; {
+	case !p.IsValid():
+	case p.IsSingleIP() && !p.Addr().IsLinkLocalUnicast(): // those may have a zone
+		word := encodeWord(p.Addr().String())
+		e.contains(" ip=" + word + " ")
+		e.where(e.word("ip") + "=" + quote(word))
 	default:
-		e.filter(key, "=~", alternatives(values))
+		// Loki looks for an address only where five bytes follow: "::1" is too
+		// short for it without some blanks.
+		e.labels = append(e.labels, fmt.Sprintf("label_format %s=%s", e.word("ip"), quote("{{."+e.word("ip")+"}}     ")))
+		e.where(e.word("ip") + " = ip(" + quote(p.Masked().String()) + ")")
 	}
+}
+
+// withoutLooks leaves out looks at the trail: requests that change nothing (GET,
+// HEAD), at a path of the page's, whose note begins as the page itself writes it.
+// All three must hold, so that nobody hides an act by one of them: what is at the
+// page's path only the page answers, and the method decides what a request may
+// do.
+func (e *expression) withoutLooks(paths []string) {
+	condition := e.word("method") + `!~"GET|HEAD"`
+	pattern := `<_> note="<` + captured + `note>`
+	e.dropped = append(e.dropped, captured+"note")
+	if len(paths) > 0 {
+		pattern = `<_> url="<_>://<_>/<` + captured + `path>"` + pattern
+		below := make([]string, len(paths))
+		for i, p := range paths {
+			below[i] = regexp.QuoteMeta(clean(p)) + "(?s:.*)"
+			if !strings.HasSuffix(p, "/") {
+				below[i] = regexp.QuoteMeta(clean(p)) + `(?:\?(?s:.*))?`
+			}
+		}
+		condition += " or " + captured + "path!~" + quote("(?:"+strings.Join(below, "|")+")$")
+		e.dropped = append(e.dropped, captured+"path")
+	}
+	// (?s:.*) and not .*: that Loki would take for "contains".
+	condition += " or " + captured + "note!~" + quote(regexp.QuoteMeta(LookNote)+"(?s:.*)")
+	e.labels = append(e.labels, "pattern "+quote(pattern))
+	e.where(condition)
+}
+
+// contains wants lines with a text. It is a hint before a comparison of words:
+// the text may stand elsewhere in a line.
+func (e *expression) contains(literal string) { e.lines.WriteString(" |= " + quote(literal)) }
+
+// where adds a condition on labels.
+func (e *expression) where(condition string) { e.labels = append(e.labels, condition) }
+
+// word captures a word and returns its label.
+func (e *expression) word(name string) string {
+	e.words[name] = true
+	return captured + name
+}
+
+// foldedWord is a regular expression for a word that is a value, whatever the
+// case.
+func foldedWord(value string) string {
+	pattern := "(?i)" + regexp.QuoteMeta(encodeWord(value))
+	if !isASCII(value) {
+		pattern += "$" // keeps Loki from comparing byte by byte
+	}
+	return pattern
+}
+
+// String is the log query. What was captured is dropped at the end: answers are
+// smaller without, and Loki fails one with a label that holds U+FFFD, which
+// foreign lines may.
+func (e *expression) String() string {
+	query := e.metric()
+	if names := append(e.capturedNames(), e.dropped...); len(names) > 0 {
+		query += " | drop " + strings.Join(names, ", ")
+	}
+	return query
+}
+
+// metric is the query for use in a metric query.
+func (e *expression) metric() string {
+	var b strings.Builder
+	b.WriteString(e.lines.String())
+	if len(e.words) > 0 {
+		b.WriteString(" | pattern " + quote(e.pattern()))
+	}
+	for _, stage := range e.labels {
+		b.WriteString(" | " + stage)
+	}
+	return b.String()
+}
+
+// pattern captures the words that are compared.
+func (e *expression) pattern() string {
+	var b strings.Builder
+	left := len(e.words)
+	for i, name := range words {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(name + "=")
+		if !e.words[name] {
+			b.WriteString("<_>")
+			continue
+		}
+		b.WriteString("<" + captured + name + ">")
+		if left--; left == 0 {
+			break
+		}
+	}
+	return b.String() + " <_>"
+}
+
+func (e *expression) capturedNames() (names []string) {
+	for _, name := range words {
+		if e.words[name] {
+			names = append(names, captured+name)
+		}
+	}
+	return names
 }
 
 // alternatives is a regular expression that matches each value literally. Loki
-// anchors the expressions of label filters and matchers.
-func alternatives[S ~string](values []S) string {
+// anchors the expressions of matchers.
+func alternatives(values []string) string {
 	quoted := make([]string, len(values))
 	for i, v := range values {
-		quoted[i] = regexp.QuoteMeta(clean(string(v)))
+		quoted[i] = regexp.QuoteMeta(clean(v))
 	}
 	return strings.Join(quoted, "|")
-}
-
-// statusPattern is a regular expression that matches the status codes of each
-// class.
-func statusPattern(classes []int) string {
-	patterns := make([]string, len(classes))
-	for i, c := range classes {
-		patterns[i] = strconv.Itoa(c) + ".."
-	}
-	return strings.Join(patterns, "|")
 }
 
 // quote makes a LogQL string of any text. LogQL's double-quoted strings are
 // Go's, and Go's quoting leaves no character that could end the string.
 func quote(s string) string { return strconv.Quote(clean(s)) }
 
-// clean replaces what is not UTF-8: Loki holds none and refuses a query with
-// some.
-func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// clean replaces what is not UTF-8, as lines do: Loki refuses a query with some.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError {
+			return text.Replacement
+		}
+		return r
+	}, s)
+}
 
-// keepQL leaves events only the attributes with these keys, or all if there are
-// none.
-func keepQL(keys []string) string {
-	if len(keys) == 0 {
+// encodeWord is a value as a word of a line, and encodeText as it stands in the
+// quotes of a text. Both are taken from a line, so that only package
+// adminsessions knows how. Of a long value they are a beginning.
+func encodeWord(value string) string {
+	line := (&adminsessions.Event{User: adminsessions.User{ID: value}}).Line()
+	_, line, _ = strings.Cut(line, " id=")
+	if end := strings.IndexAny(line, " \t"); end >= 0 {
+		line = line[:end]
+	}
+	return line
+}
+
+func encodeText(value string) string {
+	if value == "" {
 		return ""
 	}
-	names := make([]string, len(keys))
-	for i, k := range keys {
-		names[i] = adminsessions.LokiName(k)
+	line := (&adminsessions.Event{Note: value}).Line()
+	people, _, _ := strings.Cut(line, "\t")
+	_, note, _ := strings.Cut(people, ` note="`)
+	return strings.TrimSuffix(note, `"`)
+}
+
+// countQL counts the events of a query by log.
+func countQL(query string, window time.Duration) string {
+	return fmt.Sprintf("sum by (%s) (count_over_time(%s [%dms]))", labelLog, query, window.Milliseconds())
+}
+
+// onlineQL is when each user was last seen, in Unix milliseconds, by name, e-mail
+// address, id and IP address.
+func (s *Store) onlineQL(window time.Duration) string {
+	e := s.expression(Filter{Looks: true}, anyStage)
+	id := e.word("id")
+	e.where(e.word("email") + `!="-" or ` + id + `!="-"`)
+	e.labels = append(e.labels, "logfmt name", "label_format seen="+quote("{{ __timestamp__ | unixEpochMillis }}"), "unwrap seen")
+	return fmt.Sprintf("max_over_time(%s [%dms]) by (%s, %s, %s, name)",
+		e.metric(), window.Milliseconds(), e.word("email"), e.word("ip"), id)
+}
+
+// decodeWord is the way back from encodeWord; "" is not known.
+func decodeWord(word string) string {
+	const some = " id=x"
+	line := (&adminsessions.Event{User: adminsessions.User{ID: "x"}}).Line()
+	e, err := adminsessions.ParseLine(strings.Replace(line, some, " id="+word, 1))
+	if err != nil {
+		return word
 	}
-	return " | keep " + strings.Join(names, ", ")
-}
-
-// countQL counts the events of expr in a window of the given length.
-func countQL(expr string, window time.Duration) string {
-	return fmt.Sprintf("sum(count_over_time(%s [%dms]))", expr, window.Milliseconds())
-}
-
-// lastSeenQL is the newest event of each user, in Unix milliseconds, by name,
-// e-mail address, id and IP address.
-func lastSeenQL(expr string, window time.Duration) string {
-	by := strings.Join([]string{
-		adminsessions.LokiName(adminsessions.KeyUserID),
-		adminsessions.LokiName(adminsessions.KeyUserEmail),
-		adminsessions.LokiName(adminsessions.KeyUserFullName),
-		adminsessions.LokiName(adminsessions.KeyClientAddress),
-	}, ", ")
-	return fmt.Sprintf("max_over_time(%s | label_format last_seen=%s | unwrap last_seen [%dms]) by (%s)",
-		expr, quote("{{ __timestamp__ | unixEpochMillis }}"), window.Milliseconds(), by)
+	return e.User.ID
 }

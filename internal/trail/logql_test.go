@@ -1,7 +1,7 @@
 package trail
 
 import (
-	"slices"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,30 +10,39 @@ import (
 	"github.com/adminsessions/adminsessions"
 )
 
-func TestLogQL(t *testing.T) {
+func TestQuery(t *testing.T) {
+	const (
+		words   = `| pattern "type=<_> method=<p_method> status=<p_status> <_>" | p_status!=""`
+		noLooks = ` | pattern "<_> note=\"<p_note>" | p_method!~"GET|HEAD" or p_note!~"looked at the trail: (?s:.*)" | drop p_method, p_status`
+	)
 	for name, test := range map[string]struct {
-		scope  Scope
+		config Config
 		filter Filter
+		stage  stage
 		want   string
 	}{
-		"everything": {want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="complete"`},
-		"scope": {scope: Scope{Services: []string{"panel", "a.b"}, Environments: []string{"production"}},
-			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production", audit_lines_of=""} | admin_request_stage="complete"`},
-		"search": {filter: Filter{Search: "a.b`\"\\"},
-			want: `{service_name=~".+", audit_lines_of=""} |~ "(?i)a\\.b` + "`" + `\"\\\\" | admin_request_stage="complete"`},
-		"all": {filter: Filter{Interfaces: []adminsessions.Type{adminsessions.Web}, Methods: []string{"GET", "PUT"},
-			StatusClasses: []int{4, 5}, User: "a@b", Address: "::1", Session: "s", Hide: adminsessions.User{ID: "1", Email: "c@d"}},
-			want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="complete" | admin_interface="web" | http_request_method=~"GET|PUT"` +
-				` | http_response_status_code=~"4..|5.." | user_email="a@b" or user_id="a@b" | client_address="::1" | session_id="s"` +
-				` | user_email!="c@d" | user_id!="1"`},
-		"started": {filter: Filter{Stage: adminsessions.Started, RequestIDs: []string{"x"}},
-			want: `{service_name=~".+", audit_lines_of=""} | admin_request_stage="started" | admin_request_id="x"`},
+		"everything": {want: `{service_name=~".+"} ` + words + noLooks + `, p_note`},
+		"ended":      {stage: ended, want: `{service_name=~".+"} ` + words + ` | p_status!="started"` + noLooks + `, p_note`},
+		"started": {stage: started, filter: Filter{Looks: true},
+			want: `{service_name=~".+"} |= " status=started " | pattern "type=<_> method=<_> status=<p_status> <_>" | p_status="started" | drop p_status`},
+		"scope": {config: Config{Services: []string{"panel", "a.b"}, Environments: []string{"production"}}, filter: Filter{Looks: true},
+			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production"} | pattern "type=<_> method=<_> status=<p_status> <_>" | p_status!="" | drop p_status`},
+		"search": {filter: Filter{Search: "Anna", Looks: true},
+			want: `{service_name=~".+"} |~ "(?i)Anna" | pattern "type=<_> method=<_> status=<p_status> <_>" | p_status!="" | pattern "<p_people>\t<_>" | p_people=~"(?i).*Anna.*" | drop p_status, p_people`},
+		"words": {filter: Filter{Types: []adminsessions.Type{adminsessions.Web}, Methods: []string{"GET", "PUT"}, Statuses: []string{"4xx", "500"}, Looks: true},
+			want: `{service_name=~".+"} |= "type=WEB " | pattern "type=<p_type> method=<p_method> status=<p_status> <_>" | p_status!="" | p_type="WEB"` +
+				` | p_method="GET" or p_method="PUT" | p_status=~"4.." or p_status="500" | drop p_type, p_method, p_status`},
+		"who and where": {filter: Filter{User: "A@b", Addresses: netip.MustParsePrefix("10.0.0.0/8"), Session: "s", Hide: adminsessions.User{ID: "1", Email: "c@d"}, Looks: true},
+			want: `{service_name=~".+"} |= "\tsession=s request=" | pattern "type=<_> method=<_> status=<p_status> email=<p_email> ip=<p_ip> id=<p_id> <_>" | p_status!=""` +
+				` | p_email=~"(?i)A@b" or p_id="A@b" | label_format p_ip="{{.p_ip}}     " | p_ip = ip("10.0.0.0/8") | p_email!~"(?i)c@d" | p_id!="1" | drop p_status, p_email, p_ip, p_id`},
+		"one address": {filter: Filter{Addresses: netip.MustParsePrefix("::1/128"), Looks: true},
+			want: `{service_name=~".+"} |= " ip=::1 " | pattern "type=<_> method=<_> status=<p_status> email=<_> ip=<p_ip> <_>" | p_status!="" | p_ip="::1" | drop p_status, p_ip`},
 	} {
-		if got := logQL(test.scope, test.filter); got != test.want {
+		if got := New(nil, test.config).query(test.filter, test.stage); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
 		}
 	}
-	if got, want := countQL("{}", 24*time.Hour), `sum(count_over_time({} [86400000ms]))`; got != want {
+	if got, want := countQL("{}", 24*time.Hour), `sum by (audit_log_id) (count_over_time({} [86400000ms]))`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -41,34 +50,35 @@ func TestLogQL(t *testing.T) {
 // FuzzQuote quotes any text: what comes of it is one string of LogQL's grammar,
 // which is Go's, and means that text.
 func FuzzQuote(f *testing.F) {
-	for _, s := range []string{"", "a", `"`, "`", `\`, "\n", "\x00", "\xff", "\u2028", `"} or {a="b"`, "$x", "😀"} {
+	for _, s := range []string{"", "a", `"`, "`", `\`, "\n", "\x00", "\xff", "\u2028", `"} or {a="b"`, "$x", "😀", "\ufffd"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		quoted := quote(s)
 		got, err := strconv.Unquote(quoted)
-		if err != nil || got != strings.ToValidUTF8(s, "\uFFFD") {
+		if err != nil || got != clean(s) {
 			t.Errorf("quote(%q) = %s, which is %q, %v", s, quoted, got, err)
 		}
-		if strings.ContainsAny(quoted, "\n\x00") {
+		if strings.ContainsAny(quoted, "\n\x00\ufffd") {
 			t.Errorf("quote(%q) = %q has a raw control character", s, quoted)
 		}
 	})
 }
 
-func TestSearchPatterns(t *testing.T) {
-	for text, want := range map[string][]string{
-		"anna@example.com": {`(?i)anna@example\.com`},
-		"Łukasz":           {"(?i)Łukasz", "(?i)Łukasz(?s:.?)"},
-		"Роман":            {"(?i)ман", "(?i)Роман(?s:.?)"}, // Р and р start with other bytes, О has a third case
-		"İstanbul":         {"(?i)stanbul", "(?i)İstanbul(?s:.?)"},
-		"Р":                {"(?i)Р(?s:.?)"},
-		"ſ":                {"(?i)ſ(?s:.?)"},
-	} {
-		if got := searchPatterns(text); !slices.Equal(got, want) {
-			t.Errorf("searchPatterns(%q) = %q, want %q", text, got, want)
-		}
+// FuzzWords has words come back as they went in.
+func FuzzWords(f *testing.F) {
+	for _, s := range []string{"a", "-", "%2d", "a b", `"`, "\t", "=", "żółć", "\xff"} {
+		f.Add(s)
 	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if s == "" || len(s) > 200 {
+			return
+		}
+		word := encodeWord(s)
+		if strings.ContainsAny(word, " \t\n\"") || decodeWord(word) != clean(s) {
+			t.Errorf("%q is the word %q, which is %q", s, word, decodeWord(word))
+		}
+	})
 }
 
 func TestCursor(t *testing.T) {

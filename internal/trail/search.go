@@ -2,31 +2,62 @@ package trail
 
 import (
 	"regexp"
+	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// searchPatterns are regular expressions that, all together, a line matches
-// only if it contains text, whatever the case.
+// search wants events whose part for people contains text, whatever the case.
+//
+// A line filter is the hint: it is cheap, and leaves few lines. Then the part for
+// people is taken out of those and looked at.
 //
 // Loki answers (?i)text without a regular expression, by comparing lower case
 // byte by byte, which is fast and right for ASCII. Of other letters it misses
 // those whose two cases do not start with the same byte (Cyrillic р and Р) or
-// are not equally long (Turkish İ). So other text is looked for in two steps:
-// the longest part that Loki compares rightly, fast, and in the lines that have
-// it the whole text by a real regular expression. Text without such a part
-// takes several times as long to look for.
-func searchPatterns(text string) []string {
-	whole := "(?i)" + regexp.QuoteMeta(text)
-	if isASCII(text) {
-		return []string{whole}
+// are not equally long (Turkish İ). So the hint for other text is the longest
+// part that Loki compares rightly, and the comparison a real regular expression.
+// Text without such a part takes several times as long to look for.
+func (e *expression) search(text string) {
+	if text == "" {
+		return
 	}
-	// The optional character at the end keeps Loki from its short cut.
-	whole += "(?s:.?)"
-	if part := longestPlain(text); part != "" {
-		return []string{"(?i)" + regexp.QuoteMeta(part), whole}
+	var hints, exact []string
+	hinted := true
+	for _, form := range forms(clean(text)) {
+		hint := form.written
+		if !isASCII(hint) {
+			hint = longestPlain(hint)
+		}
+		hinted = hinted && hint != ""
+		hints = append(hints, quote("(?i)"+regexp.QuoteMeta(hint)))
+		exact = append(exact, captured+"people=~"+quote(form.pattern()))
 	}
-	return []string{whole}
+	if hinted {
+		slices.Sort(hints)
+		e.lines.WriteString(" |~ " + strings.Join(slices.Compact(hints), " or "))
+	}
+	e.labels = append(e.labels, "pattern "+quote("<"+captured+"people>\t<_>"))
+	e.where(strings.Join(exact, " or "))
+	e.dropped = append(e.dropped, captured+"people")
+}
+
+// pattern is a regular expression for the people's part of a line that has the
+// form. The first quote in it ends the words.
+func (f form) pattern() string {
+	anything := ".*"
+	if !isASCII(f.written) {
+		anything = "(?s:.*)" // Loki takes no short cut with it
+	}
+	switch written := regexp.QuoteMeta(f.written); f.within {
+	case wordsOnly:
+		return `(?i)[^"]*` + written + anything
+	case textsOnly:
+		return `(?i)[^"]*".*` + written + anything
+	default:
+		return "(?i)" + anything + written + anything
+	}
 }
 
 // longestPlain is the longest part of text, of two letters or more, that Loki

@@ -7,21 +7,13 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
-// Store is the trail in one Loki.
-type Store struct {
-	Client *Client
-	Scope  Scope
-	// LinesSince, unless zero, is since when every event has its line beside it.
-	LinesSince time.Time
-}
-
-// Window is a span of time, From included and To not.
-type Window struct{ From, To time.Time }
-
-// Length is how long the window is.
-func (w Window) Length() time.Duration { return w.To.Sub(w.From) }
+// MaxBatch is how many events can be asked for at a time.
+const MaxBatch = loki.MaxEntries
 
 // Walk says how [Store.Walk] goes over the trail.
 type Walk struct {
@@ -35,15 +27,12 @@ type Walk struct {
 	// Batch is how many events to ask for at a time, 1 to MaxBatch. A little
 	// more than what is wanted saves a second query.
 	Batch int
-	// Keep, unless nil, are the only attributes (keys of the vocabulary) that
-	// the events come with. Loki needs far less time for events of a few.
-	Keep []string
 	// Progress, unless nil, is called after each query, when its events have been
 	// yielded, with the part of the window gone over, 0 to 1, and the place up
 	// to which it has been: a walk Past it goes on where this one is.
 	Progress func(done float64, place Cursor)
 
-	crowded bool // too many lines match to be of use
+	stage stage
 }
 
 // The width of a slice of time grows from first to last by factor, as long as
@@ -55,11 +44,12 @@ const (
 )
 
 // Walk returns the events that w chooses, each exactly once, in the trail's
-// order. Events that arrive during the walk with a time it has already passed
-// are not in it. The walk ends at the first error. It holds one batch in memory.
+// order: requests that have ended, and those that have started and not ended
+// yet. Events that arrive during the walk with a time it has already passed are
+// not in it. The walk ends at the first error. It holds one batch in memory.
 func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		expr := logQL(s.Scope, w.Filter) + keepQL(w.Keep)
+		query := s.query(w.Filter, w.stage)
 		rest := span{w.Window.From.UnixNano(), w.Window.To.UnixNano()}
 		total := float64(rest.length())
 		if !w.Past.IsZero() {
@@ -71,32 +61,24 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 		}
 		width := int64(firstSlice)
 		for rest.length() > 0 {
-			read := s.direct
-			slice, byLines := s.byLines(&w, w.first(rest, width))
-			if byLines {
-				read = s.narrowed
+			b, err := s.read(ctx, query, &w, w.first(rest, width))
+			if err == nil {
+				b.events, err = s.withoutEnded(ctx, b.events)
 			}
-			cut := false
-			for p, err := range read(ctx, expr, &w, slice) {
-				if err != nil {
-					yield(Event{}, err)
+			if err != nil {
+				yield(Event{}, err)
+				return
+			}
+			for _, e := range b.events {
+				if w.isAhead(e.Cursor()) && !yield(e, nil) {
 					return
 				}
-				for _, e := range p.events {
-					if !w.past(e.Cursor()) {
-						continue
-					}
-					if !yield(e, nil) {
-						return
-					}
-				}
-				cut = cut || p.cut
-				rest = w.after(rest, p.span)
-				if w.Progress != nil {
-					w.Progress(1-float64(rest.length())/total, w.reached(rest))
-				}
 			}
-			if !cut {
+			rest = w.after(rest, b.span)
+			if w.Progress != nil {
+				w.Progress(1-float64(rest.length())/total, w.reached(rest))
+			}
+			if !b.cut {
 				width = min(width*sliceFactor, int64(lastSlice))
 			}
 		}
@@ -132,75 +114,88 @@ func (w *Walk) reached(rest span) Cursor {
 	return Cursor{Nanos: rest.to}
 }
 
-// part is all events that a walk chooses in a span of time, in its order.
-type part struct {
+// batch is all events that a walk chooses in a span of time, in its order.
+type batch struct {
 	span
 	events []Event
-	cut    bool  // there was more than one answer could hold
-	read   int64 // how many entries Loki has read for them, as it says
+	cut    bool // there was more than one answer could hold
 }
 
-// direct reads a span part by part.
-func (s *Store) direct(ctx context.Context, expr string, w *Walk, rest span) iter.Seq2[part, error] {
-	return func(yield func(part, error) bool) {
-		for rest.length() > 0 {
-			p, err := s.readFirst(ctx, expr, w, rest)
-			if !yield(p, err) || err != nil {
-				return
-			}
-			rest = w.after(rest, p.span)
-		}
-	}
-}
-
-// readFirst reads the part of a span that comes first.
-func (s *Store) readFirst(ctx context.Context, expr string, w *Walk, rest span) (part, error) {
-	events, read, err := s.Client.queryRange(ctx, expr, rest, w.Batch, !w.Forward)
+// read reads of a span the part that the walk comes to first.
+func (s *Store) read(ctx context.Context, query string, w *Walk, from span) (batch, error) {
+	entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: query, From: from.from, To: from.to, Limit: w.Batch, Newest: !w.Forward})
 	if err != nil {
-		return part{}, err
+		return batch{}, err
 	}
-	w.sort(events)
-	if len(events) < w.Batch {
-		return part{rest, events, false, read}, nil
+	b := batch{span: from, cut: len(entries) >= w.Batch}
+	if !b.cut {
+		b.events = w.inOrder(entries)
+		return b, nil
 	}
-	// The answer was cut, maybe in the middle of its last nanosecond: that one
+	// The answer may have been cut in the middle of its last nanosecond: that one
 	// is asked for again.
-	last := events[len(events)-1].Nanos
-	whole := events[:slices.IndexFunc(events, func(e Event) bool { return e.Nanos == last })]
+	last := entries[len(entries)-1].Nanos
+	whole := entries[:slices.IndexFunc(entries, func(e loki.Entry) bool { return e.Nanos == last })]
 	switch {
 	case len(whole) == 0:
-		whole, err = s.instantOf(ctx, expr, last)
-		w.sort(whole)
-		return part{span{last, last + 1}, whole, true, read}, err
+		b.span = span{last, last + 1}
+		if whole, err = s.instant(ctx, query, last); err != nil {
+			return batch{}, err
+		}
 	case w.Forward:
-		return part{span{rest.from, last}, whole, true, read}, nil
+		b.to = last
 	default:
-		return part{span{last + 1, rest.to}, whole, true, read}, nil
+		b.from = last + 1
 	}
+	b.events = w.inOrder(whole)
+	return b, nil
 }
 
-// instantOf returns every event of one nanosecond.
-func (s *Store) instantOf(ctx context.Context, expr string, nanos int64) ([]Event, error) {
-	events, _, err := s.Client.queryRange(ctx, expr, span{nanos, nanos + 1}, MaxBatch, true)
-	if err == nil && len(events) == MaxBatch {
-		err = &Error{Kind: TooBroad, Detail: fmt.Sprintf(
-			"%d events or more at %d ns: Loki cannot page through events of the same nanosecond", MaxBatch, nanos)}
+// instant returns the entries of one nanosecond. Loki can't page through them,
+// but it gives the first and the last that one answer holds. Where there are
+// more, an entry that says so stands for the rest.
+func (s *Store) instant(ctx context.Context, query string, nanos int64) ([]loki.Entry, error) {
+	var all []loki.Entry
+	known := make(map[uint64]bool)
+	for _, newest := range []bool{true, false} {
+		entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: query, From: nanos, To: nanos + 1, Limit: MaxBatch, Newest: newest})
+		if err != nil {
+			return nil, err
+		}
+		for i := range entries {
+			if h := hashOf(&entries[i]); !known[h] {
+				known[h] = true
+				all = append(all, entries[i])
+			}
+		}
+		if len(entries) < MaxBatch {
+			return all, nil
+		}
 	}
-	return events, err
+	if len(all) == 2*MaxBatch {
+		all = append(all, loki.Entry{Nanos: nanos, Line: fmt.Sprintf(
+			"more than %d entries at one nanosecond: Loki gives no more of them, the rest is not shown", len(all)-1)})
+	}
+	return all, nil
 }
 
-// sort puts events into the order of the walk.
-func (w *Walk) sort(events []Event) {
+// inOrder makes events of entries, in the order of the walk.
+func (w *Walk) inOrder(entries []loki.Entry) []Event {
+	events := make([]Event, len(entries))
+	for i := range entries {
+		events[i] = newEvent(&entries[i])
+	}
 	slices.SortFunc(events, func(a, b Event) int {
 		if w.Forward {
-			return a.Cursor().Compare(b.Cursor())
+			a, b = b, a
 		}
 		return b.Cursor().Compare(a.Cursor())
 	})
+	return events
 }
 
-// past reports whether c comes after the place where the walk starts.
-func (w *Walk) past(c Cursor) bool {
+// isAhead reports whether c comes after the place where the walk starts.
+func (w *Walk) isAhead(c Cursor) bool {
 	switch {
 	case w.Past.IsZero():
 		return true
@@ -210,3 +205,11 @@ func (w *Walk) past(c Cursor) bool {
 		return c.Compare(w.Past) < 0
 	}
 }
+
+// isStarted reports whether e is the first of the two records of a request that
+// goes on.
+func (e *Event) isStarted() bool { return !e.Unreadable && e.Stage == adminsessions.Started }
+
+// InProgress reports whether e is a request that has started and not ended: of
+// those that have ended a walk yields the end.
+func (e *Event) InProgress() bool { return e.isStarted() }

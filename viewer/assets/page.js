@@ -5,18 +5,17 @@
   const root = document.documentElement;
   const form = document.getElementById("filters");
 
-  // The time zone, once for a session at most: without cookies the page stays
-  // in UTC.
+  // The time zone, in a cookie for the page's own path, once for a session at
+  // most: without cookies the page stays in UTC.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const chosen = root.dataset.zone;
   if (zone && (chosen === "" || chosen.startsWith("browser:")) && chosen !== "browser:" + zone) {
     const asked = "adminsessions-zone";
     if (sessionStorage.getItem(asked) !== zone) {
       sessionStorage.setItem(asked, zone);
-      const url = new URL(location.href);
-      url.searchParams.set("set", "1");
-      url.searchParams.set("zone", "browser:" + zone);
-      location.replace(url);
+      document.cookie = `adminsessions_zone=browser:${zone}; max-age=31536000; samesite=lax` +
+        (location.protocol === "https:" ? "; secure" : "");
+      location.reload();
       return;
     }
   }

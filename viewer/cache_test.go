@@ -23,9 +23,9 @@ func slowly(asked *atomic.Int64, takes time.Duration) func(context.Context) (int
 	}
 }
 
-func TestMemo(t *testing.T) {
+func TestCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMemo[int](time.Now, time.Minute)
+		m := newCache[int](time.Now, time.Minute)
 		var asked atomic.Int64
 		ask := slowly(&asked, time.Second)
 		get := func(wait time.Duration) (int, error) {
@@ -81,8 +81,8 @@ func TestMemo(t *testing.T) {
 	})
 }
 
-func TestMemoIsBounded(t *testing.T) {
-	m := newMemo[int](time.Now, time.Minute)
+func TestCacheIsBounded(t *testing.T) {
+	m := newCache[int](time.Now, time.Minute)
 	for i := range 3 * maxAnswers {
 		_, err := m.get(t.Context(), strconv.Itoa(i), func(context.Context) (int, error) { return i, nil })
 		if err != nil {

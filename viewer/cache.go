@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// memo remembers the answers to questions that are slow to answer: each for
+// cache keeps answers to questions that are slow to answer, each with a TTL of
 // five times as long as it took. So a page that is refreshed every two seconds
 // by many keeps Loki busy with them a sixth of the time at most.
 //
-// So are failures: what Loki could not answer in half a minute it is not asked
-// again at once.
+// So it keeps failures: what Loki could not answer in half a minute it is not
+// asked again at once.
 //
-// A question that is being answered is not asked again meanwhile, and goes on
-// when who asked goes away, for the next who asks, until its time is over.
-type memo[T any] struct {
+// It is a singleflight, too: a question that is being answered is not asked
+// again meanwhile, and goes on when who asked goes away, for the next who asks,
+// until its time is over.
+type cache[T any] struct {
 	now     func() time.Time
 	timeout time.Duration
 
@@ -36,23 +37,23 @@ type answer[T any] struct {
 // maxAnswers bounds what is remembered; then what is oldest is forgotten.
 const maxAnswers = 256
 
-func newMemo[T any](now func() time.Time, timeout time.Duration) *memo[T] {
-	return &memo[T]{now: now, timeout: timeout, answers: make(map[string]*answer[T])}
+func newCache[T any](now func() time.Time, timeout time.Duration) *cache[T] {
+	return &cache[T]{now: now, timeout: timeout, answers: make(map[string]*answer[T])}
 }
 
 // get returns the answer to the question key, which ask finds. If that takes
 // longer than ctx allows it returns the last answer known, or an error if there
 // is none.
-func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
-	m.mu.Lock()
-	a, ok := m.answers[key]
+func (c *cache[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
+	c.mu.Lock()
+	a, ok := c.answers[key]
 	if !ok {
-		m.makeRoom()
+		c.makeRoom()
 		a = &answer[T]{}
-		m.answers[key] = a
+		c.answers[key] = a
 	}
-	if m.now().Before(a.until) {
-		defer m.mu.Unlock()
+	if c.now().Before(a.until) {
+		defer c.mu.Unlock()
 		if a.known {
 			return a.value, nil
 		}
@@ -60,10 +61,10 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 	}
 	if a.asking == nil {
 		a.asking = make(chan struct{})
-		go m.ask(context.WithoutCancel(ctx), a, ask)
+		go c.ask(context.WithoutCancel(ctx), a, ask)
 	}
 	asking := a.asking
-	m.mu.Unlock()
+	c.mu.Unlock()
 
 	var err error
 	select {
@@ -71,8 +72,8 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case err == nil:
 		return a.value, a.err
@@ -83,15 +84,15 @@ func (m *memo[T]) get(ctx context.Context, key string, ask func(context.Context)
 	}
 }
 
-func (m *memo[T]) ask(ctx context.Context, a *answer[T], ask func(context.Context) (T, error)) {
-	ctx, cancel := context.WithTimeout(ctx, m.timeout)
+func (c *cache[T]) ask(ctx context.Context, a *answer[T], ask func(context.Context) (T, error)) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	start := m.now()
+	start := c.now()
 	value, err := ask(ctx)
-	end := m.now()
+	end := c.now()
 
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	a.until, a.err = end.Add(5*end.Sub(start)), err
 	if err == nil {
 		a.value, a.known = value, true
@@ -101,15 +102,15 @@ func (m *memo[T]) ask(ctx context.Context, a *answer[T], ask func(context.Contex
 }
 
 // makeRoom forgets the answer that has been of no use for the longest time.
-func (m *memo[T]) makeRoom() {
-	if len(m.answers) < maxAnswers {
+func (c *cache[T]) makeRoom() {
+	if len(c.answers) < maxAnswers {
 		return
 	}
 	oldest, found := "", false
-	for key, a := range m.answers {
-		if a.asking == nil && (!found || a.until.Before(m.answers[oldest].until)) {
+	for key, a := range c.answers {
+		if a.asking == nil && (!found || a.until.Before(c.answers[oldest].until)) {
 			oldest, found = key, true
 		}
 	}
-	delete(m.answers, oldest)
+	delete(c.answers, oldest)
 }
