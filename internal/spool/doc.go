@@ -28,7 +28,10 @@
 // counted. Its number is used up all the same, and that is noted where a full disk
 // does not matter; so the trail shows how many records are missing, even if the
 // process is killed next. (TestEveryCallFails, TestFullDropAndItsGap,
-// TestDiskFullAndBack, TestNumbersOfRefusedRecordsSurvive)
+// TestDiskFullAndBack, TestNumbersOfRefusedRecordsSurvive) Limited records are
+// refused without a number. It is logged at most once a minute, however many are
+// refused, and when that is over. (TestRefusalsAreToldInFewLines,
+// TestFlappingIsToldInFewLines)
 //
 // Numbers are given once, from 1, without holes other than refused or lost
 // records. The reader returns a record only when an fsync covers it (not under

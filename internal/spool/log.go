@@ -61,6 +61,9 @@ type Log struct {
 	// outOfPlace is why the folder can't be used, nil if it can; see keepFolder.
 	outOfPlace atomic.Pointer[error]
 
+	refusals refusals
+	blocked  atomic.Int64 // callers that wait for room
+
 	used   atomic.Int64 // bytes of all segments, set aside ones included
 	acked  atomic.Uint64
 	cursor *cursor

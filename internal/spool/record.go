@@ -90,6 +90,8 @@ func (e *NotDurableError) Error() string {
 
 func (e *NotDurableError) Unwrap() error { return e.Err }
 
+var errRefusedClosed error = &RefusedError{Reason: ReasonClosed, Err: ErrClosed}
+
 // ErrClosed is returned, wrapped or not, by every method of a closed Log.
 var ErrClosed = errors.New("spool: closed")
 

@@ -58,6 +58,7 @@ func (l *Log) turn(segments bool) {
 	l.wmu.Lock()
 	l.mend(freed)
 	l.wmu.Unlock()
+	l.tellTaken()
 	close(r.done)
 	l.reader.visible()
 }
