@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,37 +18,27 @@ type batch struct {
 	done  atomic.Bool  // all results are there
 }
 
+// request is one record to be written. When its batch is done it has either a
+// segment or an error: *RefusedError or *noRoomError.
 type request struct {
 	ts      time.Time
 	payload []byte
 
-	rec    Record
-	seg    *segment // nil if refused
+	rec Record
+	seg *segment
+	err error
+}
+
+// noRoomError is the result, under FullBlock, of a record that may be tried again.
+// It has no number yet.
+type noRoomError struct {
 	reason Reason
 	err    error
 }
 
+func (e *noRoomError) Error() string { return e.err.Error() }
+
 var errNotSynced = errors.New("the segment was written anew while it was synced")
-
-// errNoRoom is the result, under FullBlock, of a record that may be tried again.
-var errNoRoom = errors.New("no room")
-
-// Append adds a record. When it returns nil the record survives the death of the
-// process; under SyncAlways it also survives a power cut. The Record returned has
-// the number and time stamp given to it and no payload; payload is not kept.
-//
-// A record that can't be kept is refused with a *RefusedError, which has its
-// number. Append waits only for the write to the page cache, for room under
-// FullBlock, and for fsync under SyncAlways; the last two end with ctx.
-func (l *Log) Append(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
-	if l.opts.Sync == SyncAlways {
-		return l.AppendSync(ctx, ts, payload, opts...)
-	}
-	if l.overShare(payload, opts) {
-		return l.refuseLimited()
-	}
-	return l.insist(ctx, ts, payload, l.appendNow)
-}
 
 // AppendOption changes what one Append or AppendSync does.
 type AppendOption uint8
@@ -58,6 +49,50 @@ type AppendOption uint8
 // number: it is for the caller to count it and to record that count.
 const Limited AppendOption = 1
 
+// Append adds a record. When it returns nil the record survives the death of the
+// process; under SyncAlways it also survives a power cut. The Record returned has
+// the number and time stamp given to it and no payload; payload is not kept.
+//
+// A record that can't be kept is refused with a *RefusedError, which has its
+// number. Append waits only for the write to the page cache, for room under
+// FullBlock, and for fsync under SyncAlways; the last two end with ctx.
+func (l *Log) Append(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
+	if l.opts.Sync == SyncAlways {
+		return l.append(ctx, ts, payload, opts, l.writeSynced)
+	}
+	return l.append(ctx, ts, payload, opts, l.write)
+}
+
+// AppendSync adds a record and returns when an fsync covers it. Concurrent calls
+// share one. It never waits longer than ctx allows, whatever the disk does: then
+// it fails with *NotDurableError, and the record may or may not be in the spool.
+func (l *Log) AppendSync(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
+	return l.append(ctx, ts, payload, opts, l.writeSynced)
+}
+
+// writer is write or writeSynced.
+type writer func(context.Context, time.Time, []byte) (Record, error)
+
+// append writes a record, waiting for room if the full policy says so. It is the
+// one way out for records that are refused.
+func (l *Log) append(ctx context.Context, ts time.Time, payload []byte, opts []AppendOption, write writer) (rec Record, err error) {
+	switch {
+	case l.overShare(payload, opts):
+		err = &RefusedError{Reason: ReasonReserved, Err: errSpoolFull}
+	case len(payload) > l.opts.MaxRecordBytes:
+		rec, err = l.refuse(ReasonTooLarge, fmt.Errorf("payload has %d bytes, limit is %d", len(payload), l.opts.MaxRecordBytes))
+	default:
+		rec, err = write(ctx, ts, payload)
+		if full, ok := err.(*noRoomError); ok { //nolint:errorlint // never wrapped
+			rec, err = l.waitForRoom(ctx, ts, payload, write, full)
+		}
+	}
+	if err != nil {
+		l.noteRefused(err)
+	}
+	return rec, err
+}
+
 // overShare tells that a limited record would go into what is reserved. Callers
 // at the same moment may each add one record more than that.
 func (l *Log) overShare(payload []byte, opts []AppendOption) bool {
@@ -65,70 +100,24 @@ func (l *Log) overShare(payload []byte, opts []AppendOption) bool {
 		l.used.Load()+frameSize(len(payload)) > l.opts.MaxBytes-l.opts.ReservedBytes
 }
 
-func (l *Log) refuseLimited() (Record, error) {
-	l.countDrop(ReasonReserved)
-	return l.refused(Record{}, ReasonReserved, errSpoolFull)
-}
-
-// AppendSync adds a record and returns when an fsync covers it. Concurrent calls
-// share one. It never waits longer than ctx allows, whatever the disk does: then
-// it fails with *NotDurableError, and the record may or may not be in the spool.
-func (l *Log) AppendSync(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
-	if l.overShare(payload, opts) {
-		return l.refuseLimited()
-	}
-	return l.insist(ctx, ts, payload, l.appendDurable)
-}
-
-// insist calls add until there is room, as the full policy has it, and accounts
-// for a record that is refused.
-func (l *Log) insist(ctx context.Context, ts time.Time, payload []byte,
-	add func(context.Context, time.Time, []byte) (Record, Reason, error)) (Record, error) {
-	if len(payload) > l.opts.MaxRecordBytes {
-		rec, reason, err := l.refuse(ReasonTooLarge, fmt.Errorf("payload has %d bytes, limit is %d", len(payload), l.opts.MaxRecordBytes))
-		return l.refused(rec, reason, err)
-	}
-	rec, reason, err := add(ctx, ts, payload)
-	if err == nil {
-		return rec, nil
-	}
-	if errors.Is(err, errNoRoom) {
-		rec, reason, err = l.wait(ctx, ts, payload, add)
-		if err == nil {
-			return rec, nil
-		}
-	}
-	if reason == "" { // not refused: not known to be durable
-		return rec, err
-	}
-	return l.refused(rec, reason, err)
-}
-
-func (l *Log) refused(rec Record, reason Reason, err error) (Record, error) {
-	if l.opts.OnDrop != nil {
-		l.opts.OnDrop(reason, rec.Seq)
-	}
-	return rec, &RefusedError{Reason: reason, Seq: rec.Seq, Err: err}
-}
-
-// wait tries again when room has been made, and now and then while the disk is
-// full, until ctx or the block timeout ends it.
-func (l *Log) wait(ctx context.Context, ts time.Time, payload []byte,
-	add func(context.Context, time.Time, []byte) (Record, Reason, error)) (Record, Reason, error) {
+// waitForRoom tries again when room has been made, and now and then while the disk
+// is full, until ctx or the block timeout ends it.
+func (l *Log) waitForRoom(ctx context.Context, ts time.Time, payload []byte, write writer, full *noRoomError) (Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.opts.BlockTimeout)
 	defer cancel()
-	retry := time.NewTimer(firstBackoff)
-	defer retry.Stop()
+	l.blocked.Add(1)
+	defer l.blocked.Add(-1)
 	pause := firstBackoff
+	retry := time.NewTimer(pause)
+	defer retry.Stop()
 	for {
 		l.mu.Lock()
 		space := l.space
-		l.stats.blocked++
 		l.mu.Unlock()
-		rec, reason, err := add(ctx, ts, payload)
-		if !errors.Is(err, errNoRoom) {
-			l.unblock()
-			return rec, reason, err
+		rec, err := write(ctx, ts, payload)
+		var ok bool
+		if full, ok = err.(*noRoomError); !ok { //nolint:errorlint // never wrapped
+			return rec, err
 		}
 		retry.Reset(pause)
 		select {
@@ -136,26 +125,19 @@ func (l *Log) wait(ctx context.Context, ts time.Time, payload []byte,
 		case <-retry.C:
 			pause = min(2*pause, maxBackoff)
 		case <-ctx.Done():
-			l.unblock()
-			return l.refuse(reason, fmt.Errorf("%w: %w", err, ctx.Err()))
+			return l.refuse(full.reason, fmt.Errorf("no room: %w: %w", full.err, ctx.Err()))
 		}
-		l.unblock()
 	}
 }
 
-func (l *Log) unblock() {
-	l.mu.Lock()
-	l.stats.blocked--
-	l.mu.Unlock()
-}
-
-// appendNow joins the callers that have gathered and either finds its record
-// written by another or writes for all.
-func (l *Log) appendNow(_ context.Context, ts time.Time, payload []byte) (Record, Reason, error) {
+// write joins the callers that have gathered and either finds its record written
+// by another or writes for all.
+func (l *Log) write(_ context.Context, ts time.Time, payload []byte) (Record, error) {
 	b, i, _ := l.join(ts, payload, false)
 	if b == nil {
-		return Record{}, l.refuseClosed(), ErrClosed
+		return Record{}, errRefusedClosed
 	}
+	defer l.leave(b)
 	if !b.done.Load() {
 		l.wmu.Lock()
 		if !b.done.Load() {
@@ -163,18 +145,15 @@ func (l *Log) appendNow(_ context.Context, ts time.Time, payload []byte) (Record
 		}
 		l.wmu.Unlock()
 	}
-	q := &b.reqs[i]
-	rec, reason, err := q.rec, q.reason, q.err
-	l.leave(b)
-	return rec, reason, err
+	return b.reqs[i].rec, b.reqs[i].err
 }
 
-// appendDurable leaves its record to the sync goroutine and waits for the round
-// that covers it.
-func (l *Log) appendDurable(ctx context.Context, ts time.Time, payload []byte) (Record, Reason, error) {
+// writeSynced leaves its record to the sync goroutine and waits for the round that
+// covers it.
+func (l *Log) writeSynced(ctx context.Context, ts time.Time, payload []byte) (Record, error) {
 	b, i, r := l.join(ts, payload, true)
 	if b == nil {
-		return Record{}, l.refuseClosed(), ErrClosed
+		return Record{}, errRefusedClosed
 	}
 	defer l.leave(b)
 	signal(l.kick)
@@ -185,22 +164,18 @@ func (l *Log) appendDurable(ctx context.Context, ts time.Time, payload []byte) (
 		if b.done.Load() && b.reqs[i].err == nil {
 			rec = b.reqs[i].rec
 		}
-		return rec, "", &NotDurableError{Rec: rec, Err: ctx.Err()}
+		return rec, &NotDurableError{Rec: rec, Err: ctx.Err()}
 	}
 	q := &b.reqs[i]
 	if q.err != nil {
-		return q.rec, q.reason, q.err
+		return q.rec, q.err
 	}
 	l.mu.Lock()
-	var err error
+	defer l.mu.Unlock()
 	if q.rec.Seq > q.seg.syncedTo {
-		err = cmpErr(q.seg.syncErr, errNotSynced)
+		return q.rec, &NotDurableError{Rec: q.rec, Err: cmp.Or(q.seg.syncErr, errNotSynced)}
 	}
-	l.mu.Unlock()
-	if err != nil {
-		return q.rec, "", &NotDurableError{Rec: q.rec, Err: err}
-	}
-	return q.rec, "", nil
+	return q.rec, nil
 }
 
 // join adds a record to the batch that gathers. b is nil if the log is closed.
@@ -260,18 +235,17 @@ func (l *Log) flush() {
 	l.qmu.Unlock()
 
 	now := l.opts.Now()
-	before := l.nextSeq.Load()
-	refused := false
+	numbersRefused := false
 	for reqs := b.reqs; len(reqs) > 0; {
 		n, reason, err := l.writeSome(reqs, now)
 		if err != nil {
 			for i := range reqs[:n] {
-				refused = l.fail(&reqs[i], reason, err) || refused
+				numbersRefused = l.fail(&reqs[i], reason, err) || numbersRefused
 			}
 		}
 		reqs = reqs[n:]
 	}
-	if refused && l.nextSeq.Load() != before {
+	if numbersRefused {
 		l.noteHigh()
 	}
 	if cap(l.buf) > 4*writeChunk {
@@ -281,36 +255,29 @@ func (l *Log) flush() {
 	l.leave(b)
 }
 
-// fail refuses a record, or hands it back to be tried again. wmu is held.
-func (l *Log) fail(q *request, reason Reason, err error) (refused bool) {
-	q.seg, q.reason = nil, reason
+// fail gives a record that was not written its error, and its number unless it may
+// be tried again. wmu is held.
+func (l *Log) fail(q *request, reason Reason, err error) (numbered bool) {
+	q.seg, q.rec = nil, Record{}
 	if l.opts.Full == FullBlock && (reason == ReasonSpoolFull || reason == ReasonDiskFull) {
-		q.rec, q.err = Record{}, fmt.Errorf("%w: %w", errNoRoom, err)
+		q.err = &noRoomError{reason, err}
 		return false
 	}
-	q.rec, q.err = Record{Seq: l.nextSeq.Load(), Origin: q.ts.UnixNano()}, err
-	l.nextSeq.Add(1)
-	l.countDrop(reason)
+	q.rec = Record{Seq: l.nextSeq.Add(1) - 1, Origin: q.ts.UnixNano()}
+	q.err = &RefusedError{Reason: reason, Seq: q.rec.Seq, Err: err}
 	return true
 }
 
-// refuse consumes a number for a record that is not written.
-func (l *Log) refuse(reason Reason, err error) (Record, Reason, error) {
+// refuse consumes a number for a record that is not to be written.
+func (l *Log) refuse(reason Reason, err error) (Record, error) {
 	l.wmu.Lock()
 	defer l.wmu.Unlock()
 	if l.closed.Load() {
-		return Record{}, l.refuseClosed(), ErrClosed
+		return Record{}, errRefusedClosed
 	}
-	rec := Record{Seq: l.nextSeq.Load()}
-	l.nextSeq.Add(1)
-	l.countDrop(reason)
+	rec := Record{Seq: l.nextSeq.Add(1) - 1}
 	l.noteHigh()
-	return rec, reason, err
-}
-
-func (l *Log) refuseClosed() Reason {
-	l.countDrop(ReasonClosed)
-	return ReasonClosed
+	return rec, &RefusedError{Reason: reason, Seq: rec.Seq, Err: err}
 }
 
 // noteHigh keeps the highest number given where a full disk does not matter.

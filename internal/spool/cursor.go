@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 const (
@@ -19,6 +20,7 @@ const (
 	slotSize    = 128  // a slot lies within one sector
 	slotStride  = 4096 // the slots lie in different blocks
 	slotCRC     = slotSize - 4
+	slotOrigin  = 88
 	slots       = 3
 	cursorBytes = slots * slotStride
 )
@@ -32,6 +34,11 @@ type position struct {
 	synced   uint64 // the highest number known to be on stable storage; it may lag
 	lastTime int64  // Time of the last record written; it may lag
 	clean    bool   // the log was closed properly and nothing was written since
+
+	origin   uint64   // Origin.ID of the cursor file this was written to
+	closed   uint32   // if clean: when the file was last modified, s
+	since    uint64   // the first number given under this identity
+	previous [16]byte // the identity before that, of which this is a copy
 }
 
 // cursor is the cursor file: three slots that are overwritten in place, each with
@@ -71,7 +78,11 @@ func (p *position) encode(gen uint64) []byte {
 	if p.clean {
 		b = append(b, 1)
 	}
-	b = b[:slotCRC]
+	b = b[:slotOrigin]
+	b = le.AppendUint64(b, p.origin)
+	b = le.AppendUint64(b, p.since)
+	b = append(b, p.previous[:]...)
+	b = le.AppendUint32(b, p.closed)
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -89,6 +100,10 @@ func parseSlot(b []byte) (p position, gen uint64, ok bool) {
 		synced:   le.Uint64(b[64:]),
 		lastTime: int64(le.Uint64(b[72:])),
 		clean:    b[80] == 1,
+		origin:   le.Uint64(b[slotOrigin:]),
+		since:    le.Uint64(b[96:]),
+		previous: [16]byte(b[104:]),
+		closed:   le.Uint32(b[120:]),
 	}, le.Uint64(b[8:]), true
 }
 
@@ -97,6 +112,7 @@ type found struct {
 	position
 	gen  uint64
 	slot int     // the newest whole one
+	at   Origin  // the file's own
 	ok   bool    // there is one
 	bad  *Damage // nil if all are whole
 }
@@ -112,6 +128,9 @@ func readCursor(fsys FS, dir string) (found, error) {
 		return c, fmt.Errorf("spool: opening the cursor: %w", err)
 	}
 	defer f.Close()
+	if c.at, err = f.Origin(); err != nil {
+		return c, fmt.Errorf("spool: looking at the cursor: %w", err)
+	}
 	for i := range slots {
 		b := make([]byte, slotSize)
 		at := int64(i) * slotStride
@@ -174,9 +193,13 @@ func (c *cursor) replace(fsys FS, dir string) (old File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	was := c.cursorFile
+	was, wasPos := c.cursorFile, c.pos
 	c.file = f
-	_, err = f.WriteAt(make([]byte, cursorBytes), 0)
+	at, err := f.Origin()
+	c.pos.origin = at.ID
+	if err == nil {
+		_, err = f.WriteAt(make([]byte, cursorBytes), 0)
+	}
 	if err == nil {
 		for slot := range slots {
 			err = errors.Join(err, c.writeSlot(slot))
@@ -193,11 +216,18 @@ func (c *cursor) replace(fsys FS, dir string) (old File, err error) {
 		err = fsys.SyncDir(dir)
 	}
 	if err != nil {
-		c.cursorFile = was
+		c.cursorFile, c.pos = was, wasPos
 		return nil, errors.Join(err, f.Close())
 	}
 	c.dirty, c.synced, c.doubtful, c.err = 0, c.newest, false, nil
 	return was.file, nil
+}
+
+// setModified gives the file the time that the position says.
+func (c *cursor) setModified(name string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.file.SetModified(name, time.Unix(int64(c.pos.closed), 0))
 }
 
 func (c *cursor) named(name string) (bool, error) {

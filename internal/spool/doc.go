@@ -28,12 +28,21 @@
 // counted. Its number is used up all the same, and that is noted where a full disk
 // does not matter; so the trail shows how many records are missing, even if the
 // process is killed next. (TestEveryCallFails, TestFullDropAndItsGap,
-// TestDiskFullAndBack, TestNumbersOfRefusedRecordsSurvive)
+// TestDiskFullAndBack, TestNumbersOfRefusedRecordsSurvive) Limited records are
+// refused without a number. It is logged at most once a minute, however many are
+// refused, and when that is over. (TestRefusalsAreToldInFewLines,
+// TestFlappingIsToldInFewLines)
 //
 // Numbers are given once, from 1, without holes other than refused or lost
 // records. The reader returns a record only when an fsync covers it (not under
 // SyncNone), so a number that is known outside is never given to another record,
 // even if the power fails. (TestModel, TestReaderSeesOnlyWhatIsSynced)
+//
+// So a folder that was copied (to another machine, as part of an image, back from
+// a backup) is noticed at Open, told, and goes on under an identity of its own. What
+// is in it is delivered under the original's, with the original's numbers and times,
+// which makes it the same event if the original delivers it, too. (TestCopies,
+// TestCopyOnAnotherMachine, TestNoCopies, TestModel)
 //
 // Times strictly increase in the order of the numbers. Only a last time of more
 // than ten minutes in the future, from a clock that was wrong, is left behind; that
@@ -95,6 +104,12 @@
 //     with another identity.
 //   - A record that was refused because its write failed may nevertheless be
 //     delivered after a restart, if the file could not be cut back either.
+//   - A copy is not noticed in which nothing differs: a whole disk or machine that is
+//     set back to an older state, or cloned with its /etc/machine-id. Nor is one
+//     without the cursor, or one written over the files of a spool whose process was
+//     killed, or with their times preserved. Numbers are given twice then, and the
+//     log's count in Loki shows it.
+//   - A folder moved to another file system is taken for a copy.
 //   - Records written after the folder was removed are gone if the process is killed
 //     before the next sync, which puts them back.
 //   - Append (not AppendSync) waits as long as a write to the page cache hangs.
@@ -158,7 +173,11 @@
 //	64  synced         8  number of a record; may lag
 //	72  last time      8  ns; may lag
 //	80  clean          1  1 after Close
-//	81  zero          43
+//	81  zero           7
+//	88  origin         8  a hash of machine, cursor file and its birth
+//	96  since          8  first number given under this identity
+//	104 previous      16  the identity before, of which this is a copy
+//	120 closed         4  s; if clean, the time the file was last modified
 //	124 checksum       4
 //
 // # Rules
@@ -173,6 +192,10 @@
 // A segment in which damage was found is set aside instead of removed. It counts
 // towards MaxBytes until someone moves it away; Health says so when such files take
 // more than half.
+//
+// A cursor found in another file than it was written to, or modified since it was
+// closed, belongs to a copy. The copy keeps the secret, with which its records are
+// read, and gets another identity; the headers tell which records are whose.
 //
 // A record is copied with its marker last. What follows the last good record of the
 // newest segment at Open is therefore either an Append that the process's death cut

@@ -235,7 +235,7 @@ func (l *Log) holdsOurs(name string) bool {
 	b := make([]byte, headerSize)
 	n, _ := f.ReadAt(b, 0)
 	h, ok := parseHeader(b[:n])
-	return ok && h.identity == l.ident
+	return ok && h.secret == l.ident.secret
 }
 
 // putBack writes an open segment's content to a new file under its name. Nothing

@@ -31,31 +31,6 @@ func aged(t *testing.T, n int, o Options) *Log {
 	return l
 }
 
-// rest reads to the end and returns the numbers.
-func rest(t *testing.T, l *Log) (seqs []uint64) {
-	t.Helper()
-	if err := l.Sync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		rec, ok, err := l.Reader().TryNext()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ok {
-			return seqs
-		}
-		seqs = append(seqs, rec.Seq)
-	}
-}
-
-func upTo(from, to uint64) (seqs []uint64) {
-	for n := from; n <= to; n++ {
-		seqs = append(seqs, n)
-	}
-	return seqs
-}
-
 // TestFolderRemoved takes the folder away in each way, while the log is open. No
 // record is refused, what was in open files is there again, the rest is counted,
 // and another process finds all of it.

@@ -2,10 +2,13 @@ package spool
 
 import (
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // FS is what the spool needs from a file system. Every call that can fail goes
@@ -46,8 +49,21 @@ type File interface {
 	Reserve(size int64) (direct bool, err error)
 	// Sync makes the file's data, and its size, durable.
 	Sync() error
+	// Origin tells this file from a copy of it.
+	Origin() (Origin, error)
+	// SetModified sets, durably, when the file, named name, was last modified.
+	SetModified(name string, at time.Time) error
 	// Named tells whether name is this very file, and not another one or none.
 	Named(name string) (bool, error)
+}
+
+// Origin is what a copy of a file does not share with it.
+type Origin struct {
+	// ID stands for the machine, and for the file as its file system knows it.
+	// It stays when the file is renamed. 0 if it is not known.
+	ID uint64
+	// Modified is when the file was last written. Zero if it is not known.
+	Modified time.Time
 }
 
 var (
@@ -80,6 +96,19 @@ func (osFS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// originID makes one number, not 0, of what tells a file.
+func originID(machine []byte, parts ...any) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write(machine)
+	_, _ = fmt.Fprint(h, parts...)
+	return max(1, h.Sum64())
+}
+
+// SetModified forces the time to the disk, too, which the Sync of a file need not.
+func (f *osFile) SetModified(name string, at time.Time) error {
+	return errors.Join(os.Chtimes(name, at, at), f.File.Sync())
 }
 
 func (f *osFile) Named(name string) (bool, error) {

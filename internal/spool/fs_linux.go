@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"runtime/debug"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +52,25 @@ func (f *osFile) copyAt(p []byte, off int64) (n int, err error) {
 	n = copy(f.mem[off+mark:], p[mark:])
 	n += copy(f.mem[off:off+mark], p)
 	return n, nil
+}
+
+// Origin is made of the machine's id, the file's number and the time at which it
+// was made, as far as they can be had. Numbers are used again, times are not. The
+// device is left out: it may have another number after every boot.
+func (f *osFile) Origin() (Origin, error) {
+	var st unix.Statx_t
+	const want = unix.STATX_INO | unix.STATX_BTIME | unix.STATX_MTIME
+	if err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, want, &st); err != nil {
+		return Origin{}, &fs.PathError{Op: "statx", Path: f.Name(), Err: err}
+	}
+	if st.Mask&unix.STATX_BTIME == 0 {
+		st.Btime = unix.StatxTimestamp{}
+	}
+	machine, _ := os.ReadFile("/etc/machine-id") // a container may have none
+	return Origin{
+		ID:       originID(machine, st.Ino, st.Btime.Sec, int64(st.Btime.Nsec)),
+		Modified: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)),
+	}, nil
 }
 
 // Truncate unmaps, too: what is cut is not written any more, and a burst must not

@@ -62,6 +62,13 @@ func plain(at fs.FileInfo) bool {
 	return at.Mode().IsRegular() && (!ok || st.Nlink <= 1)
 }
 
+func fileNumber(at fs.FileInfo) uint64 {
+	if st, ok := at.Sys().(*syscall.Stat_t); ok {
+		return st.Ino
+	}
+	return 0
+}
+
 func (osFS) Lock(name string) (File, error) {
 	f, err := openPlain(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

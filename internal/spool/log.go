@@ -2,7 +2,6 @@ package spool
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -23,7 +22,11 @@ import (
 type Log struct {
 	opts  Options
 	ident identity
-	lock  File // changed with wmu held
+	id    string // of ident, in hex
+	lock  File   // changed with wmu held
+
+	since    uint64 // the first number given under ident, if that is a copy's own
+	previous string // the identity before
 
 	// qmu guards where callers of Append meet.
 	qmu       sync.Mutex
@@ -58,6 +61,9 @@ type Log struct {
 	// outOfPlace is why the folder can't be used, nil if it can; see keepFolder.
 	outOfPlace atomic.Pointer[error]
 
+	refusals refusals
+	blocked  atomic.Int64 // callers that wait for room
+
 	used   atomic.Int64 // bytes of all segments, set aside ones included
 	acked  atomic.Uint64
 	cursor *cursor
@@ -83,8 +89,8 @@ type round struct {
 func newRound() *round { return &round{done: make(chan struct{})} }
 
 // ID returns the log's identity: 128 random bits in hex, made with the spool and
-// kept as long as any of its files.
-func (l *Log) ID() string { return hex.EncodeToString(l.ident.id[:]) }
+// kept as long as any of its files, unless they are copied: see Predecessor.
+func (l *Log) ID() string { return l.id }
 
 // Dir returns the spool's folder.
 func (l *Log) Dir() string { return l.opts.Dir }
@@ -176,8 +182,12 @@ func (l *Log) Close() error {
 	l.wmu.Unlock()
 	err := l.syncSegments()
 	l.release()
-	clean := err == nil
-	err = errors.Join(err, l.syncCursor(func(p *position) { p.high, p.clean = high, clean }))
+	clean, closed := err == nil, uint32(l.opts.Now().Unix())
+	cerr := l.writeCursor(func(p *position) { p.high, p.clean, p.closed = high, clean, closed })
+	if cerr == nil && clean {
+		cerr = l.cursor.setModified(l.path(cursorName))
+	}
+	err = errors.Join(err, l.syncCursor(cerr))
 	l.removeDead()
 	l.probe.close()
 	return errors.Join(err, l.cursor.file.Close(), l.lock.Close())

@@ -147,3 +147,28 @@ func TestConcurrentAppends(t *testing.T) {
 		})
 	}
 }
+
+// rest reads to the end and returns the numbers.
+func rest(t *testing.T, l *Log) (seqs []uint64) {
+	t.Helper()
+	if err := l.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		rec, ok, err := l.Reader().TryNext()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			return seqs
+		}
+		seqs = append(seqs, rec.Seq)
+	}
+}
+
+func upTo(from, to uint64) (seqs []uint64) {
+	for n := from; n <= to; n++ {
+		seqs = append(seqs, n)
+	}
+	return seqs
+}

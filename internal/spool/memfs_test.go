@@ -23,10 +23,11 @@ type memFS struct {
 	durable map[string]*inode // as the disk has it
 	boot    int               // handles of earlier boots are dead
 	calls   int
-	dead    bool  // a test let the process die in the middle of a call
-	direct  bool  // what Reserve says
-	opened  int   // files
-	room    int64 // bytes all files may have; 0: no limit
+	dead    bool   // a test let the process die in the middle of a call
+	direct  bool   // what Reserve says
+	origin  uint64 // what Origin says; another one makes all of it a copy
+	opened  int    // files
+	room    int64  // bytes all files may have; 0: no limit
 
 	// fault returns an error for the n-th call, which is an op on name. A
 	// short write is one that fails with short set.
@@ -34,10 +35,11 @@ type memFS struct {
 }
 
 type inode struct {
-	locked  bool
-	data    []byte // with what is in the page cache
-	durable []byte
-	dirty   []span
+	locked   bool
+	modified time.Time
+	data     []byte // with what is in the page cache
+	durable  []byte
+	dirty    []span
 }
 
 type span struct{ from, to int }
@@ -361,6 +363,7 @@ func (h *memFile) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) > 0 {
 		copy(h.f.data[off:], p)
 		h.f.dirty = append(h.f.dirty, span{int(off), int(off) + len(p)})
+		h.f.modified = time.Unix(1, 1) // some time
 	}
 	return len(p), err
 }
@@ -379,6 +382,21 @@ func (h *memFile) Reserve(size int64) (bool, error) {
 		h.f.data = append(h.f.data, make([]byte, grow)...)
 	}
 	return h.m.direct, nil
+}
+
+func (h *memFile) Origin() (Origin, error) {
+	leave, err := h.enter("stat")
+	defer leave()
+	return Origin{ID: h.m.origin, Modified: h.f.modified}, err
+}
+
+func (h *memFile) SetModified(_ string, at time.Time) error {
+	leave, err := h.enter("setmodified")
+	defer leave()
+	if err == nil {
+		h.f.modified = at
+	}
+	return err
 }
 
 func (h *memFile) Named(name string) (bool, error) {

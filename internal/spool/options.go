@@ -99,8 +99,8 @@ type Options struct {
 	// FS is the file system. Default: the real one. Tests put faults here.
 	FS FS
 	// Logger gets what an operator should know: recovery, damage, the disk
-	// failing and coming back. Refused records are not logged one by one.
-	// Default: nothing is logged.
+	// failing and coming back, and in a few lines that records are refused.
+	// Default slog.Default().
 	Logger *slog.Logger
 	// Now is the clock for time stamps and back-off. Default time.Now.
 	Now func() time.Time
@@ -155,7 +155,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.FS = osFS{}
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
+		o.Logger = slog.Default()
 	}
 	if o.Now == nil {
 		o.Now = time.Now

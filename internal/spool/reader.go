@@ -38,6 +38,7 @@ type Reader struct {
 	scan  scanner
 	seg   *segment
 	file  File
+	log   string   // the identity of the records in seg
 	tried int64    // the scanner's limit, before it found the file to be shorter
 	found bool     // a valid record was in seg
 	prev  *segment // opened last
@@ -186,6 +187,7 @@ func (r *Reader) find() (Record, error) {
 				r.settle(rec.Seq - 1)
 			}
 			r.last = rec.Seq
+			rec.Log = r.log
 			return rec, nil
 		case err != io.EOF:
 			if !r.giveUpOn(err) {
@@ -224,7 +226,7 @@ func (r *Reader) advance() error {
 		return r.openFailed(seg, err)
 	}
 	h, ok := parseHeader(b[:n])
-	if ok && h.identity != r.l.ident {
+	if ok && h.secret != r.l.ident.secret {
 		_ = f.Close()
 		return r.drop(seg, DamageUnreadable, errors.New("segment of another log"))
 	}
@@ -247,6 +249,7 @@ func (r *Reader) advance() error {
 	}
 	limit, _, _ := r.l.limit(seg, r.quiet)
 	r.seg, r.file, r.found, r.tried = seg, f, false, limit
+	r.log = r.l.logOf(seg, h, ok)
 	r.setReading(f)
 	r.scan.reset(f, key, headerSize, limit, first, r.l.maxSeq(seg))
 	return nil

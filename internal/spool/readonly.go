@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"iter"
@@ -43,15 +42,12 @@ func OpenReadOnly(dir string) (*View, error) {
 			return nil, fmt.Errorf("spool: folder %s has no cursor and no segment whose header can be read", dir)
 		}
 	}
-	l.ident = pos.identity
-	for _, s := range l.segments {
-		s.key = l.ident.secret.key(s.first)
-	}
+	l.setIdentity(pos)
 	return &View{dir: dir, log: l, acked: pos.acked}, nil
 }
 
 // ID returns the log's identity, as Log.ID does.
-func (v *View) ID() string { return hex.EncodeToString(v.log.ident.id[:]) }
+func (v *View) ID() string { return v.log.id }
 
 // Acked returns the number up to which records are delivered, as the cursor had
 // it when the spool was opened.

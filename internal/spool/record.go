@@ -18,6 +18,10 @@ type Record struct {
 	// Origin is the time stamp that was given to Append. It differs from
 	// Time where Time had to be moved to keep the order.
 	Origin int64
+	// Log is the identity of the log under which the record was given its
+	// number: Log.ID, or the original's if the log is a copy. It is empty in
+	// the Record that Append returns.
+	Log string
 	// Payload is what was given to Append. It is nil in the Record that
 	// Append returns, and valid until the next call in one that a Reader
 	// returns.
@@ -86,6 +90,8 @@ func (e *NotDurableError) Error() string {
 
 func (e *NotDurableError) Unwrap() error { return e.Err }
 
+var errRefusedClosed error = &RefusedError{Reason: ReasonClosed, Err: ErrClosed}
+
 // ErrClosed is returned, wrapped or not, by every method of a closed Log.
 var ErrClosed = errors.New("spool: closed")
 
@@ -111,6 +117,11 @@ const (
 	// DamageCursor: the cursor file, or one of its three slots, is damaged or
 	// gone. Records may be read twice; none is skipped.
 	DamageCursor DamageReason = "cursor"
+	// DamageCopied: the folder is a copy, such as one on another machine or one
+	// restored from a backup. The log goes on under an identity of its own,
+	// because the original may have given the same numbers: see
+	// Log.Predecessor.
+	DamageCopied DamageReason = "copied"
 	// DamageUnreadable: a segment file that can't be read, or holds nothing
 	// that is a record of this log. It was set aside.
 	DamageUnreadable DamageReason = "unreadable"
@@ -119,7 +130,7 @@ const (
 // DamageReasons returns every DamageReason in a fixed order.
 func DamageReasons() []DamageReason { return slices.Clone(damageReasons[:]) }
 
-var damageReasons = [...]DamageReason{DamageRecord, DamageTail, DamageMissing, DamageRemoved, DamageHeader, DamageCursor, DamageUnreadable}
+var damageReasons = [...]DamageReason{DamageRecord, DamageTail, DamageMissing, DamageRemoved, DamageHeader, DamageCursor, DamageCopied, DamageUnreadable}
 
 // Damage reports one piece of damage.
 type Damage struct {

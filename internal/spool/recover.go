@@ -69,10 +69,7 @@ func (l *Log) recover() error {
 			return err
 		}
 	}
-	l.ident = pos.identity
-	for _, s := range l.segments {
-		s.key = l.ident.secret.key(s.first)
-	}
+	l.setIdentity(pos)
 	high, err := l.recoverTail(pos)
 	if err != nil {
 		return err
@@ -92,6 +89,13 @@ func (l *Log) recover() error {
 		}
 	}
 
+	if was.isCopy() {
+		pos.leaveOriginal(high)
+		l.setIdentity(pos)
+		l.report(Damage{File: cursorName, Reason: DamageCopied})
+		was.ok = false // none of its slots is to be met again
+	}
+	pos.origin, pos.closed = was.at.ID, 0
 	pos.high, pos.written, pos.lastTime, pos.clean = high, max(pos.written, l.last), l.lastTime, false
 	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos)
 	return err

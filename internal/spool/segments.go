@@ -98,11 +98,14 @@ func (l *Log) report(d Damage) {
 	l.mu.Lock()
 	l.stats.damage(d)
 	l.mu.Unlock()
-	log := l.opts.Logger.Error
+	log, what := l.opts.Logger.Error, "spool: damage found"
 	if d.Records == 0 {
 		log = l.opts.Logger.Warn
 	}
-	log("spool: damage found", "dir", l.opts.Dir, "file", d.File, "offset", d.Offset, "bytes", d.Bytes,
+	if d.Reason == DamageCopied {
+		what = "spool: the folder is a copy, or was restored from one; new events get a log id of their own, those in it are delivered under the old one"
+	}
+	log(what, "dir", l.opts.Dir, "log_id", l.id, "file", d.File, "offset", d.Offset, "bytes", d.Bytes,
 		"records_lost", d.Records, "reason", string(d.Reason), "set_aside_as", d.SetAsideAs, "error", d.Err)
 	if l.opts.OnDamage != nil {
 		l.opts.OnDamage(d)

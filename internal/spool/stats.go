@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,8 +47,6 @@ type Stats struct {
 
 type counters struct {
 	appended, appendedBytes uint64
-	dropped                 [len(reasons)]uint64 // as Reasons
-	blocked                 int
 
 	syncs, syncErrors, cursorErrors, writeErrors, removeErrors, clockResets uint64
 	lastSync                                                                time.Time
@@ -65,12 +64,6 @@ func (c *counters) damage(d Damage) {
 	c.found[slices.Index(damageReasons[:], d.Reason)]++
 	c.recordsLost += d.Records
 	c.bytesSkipped += d.Bytes
-}
-
-func (l *Log) countDrop(reason Reason) {
-	l.mu.Lock()
-	l.stats.dropped[slices.Index(reasons[:], reason)]++
-	l.mu.Unlock()
 }
 
 // NextSeq returns the number the next record will get.
@@ -107,7 +100,7 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		NextSeq: l.nextSeq.Load(), AckedSeq: l.acked.Load(),
 		Segments: len(l.segments), DiskBytes: l.used.Load(), FreeBytes: free, MaxBytes: l.opts.MaxBytes,
-		AppendedRecords: c.appended, AppendedBytes: c.appendedBytes, Blocked: c.blocked,
+		AppendedRecords: c.appended, AppendedBytes: c.appendedBytes, Blocked: int(l.blocked.Load()),
 		Syncs: c.syncs, LastSync: c.lastSync, LastSyncTook: c.lastSyncTook,
 		SyncErrors: c.syncErrors, CursorErrors: c.cursorErrors, WriteErrors: c.writeErrors, RemoveErrors: c.removeErrors,
 		ClockResets: c.clockResets, RecordsLost: c.recordsLost, BytesSkipped: c.bytesSkipped,
@@ -115,8 +108,8 @@ func (l *Log) Stats() Stats {
 		Dropped:     make(map[Reason]uint64, len(reasons)),
 		DamageFound: make(map[DamageReason]uint64, len(damageReasons)),
 	}
-	for i, r := range reasons {
-		s.Dropped[r] = c.dropped[i]
+	for i, n := range l.refusals.totals() {
+		s.Dropped[reasons[i]] = n
 	}
 	for i, r := range damageReasons {
 		s.DamageFound[r] = c.found[i]
@@ -157,7 +150,7 @@ func (l *Log) Health() error {
 	if c.lastSyncErr != nil {
 		errs = append(errs, fmt.Errorf("records of spool %s may not survive a power cut, check its disk: %w", l.opts.Dir, c.lastSyncErr))
 	}
-	if err := cmpErr(c.lastCursorErr, cursorErr); err != nil {
+	if err := cmp.Or(c.lastCursorErr, cursorErr); err != nil {
 		errs = append(errs, fmt.Errorf("spool %s can't note what is delivered, after a crash it would be sent again, check its disk: %w", l.opts.Dir, err))
 	}
 	if c.lastRemoveErr != nil {
@@ -170,11 +163,4 @@ func (l *Log) Health() error {
 		errs = append(errs, fmt.Errorf("files set aside as damaged take %d of the %d bytes of spool %s, move them away", c.setAsideBytes, l.opts.MaxBytes, l.opts.Dir))
 	}
 	return errors.Join(errs...)
-}
-
-func cmpErr(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
 }

@@ -53,11 +53,12 @@ func (l *Log) turn(segments bool) {
 		r.err = l.syncSegments()
 	}
 	l.release()
-	r.err = errors.Join(r.err, l.syncCursor(func(*position) {}))
+	r.err = errors.Join(r.err, l.syncCursor(l.writeCursor(func(*position) {})))
 	freed := l.removeDead()
 	l.wmu.Lock()
 	l.mend(freed)
 	l.wmu.Unlock()
+	l.tellTaken()
 	close(r.done)
 	l.reader.visible()
 }
@@ -177,8 +178,8 @@ func (l *Log) release() {
 	}
 }
 
-// syncCursor brings the cursor up to date and makes it durable.
-func (l *Log) syncCursor(change func(*position)) error {
+// writeCursor brings the cursor up to date.
+func (l *Log) writeCursor(change func(*position)) error {
 	l.mu.Lock()
 	written, lastTime, synced := l.last, l.lastWritten, uint64(0)
 	for i := len(l.segments) - 1; i >= 0 && synced == 0; i-- {
@@ -190,13 +191,17 @@ func (l *Log) syncCursor(change func(*position)) error {
 	p.written, p.lastTime = max(p.written, written), lastTime
 	p.synced = max(p.synced, synced)
 	change(&p)
-	var err error
-	if p != was {
-		err = l.cursor.update(func(q *position) {
-			q.written, q.lastTime, q.synced = p.written, p.lastTime, p.synced
-			change(q)
-		})
+	if p == was {
+		return nil
 	}
+	return l.cursor.update(func(q *position) {
+		q.written, q.lastTime, q.synced = p.written, p.lastTime, p.synced
+		change(q)
+	})
+}
+
+// syncCursor makes the cursor durable. err is what writing it has given.
+func (l *Log) syncCursor(err error) error {
 	if err == nil {
 		_, err = l.cursor.sync()
 	}

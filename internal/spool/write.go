@@ -185,9 +185,6 @@ func (l *Log) seal(seg *segment) {
 // takes. wmu is held.
 func (l *Log) writeFailed(now time.Time, err error) Reason {
 	reason := classify(err)
-	if l.broken.err == nil || l.broken.reason != reason {
-		l.opts.Logger.Error("spool can't write; records are refused until it can", "dir", l.opts.Dir, "reason", string(reason), "error", err)
-	}
 	l.broken.failed(now, reason, err)
 	l.mu.Lock()
 	l.stats.writeErrors++
@@ -205,7 +202,6 @@ func (l *Log) mended() {
 	l.mu.Lock()
 	l.stats.lastWriteErr = nil
 	l.mu.Unlock()
-	l.opts.Logger.Info("spool writes again", "dir", l.opts.Dir)
 }
 
 // mend does what an Append would to find out whether there is room again, at once
