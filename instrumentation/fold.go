@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -51,6 +52,7 @@ type fold struct {
 	folded  prometheus.Counter
 	pending prometheus.Gauge
 	lost    prometheus.Counter
+	seed    maphash.Seed
 
 	sending sync.Mutex // held while folded records are made; before mu
 	hooked  sync.Once
@@ -121,6 +123,7 @@ func newFold(m *middleware) *fold {
 		folded:  m.metrics.folded,
 		pending: m.metrics.foldedPending,
 		lost:    m.metrics.lost[failureSink],
+		seed:    maphash.MakeSeed(),
 		clients: map[netip.Addr]foldClient{},
 		known:   map[netip.Addr]time.Time{},
 		cells:   map[cellKey]*cell{},
@@ -235,12 +238,13 @@ func (f *fold) arm(d time.Duration) {
 // cell finds or makes the cell that counts requests like e. Where there is no
 // room for another one, that is a cell without an address.
 func (f *fold) cell(e *adminsessions.Event, addr netip.Addr, client *foldClient, known bool) *cell {
-	key := cellKey{address: addr, kind: kindOf(e)}
+	key := cellKey{address: addr, kind: kindOf(e, f.seed)}
 	if c := f.cells[key]; c != nil {
 		return c
 	}
 	if known && client.kinds < maxFoldKinds && len(f.cells)-f.others < maxFoldCells {
 		client.kinds++
+		key.kind = key.kind.own()
 		c := &cell{key: key}
 		f.cells[key] = c
 		return c
@@ -251,13 +255,14 @@ func (f *fold) cell(e *adminsessions.Event, addr netip.Addr, client *foldClient,
 // otherCell finds or makes a cell that counts requests of a kind whatever
 // their addresses are.
 func (f *fold) otherCell(k kind) *cell {
-	k.where = ""
+	k.action, k.where = "", 0
 	key := cellKey{others: true, kind: k}
 	if f.cells[key] == nil && f.others >= maxFoldOthers {
 		key.kind = kind{stage: k.stage}
 	}
 	c := f.cells[key]
 	if c == nil {
+		key.kind = key.kind.own()
 		c = &cell{key: key}
 		f.cells[key] = c
 		f.others++

@@ -132,7 +132,7 @@ func merge(cells []*cell) []*cell {
 	addresses := map[cellKey]map[netip.Addr]struct{}{}
 	for _, c := range rest {
 		key := cellKey{others: true, kind: c.key.kind}
-		key.kind.where = ""
+		key.kind.action, key.kind.where = "", 0
 		to := others[key]
 		if to == nil && len(others) >= maxFoldOthers {
 			key.kind = kind{stage: key.kind.stage}

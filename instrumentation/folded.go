@@ -2,8 +2,10 @@ package instrumentation
 
 import (
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/adminsessions/adminsessions"
 )
@@ -18,19 +20,26 @@ type kind struct {
 	signIn  adminsessions.SignInOutcome
 	action  string
 	outcome adminsessions.Outcome
-	// where is the route; where the router named none and answered all the
-	// same, the path.
-	where string
+	// where is the hash of the route; if the router named none and answered
+	// all the same, of the path.
+	where uint64
 }
 
-func kindOf(e *adminsessions.Event) kind {
-	k := kind{
+func kindOf(e *adminsessions.Event, seed maphash.Seed) kind {
+	where := e.Route
+	if where == "" && e.StatusCode < 400 {
+		where = pathOf(e.URL)
+	}
+	return kind{
 		stage: e.Stage, typ: e.Type, method: e.Method, status: e.StatusCode,
-		signIn: e.SignIn.Outcome, action: e.Action, outcome: e.Outcome, where: e.Route,
+		signIn: e.SignIn.Outcome, action: e.Action, outcome: e.Outcome, where: maphash.String(seed, where),
 	}
-	if k.where == "" && e.StatusCode < 400 {
-		k.where = pathOf(e.URL)
-	}
+}
+
+// own returns a kind that holds on to no part of a request.
+func (k kind) own() kind {
+	k.method, k.action = strings.Clone(k.method), strings.Clone(k.action)
+	k.signIn = adminsessions.SignInOutcome(strings.Clone(string(k.signIn)))
 	return k
 }
 
@@ -69,17 +78,34 @@ type cell struct {
 // cutURL is the URL's name in Event.Cut.
 const cutURL = "url"
 
+// texts are the strings that folded requests may have in common.
+func texts(e *adminsessions.Event) [18]*string {
+	return [...]*string{
+		(*string)(&e.Type), &e.Method, &e.SentMethod, &e.Route, &e.UserAgent, &e.SessionID,
+		&e.SignIn.Name, (*string)(&e.SignIn.Outcome), &e.Action, (*string)(&e.Outcome),
+		&e.Resource.Type, &e.Resource.ID, &e.Resource.Name, &e.Credential, &e.Tenant,
+		&e.ErrorType, &e.Note, &e.Reason,
+	}
+}
+
 // add counts a request. e is the caller's again afterwards.
 func (c *cell) add(e *adminsessions.Event) {
 	one := cell{key: c.key, n: 1, addresses: 1, event: adminsessions.Event{
-		Time: e.Time, Since: e.Time, Stage: e.Stage, Type: e.Type, SignIn: e.SignIn, ClientAddress: e.ClientAddress,
-		Method: e.Method, SentMethod: e.SentMethod, URL: e.URL, Route: e.Route, StatusCode: e.StatusCode,
-		Action: e.Action, Resource: e.Resource, Outcome: e.Outcome,
-		Duration: e.Duration, UserAgent: e.UserAgent, SessionID: e.SessionID, ErrorType: e.ErrorType, Note: e.Note, Reason: e.Reason,
-		Credential: e.Credential, Tenant: e.Tenant,
+		Time: e.Time, Since: e.Time, Stage: e.Stage, ClientAddress: e.ClientAddress,
+		URL: e.URL, StatusCode: e.StatusCode, Duration: e.Duration,
 	}}
-	if c.n == 0 && slices.Contains(e.Cut, cutURL) {
-		one.event.Cut = []string{cutURL}
+	from, to := texts(e), texts(&one.event)
+	for i := range to {
+		*to[i] = *from[i]
+	}
+	if c.n == 0 { // what is kept must not hold on to the request it is a part of
+		one.event.URL = strings.Clone(e.URL)
+		for _, text := range to {
+			*text = strings.Clone(*text)
+		}
+		if slices.Contains(e.Cut, cutURL) {
+			one.event.Cut = []string{cutURL}
+		}
 	}
 	c.merge(&one)
 }
@@ -104,30 +130,14 @@ func (c *cell) merge(o *cell) {
 	if a.ClientAddress != b.ClientAddress {
 		a.ClientAddress = c.key.address // the network's; none in a cell without an address
 	}
-	common(&a.Type, b.Type)
-	common(&a.SignIn.Name, b.SignIn.Name)
-	common(&a.SignIn.Outcome, b.SignIn.Outcome)
-	common(&a.Action, b.Action)
-	common(&a.Resource, b.Resource)
-	common(&a.Outcome, b.Outcome)
-	common(&a.Method, b.Method)
-	common(&a.SentMethod, b.SentMethod)
-	common(&a.Route, b.Route)
-	common(&a.StatusCode, b.StatusCode)
-	common(&a.UserAgent, b.UserAgent)
-	common(&a.SessionID, b.SessionID)
-	common(&a.ErrorType, b.ErrorType)
-	common(&a.Note, b.Note)
-	common(&a.Reason, b.Reason)
-	common(&a.Credential, b.Credential)
-	common(&a.Tenant, b.Tenant)
-}
-
-// common keeps a value only if the other one is the same.
-func common[T comparable](a *T, b T) {
-	if *a != b {
-		var none T
-		*a = none
+	if a.StatusCode != b.StatusCode {
+		a.StatusCode = 0
+	}
+	mine, others := texts(a), texts(b)
+	for i := range mine {
+		if *mine[i] != *others[i] {
+			*mine[i] = ""
+		}
 	}
 }
 
