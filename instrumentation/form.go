@@ -52,9 +52,9 @@ func (c *formCapture) Read(p []byte) (int, error) {
 }
 
 // captureForm puts a formCapture into the request if net/http would read a form
-// of it.
+// of it, and nobody further out has.
 func (m *middleware) captureForm(r *http.Request) *formCapture {
-	if len(m.formFields) == 0 || r.Body == nil || r.Body == http.NoBody {
+	if len(m.formFields) == 0 || r.Body == nil || r.Body == http.NoBody || r.PostForm != nil {
 		return nil
 	}
 	if kind, _ := formType(r); kind == noForm {

@@ -1,6 +1,7 @@
 package instrumentation
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -30,15 +31,16 @@ const (
 )
 
 func parseRoute(pattern string) (route, error) {
+	if pattern == "" {
+		return route{}, errors.New("empty pattern given to Routes")
+	}
 	if err := checkPattern(pattern); err != nil {
 		return route{}, err
 	}
 	var r route
 	path := pattern
-	if method, rest, ok := strings.Cut(pattern, " "); ok {
-		r.method, path = method, strings.TrimLeft(rest, " \t")
-	} else if method, rest, ok := strings.Cut(pattern, "\t"); ok {
-		r.method, path = method, strings.TrimLeft(rest, " \t")
+	if i := strings.IndexAny(pattern, " \t"); i >= 0 {
+		r.method, path = pattern[:i], strings.TrimLeft(pattern[i:], " \t")
 	}
 	if path[0] != '/' {
 		return route{}, fmt.Errorf("pattern %q names a host, which is whatever the client says; leave it out", pattern)
