@@ -11,62 +11,81 @@ import (
 // speaks for. Exactly one is read: a proxy that writes one of them passes the
 // others on as the client sent them, so reading whichever is there would
 // believe the client.
+//
+// Any other name than these is that of a header with one address in it, as
+// XRealIP: "CF-Connecting-IP", "True-Client-IP", "Fly-Client-IP",
+// "X-Azure-ClientIP".
 type ForwardedHeader string
 
 // The headers of reverse proxies.
 const (
-	// XForwardedFor is X-Forwarded-For, with X-Forwarded-Proto and
-	// X-Forwarded-Host beside it: nginx, HAProxy, Envoy, Traefik, Caddy and
-	// the load balancers of the clouds.
+	// XForwardedFor is X-Forwarded-For, with X-Forwarded-Proto, -Host and -Port
+	// beside it: nginx, HAProxy, Envoy, Traefik, Caddy and the load balancers of
+	// the clouds.
 	XForwardedFor ForwardedHeader = "X-Forwarded-For"
 	// Forwarded is the header of RFC 7239, with its for, proto and host.
 	Forwarded ForwardedHeader = "Forwarded"
 	// XRealIP is X-Real-IP, one address that the nearest proxy has set, with
-	// X-Forwarded-Proto and X-Forwarded-Host beside it.
+	// X-Forwarded-Proto, -Host and -Port beside it.
 	XRealIP ForwardedHeader = "X-Real-Ip"
 )
 
-// maxHops bounds the work an endless header can make.
-const maxHops = 32
+// Bounds of the work that an endless header can make.
+const (
+	maxHops     = 32
+	maxElements = 256 // empty ones among them
+)
 
 // proxies says which peers are believed, and what they write.
 type proxies struct {
-	header     ForwardedHeader
+	header     ForwardedHeader // in its canonical form
+	function   func(*http.Request) netip.Addr
 	prefixes   []netip.Prefix
 	unixSocket bool
+	hops       int  // how many proxies there are at most; 0 for any number
+	prefix     bool // X-Forwarded-Prefix is believed
 }
 
-// origin is where a request comes from. scheme and host are empty where no
-// trusted proxy named them.
+// origin is where a request comes from. scheme, host, port and prefix are empty
+// where no trusted proxy named them.
 type origin struct {
-	address      netip.Addr
-	scheme, host string
-	trustedPeer  bool
+	address                    netip.Addr
+	scheme, host, port, prefix string
+	trustedPeer                bool
 }
 
 func (p *proxies) origin(r *http.Request) origin {
 	peer := peerAddress(r.RemoteAddr)
 	o := origin{address: peer}
-	if p.header == "" || !p.trustsPeer(peer) {
+	if p.header == "" && p.function == nil || !p.trustsPeer(peer) {
 		return o
 	}
 	o.trustedPeer = true
-	switch p.header {
-	case Forwarded:
+	if p.header == Forwarded {
 		p.fromForwarded(&o, r.Header["Forwarded"])
-	case XRealIP:
-		// A proxy sets the header; one that appended instead would do so last.
-		if v := r.Header[string(XRealIP)]; len(v) > 0 {
+	} else {
+		hop := 0
+		if p.header == XForwardedFor {
+			hop = p.fromXForwardedFor(&o, r.Header[string(XForwardedFor)])
+		} else if v := r.Header[string(p.header)]; len(v) > 0 {
+			// A proxy sets the header; one that appended instead would do so last.
 			if addr, ok := parseNode(v[len(v)-1]); ok {
 				o.address = addr
 			}
 		}
-		o.scheme = forwardedScheme(last(r.Header["X-Forwarded-Proto"]))
-		o.host = last(r.Header["X-Forwarded-Host"])
-	default:
-		p.fromXForwardedFor(&o, r.Header[string(XForwardedFor)])
-		o.scheme = forwardedScheme(last(r.Header["X-Forwarded-Proto"]))
-		o.host = last(r.Header["X-Forwarded-Host"])
+		o.scheme = forwardedScheme(elementOf(r.Header["X-Forwarded-Proto"], hop))
+		o.host = elementOf(r.Header["X-Forwarded-Host"], hop)
+		if port := elementOf(r.Header["X-Forwarded-Port"], hop); isPort(port) {
+			o.port = port
+		}
+	}
+	if p.prefix {
+		o.prefix = forwardedPrefix(r.Header["X-Forwarded-Prefix"])
+	}
+	if p.function != nil {
+		if addr := p.function(r); addr.IsValid() {
+			o.address = addr.Unmap()
+		}
 	}
 	return o
 }
@@ -88,152 +107,96 @@ func (p *proxies) trusts(addr netip.Addr) bool {
 	return false
 }
 
+// isLast reports whether the walk ends at an address: it is a stranger's, or
+// what the last of our proxies has seen.
+func (p *proxies) isLast(addr netip.Addr, hops int) bool {
+	return !p.trusts(addr) || hops == maxHops || p.hops > 0 && hops >= p.hops
+}
+
 // fromXForwardedFor walks from the nearest hop to the farthest, as long as
 // each is one of ours. What stands to the left of the first stranger the
-// stranger may have made up.
-func (p *proxies) fromXForwardedFor(o *origin, lines []string) {
-	hops := 0
-	for _, line := range slices.Backward(lines) {
-		for rest := line; ; {
-			comma := strings.LastIndexByte(rest, ',')
-			addr, ok := parseNode(rest[comma+1:])
+// stranger may have made up. It returns at which element, from the right, the
+// walk has ended.
+func (p *proxies) fromXForwardedFor(o *origin, lines []string) int {
+	hops, elements := 0, 0
+	for _, rest := range slices.Backward(lines) {
+		for ; rest != "" && elements < maxElements; elements++ {
+			var element string
+			rest, element = cutLast(rest, ',')
+			if element == "" {
+				continue // RFC 9110 5.6.1
+			}
+			addr, ok := parseNode(element)
 			if !ok {
-				return
+				return max(0, hops-1)
 			}
 			o.address = addr
-			if hops++; !p.trusts(addr) || hops == maxHops {
-				return
+			if hops++; p.isLast(addr, hops) {
+				return hops - 1
 			}
-			if comma < 0 {
-				break
-			}
-			rest = rest[:comma]
 		}
 	}
+	return max(0, hops-1)
+}
+
+// elementOf returns the n-th element of a list from the right, or the
+// left-most of a shorter one: not every proxy appends.
+func elementOf(lines []string, n int) string {
+	last, elements := "", 0
+	for _, rest := range slices.Backward(lines) {
+		for ; rest != "" && elements < maxElements; elements++ {
+			var element string
+			if rest, element = cutLast(rest, ','); element == "" {
+				continue
+			}
+			last = element
+			if n--; n < 0 {
+				return last
+			}
+		}
+	}
+	return last
+}
+
+// cutLast cuts off the last element of a list, without the blanks around it.
+func cutLast(s string, sep byte) (before, last string) {
+	i := strings.LastIndexByte(s, sep)
+	return s[:max(i, 0)], strings.Trim(s[i+1:], " \t")
 }
 
 // fromForwarded is the same walk over RFC 7239's header. It also goes from
 // right to left, so that a quote which a client has opened and not closed
-// cannot swallow what our proxy has appended.
+// cannot swallow what our proxy has appended. Scheme and host are those of the
+// element at which the walk ends, or of the nearest before it that names them.
 func (p *proxies) fromForwarded(o *origin, lines []string) {
-	hops := 0
+	hops, elements := 0, 0
 	for _, rest := range slices.Backward(lines) {
-		for rest != "" {
+		for ; rest != "" && elements < maxElements; elements++ {
 			var element string
 			rest, element = cutLastElement(rest, ',')
 			node, scheme, host := parseElement(element)
-			addr, ok := parseNode(node)
-			if !ok {
+			if node == "" && scheme == "" && host == "" {
+				if strings.Trim(element, " \t;") == "" {
+					continue // RFC 9110 5.6.1
+				}
 				return
 			}
-			o.address = addr
 			if scheme := forwardedScheme(scheme); scheme != "" {
 				o.scheme = scheme
 			}
 			if host != "" {
 				o.host = host
 			}
-			if hops++; !p.trusts(addr) || hops == maxHops {
+			addr, ok := parseNode(node)
+			if !ok {
+				return // unknown, hidden, or not said
+			}
+			o.address = addr
+			if hops++; p.isLast(addr, hops) {
 				return
 			}
 		}
 	}
-}
-
-// cutLastElement splits s at the last sep that stands outside of quotes, as
-// seen from the end.
-func cutLastElement(s string, sep byte) (before, last string) {
-	for i := len(s) - 1; i >= 0; i-- {
-		switch s[i] {
-		case sep:
-			return s[:i], s[i+1:]
-		case '"':
-			i = openingQuote(s, i)
-		}
-	}
-	return "", s
-}
-
-// openingQuote returns the offset of the quote that the one at end closes, or
-// -1 if there is none.
-func openingQuote(s string, end int) int {
-	for i := end - 1; i >= 0; i-- {
-		if s[i] != '"' {
-			continue
-		}
-		escapes := 0
-		for j := i - 1; j >= 0 && s[j] == '\\'; j-- {
-			escapes++
-		}
-		if escapes%2 == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
-// parseElement reads one hop: for=192.0.2.60;proto=http;host=example.org. Of a
-// parameter that is there twice the right-most counts.
-func parseElement(s string) (node, scheme, host string) {
-	for s != "" {
-		var pair string
-		s, pair = cutLastElement(s, ';')
-		name, value, _ := strings.Cut(pair, "=")
-		name, value = strings.TrimSpace(name), unquote(strings.TrimSpace(value))
-		switch {
-		case node == "" && strings.EqualFold(name, "for"):
-			node = value
-		case scheme == "" && strings.EqualFold(name, "proto"):
-			scheme = value
-		case host == "" && strings.EqualFold(name, "host"):
-			host = value
-		}
-	}
-	return node, scheme, host
-}
-
-func unquote(s string) string {
-	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
-		return s
-	}
-	s = s[1 : len(s)-1]
-	if strings.IndexByte(s, '\\') < 0 {
-		return s
-	}
-	b := make([]byte, 0, len(s))
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+1 < len(s) {
-			i++
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
-}
-
-// parseNode reads an address with or without a port: 192.0.2.1,
-// 192.0.2.1:80, 2001:db8::1, [2001:db8::1], [2001:db8::1]:80. A zone is
-// dropped: it means something on the machine that wrote it only, and it is
-// text that may say anything.
-func parseNode(s string) (netip.Addr, bool) {
-	s = strings.TrimSpace(s)
-	if s == "" {
-		return netip.Addr{}, false
-	}
-	if s[0] == '[' && s[len(s)-1] == ']' {
-		s = s[1 : len(s)-1]
-		if !strings.Contains(s, ":") {
-			return netip.Addr{}, false
-		}
-	}
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		ap, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Addr{}, false
-		}
-		addr = ap.Addr()
-	}
-	return addr.Unmap().WithZone(""), true
 }
 
 // peerAddress is the address of the socket's other end. It is the kernel's
@@ -249,15 +212,6 @@ func peerAddress(remote string) netip.Addr {
 	return addr.Unmap()
 }
 
-// last returns what the nearest proxy wrote: the last of a list.
-func last(lines []string) string {
-	if len(lines) == 0 {
-		return ""
-	}
-	s := lines[len(lines)-1]
-	return strings.TrimSpace(s[strings.LastIndexByte(s, ',')+1:])
-}
-
 func forwardedScheme(s string) string {
 	switch {
 	case strings.EqualFold(s, "https"), strings.EqualFold(s, "wss"):
@@ -266,6 +220,32 @@ func forwardedScheme(s string) string {
 		return "http"
 	}
 	return ""
+}
+
+// maxPrefixBytes bounds what a proxy may say to have taken off a path.
+const maxPrefixBytes = 128
+
+// forwardedPrefix returns what proxies say to have taken off the path, the
+// farthest first. What is not a plain path is left out.
+func forwardedPrefix(lines []string) string {
+	prefix := ""
+	for part := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		part = strings.TrimRight(strings.Trim(part, " \t"), "/")
+		if part == "" {
+			continue
+		}
+		if part[0] != '/' || len(prefix)+len(part) > maxPrefixBytes || strings.Contains(part, "..") || strings.Contains(part, "//") {
+			return ""
+		}
+		for i := range len(part) {
+			c := part[i]
+			if !isLower(c) && !isUpper(c) && (c < '0' || c > '9') && strings.IndexByte("/-._~", c) < 0 {
+				return ""
+			}
+		}
+		prefix += part
+	}
+	return prefix
 }
 
 // truncation shortens addresses to a network, for privacy.

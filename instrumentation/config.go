@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/redact"
 )
 
 type config struct {
@@ -30,7 +31,8 @@ type config struct {
 
 	proxies         proxies
 	truncation      truncation
-	redaction       redaction
+	redaction       redact.Redactor
+	signIn          signInNames
 	requestIDHeader string
 
 	filters       []namedFilter
@@ -62,6 +64,8 @@ func newConfig(opts []Option) (config, error) {
 	if c.logger == nil {
 		c.logger = slog.Default()
 	}
+	errs = append(errs, c.proxies.check(&c))
+	c.signIn.complete()
 	if len(c.strict) > 0 {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {
 			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+

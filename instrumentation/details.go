@@ -20,7 +20,6 @@ import (
 type recordedHeader struct {
 	name string // canonical
 	key  string // http.request.header.<name in small letters>
-	url  bool   // its value is a URL, to be redacted like one
 }
 
 func (m *middleware) recordHeaders(e *adminsessions.Event, h http.Header) {
@@ -33,8 +32,9 @@ func (m *middleware) recordHeaders(e *adminsessions.Event, h http.Header) {
 		if len(values) > 1 {
 			value = strings.Join(values, ", ")
 		}
-		if rh.url {
-			value = string(m.redaction.appendURLText(nil, value))
+		value, cut := m.redaction.Header(rh.name, value, maxHeaderBytes)
+		if cut {
+			markCut(e, attributePrefix+rh.key)
 		}
 		m.setAttribute(e, attribute.String(rh.key, m.bounded(e, attributeField(rh.key, maxHeaderBytes), value)))
 	}

@@ -181,9 +181,10 @@ func (m *middleware) recordFields(e *adminsessions.Event, values url.Values) {
 			continue
 		}
 		text := strings.Join(v, ", ")
-		if isSecretValue(text) {
+		if m.redaction.HidesName(f.name, text) {
 			text = Redacted
 		}
+		text = m.redaction.Text(text)
 		m.setAttribute(e, attribute.String(f.key, m.bounded(e, attributeField(f.key, maxFormFieldBytes), text)))
 	}
 }

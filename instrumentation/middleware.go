@@ -123,6 +123,7 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 		Recording{s}.update(func(m *middleware, e *adminsessions.Event) {
 			if e.Route == "" {
 				e.Route = m.bounded(e, fieldRoute, routeOf(r.Pattern))
+				m.hideWildcards(e)
 			}
 		})
 	}()

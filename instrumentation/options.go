@@ -88,8 +88,7 @@ func WithHeaders(names ...string) Option {
 			if !isFreeKey(key) {
 				return optionError("WithHeaders", "%q is not the name of a header that can be recorded", n)
 			}
-			url := name == "Referer" || name == "Origin" || strings.HasSuffix(name, "-Url") || strings.HasSuffix(name, "-Uri")
-			c.headers = append(c.headers, recordedHeader{name: name, key: key, url: url})
+			c.headers = append(c.headers, recordedHeader{name: name, key: key})
 		}
 		return nil
 	}

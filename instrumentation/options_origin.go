@@ -1,41 +1,27 @@
 package instrumentation
 
 import (
+	"net/http"
 	"net/netip"
-	"slices"
-	"strings"
+	"net/textproto"
 )
 
 // WithTrustedProxies sets from which peers to believe the client's address,
-// scheme and host, and in which header they write it. From them, too, a
+// scheme, host and port, and in which header they write it. From them, too, a
 // request id is taken over. Default: nobody is believed.
 //
-// The address recorded is the right-most one that is not itself in prefixes.
-// The proxies must set the header or append to it; X-Forwarded-Proto and
-// X-Forwarded-Host must be set by them, or a client can choose what is
-// recorded as scheme and host.
+// The address recorded is the right-most one that is not itself in prefixes, so
+// name the proxies, as narrowly as can be: whoever is within prefixes can choose
+// the address that is recorded. [WithProxyHops] helps where proxies and clients
+// share a network. The proxies must set the header or append to it, and set or
+// remove X-Forwarded-Proto, -Host and -Port, or a client can choose what is
+// recorded as scheme, host and port.
 func WithTrustedProxies(header ForwardedHeader, prefixes ...netip.Prefix) Option {
 	return func(c *config) error {
-		if !slices.Contains([]ForwardedHeader{XForwardedFor, Forwarded, XRealIP}, header) {
-			return optionError("WithTrustedProxies", "header %q is none of XForwardedFor, Forwarded, XRealIP", header)
+		if err := c.proxies.believe("WithTrustedProxies", header); err != nil {
+			return err
 		}
-		if len(prefixes) == 0 {
-			return optionError("WithTrustedProxies", "no prefixes given")
-		}
-		if c.proxies.header != "" && c.proxies.header != header {
-			return optionError("WithTrustedProxies", "both %s and %s given: one header only can be believed", c.proxies.header, header)
-		}
-		for _, p := range prefixes {
-			if !p.IsValid() {
-				return optionError("WithTrustedProxies", "invalid prefix given")
-			}
-			if p.Addr().Is4In6() {
-				return optionError("WithTrustedProxies", "prefix %s: write an IPv4 prefix as such", p)
-			}
-			c.proxies.prefixes = append(c.proxies.prefixes, p.Masked())
-		}
-		c.proxies.header = header
-		return nil
+		return c.proxies.trust("WithTrustedProxies", prefixes)
 	}
 }
 
@@ -43,15 +29,117 @@ func WithTrustedProxies(header ForwardedHeader, prefixes ...netip.Prefix) Option
 // Unix socket, which have no address of their own. See [WithTrustedProxies].
 func WithTrustedUnixSocket(header ForwardedHeader) Option {
 	return func(c *config) error {
-		if !slices.Contains([]ForwardedHeader{XForwardedFor, Forwarded, XRealIP}, header) {
-			return optionError("WithTrustedUnixSocket", "header %q is none of XForwardedFor, Forwarded, XRealIP", header)
+		c.proxies.unixSocket = true
+		return c.proxies.believe("WithTrustedUnixSocket", header)
+	}
+}
+
+// WithClientAddress sets how to find out the client's address where no header
+// says it in a form that [WithTrustedProxies] knows. f is asked of requests only
+// whose peer is within prefixes, or within those of WithTrustedProxies; where it
+// returns the zero Addr, what else is known stands.
+func WithClientAddress(f func(*http.Request) netip.Addr, prefixes ...netip.Prefix) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithClientAddress", "is nil")
 		}
-		if c.proxies.header != "" && c.proxies.header != header {
-			return optionError("WithTrustedUnixSocket", "both %s and %s given: one header only can be believed", c.proxies.header, header)
+		c.proxies.function = f
+		return c.proxies.trust("WithClientAddress", prefixes)
+	}
+}
+
+// WithProxyHops sets how many proxies of ours a request comes through at most.
+// The client is then at the latest who the n-th from here has seen, also where
+// its address is in the prefixes of [WithTrustedProxies].
+func WithProxyHops(n int) Option {
+	return func(c *config) error {
+		if n < 1 || n > maxHops {
+			return optionError("WithProxyHops", "%d: want 1 to %d", n, maxHops)
 		}
-		c.proxies.header, c.proxies.unixSocket = header, true
+		c.proxies.hops = n
 		return nil
 	}
+}
+
+// WithForwardedPrefix records paths as the client sent them where a trusted
+// proxy takes off their beginning and says so in X-Forwarded-Prefix. Use it only
+// if every proxy sets or removes that header: many pass it on, and a client
+// could put what it likes before the path that is recorded.
+func WithForwardedPrefix() Option {
+	return func(c *config) error {
+		c.proxies.prefix = true
+		return nil
+	}
+}
+
+// believe sets the header to read.
+func (p *proxies) believe(option string, header ForwardedHeader) error {
+	name := ForwardedHeader(textproto.CanonicalMIMEHeaderKey(string(header)))
+	for i := range len(name) {
+		if c := name[i]; !isLower(c) && !isUpper(c) && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return optionError(option, "header %q is not the name of a header", header)
+		}
+	}
+	switch name {
+	case "":
+		return optionError(option, "no header given")
+	case "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix":
+		return optionError(option, "header %q does not hold the client's address", header)
+	}
+	if p.header != "" && p.header != name {
+		return optionError(option, "both %s and %s given: one header only can be believed", p.header, name)
+	}
+	p.header = name
+	return nil
+}
+
+// trust adds peers that are believed.
+func (p *proxies) trust(option string, prefixes []netip.Prefix) error {
+	if len(prefixes) == 0 {
+		return optionError(option, "no prefixes given")
+	}
+	for _, prefix := range prefixes {
+		if !prefix.IsValid() {
+			return optionError(option, "invalid prefix given")
+		}
+		if prefix.Addr().Is4In6() {
+			return optionError(option, "prefix %s: write an IPv4 prefix as such", prefix)
+		}
+		p.prefixes = append(p.prefixes, prefix.Masked())
+	}
+	return nil
+}
+
+// check looks at what the options have come to.
+func (p *proxies) check(c *config) error {
+	if p.header == "" && (p.hops > 0 || p.prefix && p.function == nil) {
+		return optionError("WithTrustedProxies", "missing: without it nothing is believed that WithProxyHops and WithForwardedPrefix are about")
+	}
+	if p.hops > 0 && p.header != XForwardedFor && p.header != Forwarded {
+		return optionError("WithProxyHops", "%s holds one address: there are no hops in it", p.header)
+	}
+	if p.hops > 0 || p.header != XForwardedFor && p.header != Forwarded {
+		return nil
+	}
+	for _, prefix := range p.prefixes {
+		if isWide(prefix) {
+			c.logger.Warn("everybody within a prefix of WithTrustedProxies can choose the address that is recorded: "+
+				"name the proxies alone, or say with WithProxyHops how many there are", "prefix", prefix.String())
+		}
+	}
+	return nil
+}
+
+// isWide reports whether a prefix is of a network rather than of some proxies:
+// more than 256 addresses, or more than one network of IPv6. Loopback is not.
+func isWide(p netip.Prefix) bool {
+	if p.Addr().IsLoopback() {
+		return false
+	}
+	if p.Addr().Is4() {
+		return p.Bits() < 24
+	}
+	return p.Bits() < 64
 }
 
 // WithTruncatedAddresses records networks instead of addresses, for privacy:
@@ -63,64 +151,6 @@ func WithTruncatedAddresses(v4, v6 int) Option {
 			return optionError("WithTruncatedAddresses", "%d and %d bits: want 0 to 32 and 0 to 128", v4, v6)
 		}
 		c.truncation = truncation{v4: v4, v6: v6}
-		return nil
-	}
-}
-
-// WithRedactedQuery hides the values of further query parameters, whatever
-// the case of their names. "*" hides every value. Hidden by default are values
-// whose name, or whose own form, looks like a secret's; docs/instrumentation.md
-// has the rule.
-func WithRedactedQuery(names ...string) Option {
-	return func(c *config) error {
-		for _, n := range names {
-			switch n {
-			case "":
-				return optionError("WithRedactedQuery", "empty name given")
-			case "*":
-				c.redaction.all = true
-				continue
-			}
-			if c.redaction.hidden == nil {
-				c.redaction.hidden = map[string]bool{}
-			}
-			c.redaction.hidden[strings.ToLower(n)] = true
-		}
-		return nil
-	}
-}
-
-// WithShownQuery shows the values of query parameters that only look like a
-// secret by their name ("sort_key"). A value that itself looks like a secret
-// stays hidden.
-func WithShownQuery(names ...string) Option {
-	return func(c *config) error {
-		for _, n := range names {
-			if n == "" || n == "*" {
-				return optionError("WithShownQuery", "%q given: want the names of parameters", n)
-			}
-			if c.redaction.shown == nil {
-				c.redaction.shown = map[string]bool{}
-			}
-			c.redaction.shown[strings.ToLower(n)] = true
-		}
-		return nil
-	}
-}
-
-// WithRedactedPath hides segments of paths that are secrets. In a pattern like
-// "/invite/{token}/accept" what stands in braces is hidden, "*" is any
-// segment, and "{rest...}" at the end hides all that follows. A pattern means
-// the whole path, as it stands in the URL with its escapes.
-func WithRedactedPath(patterns ...string) Option {
-	return func(c *config) error {
-		for _, s := range patterns {
-			p, err := parsePathPattern(s)
-			if err != nil {
-				return optionError("WithRedactedPath", "%w", err)
-			}
-			c.redaction.paths = append(c.redaction.paths, p)
-		}
 		return nil
 	}
 }

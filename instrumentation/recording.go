@@ -76,11 +76,12 @@ func (r Recording) SetTarget(u adminsessions.User) bool {
 }
 
 // SignIn says that the request tried to sign in: under which name, and with
-// what outcome. Never pass a password, nor a name field into which people type
-// passwords by mistake if you can tell.
+// what outcome. Never pass a password. People type theirs into the wrong field,
+// so a name under which somebody failed is recorded as it is only if it is an
+// e-mail address; see [WithSignInNames].
 func (r Recording) SignIn(name string, outcome adminsessions.SignInOutcome) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.SignIn.Name = m.bounded(e, fieldSignInName, name)
+		e.SignIn.Name = m.bounded(e, fieldSignInName, m.signInName(name, outcome))
 		e.SignIn.Outcome = adminsessions.SignInOutcome(m.bounded(e, fieldSignInOutcome, string(outcome)))
 	})
 }
@@ -111,6 +112,7 @@ func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 func (r Recording) SetRoute(pattern string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Route = m.bounded(e, fieldRoute, routeOf(pattern))
+		m.hideWildcards(e)
 	})
 }
 
@@ -208,6 +210,7 @@ func CaptureRoute(mux http.Handler) http.Handler {
 
 // addNote adds a note as a line of its own: cleaned, it holds no line feed.
 func (m *middleware) addNote(e *adminsessions.Event, note string) {
+	note = m.redaction.Text(note)
 	if e.Note == "" {
 		e.Note = m.bounded(e, fieldNote, note)
 		return
@@ -233,16 +236,11 @@ func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 		}
 		return
 	}
-	if isSecretName(key) {
-		m.setAttribute(e, attribute.String(key, Redacted))
-		return
+	kv = m.attributeWithoutSecrets(kv)
+	if kv.Value.Type() == attribute.STRING {
+		kv = attribute.String(key, m.bounded(e, attributeField(key, adminsessions.MaxAttributeBytes), kv.Value.AsString()))
 	}
-	switch kv.Value.Type() {
-	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
-		m.setAttribute(e, kv)
-	default: // strings, and lists as they would be shown
-		m.setAttribute(e, attribute.String(key, m.bounded(e, attributeField(key, adminsessions.MaxAttributeBytes), kv.Value.String())))
-	}
+	m.setAttribute(e, kv)
 }
 
 // isFreeKey reports whether an application may use the key.

@@ -124,7 +124,7 @@ func (s *scope) begin(r *http.Request) {
 		b = appendRequestID(b)
 	}
 	n := len(b)
-	b = m.redaction.appendURL(b, r, &o)
+	b, cut := m.appendURL(b, r, &o)
 	known := string(b)
 	rec.buf = b
 	s.id = given
@@ -133,6 +133,9 @@ func (s *scope) begin(r *http.Request) {
 	}
 	e.RequestID = s.id
 	e.URL = m.bounded(e, fieldURL, known[n:])
+	if cut {
+		markCut(e, fieldURL.name)
+	}
 
 	if ua := r.Header["User-Agent"]; len(ua) > 0 {
 		e.UserAgent = m.bounded(e, fieldUserAgent, ua[0])

@@ -231,6 +231,9 @@ func keepCase(name string) string {
 
 func (t *table) look(s *split) when {
 	joined := s.joined()
+	if s.words > 1 && t.harmless[string(joined)] {
+		return never
+	}
 	found := t.wholes[string(joined)]
 	for i := range s.words {
 		if found = stronger(found, t.word(s.word(i))); found == always {

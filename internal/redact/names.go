@@ -150,7 +150,7 @@ const harmless = "monkey donkey turkey whiskey hockey jockey hokey pokey smokey 
 	"compass encompass gyrocompass bypass surpass trespass overpass underpass bandpass lowpass highpass " +
 	"secretary secretariat secretarial undersecretary secretion tokenize tokenizer tokenization tokenise tokeniser detokenize " +
 	"obsession possession repossession forbearer haslogo haslocation haslocal haslogin haslog haslong " +
-	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth oauth"
+	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth oauth statecode"
 
 // about are words of names that tell something about a secret: "token_type",
 // "password_expires_at".
@@ -161,12 +161,9 @@ const about = "type types method length size count total max min expires expire 
 // expected: "ticket_id".
 const identifies = "id ids uuid guid no nr num number ref"
 
-// Headers whose values are secrets though their names don't say so. (Those
-// whose names do are never recorded.)
-var secretHeaders = []string{
-	"Dpop", "X-Amzn-Oidc-Data", "X-Ms-Client-Principal", "X-Goog-Authenticated-User-Jwt", "X-Forwarded-User-Assertion",
-	"Client-Cert-Key", "X-Vault-Wrap",
-}
+// secretHeaders are headers whose values are secrets though their names don't
+// say so. (Those whose names do are never recorded.)
+var secretHeaders = []string{"Dpop", "X-Amzn-Oidc-Data", "X-Ms-Client-Principal"}
 
 // links are segments of paths behind which stands what was sent by mail:
 // "/verify/…", "/reset-password/…". A long random segment behind one of them,

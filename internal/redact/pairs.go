@@ -84,6 +84,9 @@ func nameBefore(s string, i int) (name string, quoted bool) {
 	for start > 0 && end-start <= maxName && isNameByte(s[start-1]) {
 		start--
 	}
+	if start > 0 && s[start-1] == '%' && end-start >= 2 && isHex(s[start]) && isHex(s[start+1]) {
+		start += 2 // an escape: that it divides, or belongs to the name, is seen when it is decoded
+	}
 	return s[start:end], false
 }
 
@@ -178,4 +181,29 @@ func (r *Redactor) quotedAt(s string, i int, f found) bool {
 		return false
 	}
 	return f(i+1, len(s))
+}
+
+// findFlags looks for flags of a command line: --password hunter2.
+func (r *Redactor) findFlags(s string, f found) bool {
+	for i := 0; ; {
+		at := strings.Index(s[i:], "--")
+		if at < 0 {
+			return false
+		}
+		start := i + at + 2
+		end := start
+		for end < len(s) && (isAlnum(s[end]) || s[end] == '-' || s[end] == '_') {
+			end++
+		}
+		i = max(end, start)
+		if end == start || end == len(s) || !isBlank(s[end]) || r.name(s[start:end]) != always {
+			continue
+		}
+		for end < len(s) && isBlank(s[end]) {
+			end++
+		}
+		if stop := endOfValue(s, end, 0); stop > end && s[end:stop] != Placeholder && f(end, stop) {
+			return true
+		}
+	}
 }

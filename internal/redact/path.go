@@ -50,6 +50,44 @@ func ParsePathPattern(s string) (PathPattern, error) {
 	return p, nil
 }
 
+// HideIn returns a URL that [Redactor.AppendURL] has made with the segments of
+// its path that a pattern hides left out.
+func HideIn(u string, p PathPattern) string {
+	start := strings.Index(u, "//") + 2
+	slash := strings.IndexByte(u[start:], '/')
+	if slash < 0 {
+		return u
+	}
+	start += slash
+	end := len(u)
+	if i := strings.IndexByte(u[start:], '?'); i >= 0 {
+		end = start + i
+	}
+	path := u[start:end]
+	var spans spanList
+	one := []PathPattern{p}
+	if hiddenSegments(one, path, false, spans.add); len(spans) == 0 {
+		hiddenSegments(one, path, true, spans.add) // the route of a part that is mounted somewhere
+	}
+	b := append(make([]byte, 0, len(u)), u[:start]...)
+	for at := 0; at <= len(path); {
+		stop := at
+		for stop < len(path) && path[stop] != '/' {
+			stop++
+		}
+		if stop > at && spans.covers(at, stop) {
+			b = append(b, Placeholder...)
+		} else {
+			b = append(b, path[at:stop]...)
+		}
+		if stop < len(path) {
+			b = append(b, '/')
+		}
+		at = stop + 1
+	}
+	return string(append(b, u[end:]...))
+}
+
 func isWildcard(part string) bool {
 	return len(part) >= 2 && part[0] == '{' && part[len(part)-1] == '}'
 }
@@ -73,7 +111,7 @@ func (r *Redactor) RoutePattern(route string) (PathPattern, bool) {
 		return PathPattern{}, false
 	}
 	var p PathPattern
-	hides := false
+	hides, before := false, ""
 	for part := range strings.SplitSeq(route[slash+1:], "/") {
 		var name string
 		switch {
@@ -87,15 +125,34 @@ func (r *Redactor) RoutePattern(route string) (PathPattern, bool) {
 			name = part
 		default:
 			p.add(normalSegment(part), false)
+			before = part
 			continue
 		}
-		hidden := r.name(strings.TrimSuffix(name, "...")) == always
+		hidden := r.hidesWildcard(before, strings.TrimSuffix(name, "..."))
 		p.rest = strings.HasSuffix(name, "...") || part[0] == '*'
 		p.add("", hidden)
 		hides = hides || hidden
 	}
 	p.literal = true // the router has said that it matches
 	return p, hides
+}
+
+// hidesWildcard reports whether a wildcard has a secret's name. The segment
+// before it may say that it is none: "/settings/{key}", "/countries/{code}".
+func (r *Redactor) hidesWildcard(before, name string) bool {
+	if r.name(name) != always {
+		return false
+	}
+	if r.hidden[fold(name)] {
+		return true
+	}
+	before = strings.ToLower(before)
+	for _, one := range [...]string{before, strings.TrimSuffix(before, "s"), strings.TrimSuffix(before, "es"), strings.TrimSuffix(before, "ies") + "y"} {
+		if one != "" && rules.name(one+"_"+name) == never {
+			return false
+		}
+	}
+	return true
 }
 
 // normalSegment is a segment as the most lenient server reads it.

@@ -73,6 +73,24 @@ func (r *Redactor) name(name string) when {
 // whatever the value.
 func (r *Redactor) Name(name string) bool { return r.encodedName(name) == always }
 
+// HidesName reports whether a value is left out because of its name. The value
+// may still hold a secret of its own.
+func (r *Redactor) HidesName(name, value string) bool {
+	return r.encodedName(name).hides(value[:min(len(value), maxText)])
+}
+
+// HidesValue reports whether the value of a name, both as sent, is left out.
+func (r *Redactor) HidesValue(name, value string) bool {
+	if r.HidesName(name, value) {
+		return true
+	}
+	m := mode(0)
+	if len(value) > maxLong-maxName {
+		m = mayGoOn
+	}
+	return r.holds(value, m)
+}
+
 // encodedName is name for one that may be encoded.
 func (r *Redactor) encodedName(name string) when {
 	if featuresOf(name)&hasEscape == 0 {
@@ -126,7 +144,7 @@ func (r *Redactor) holds(s string, m mode) bool {
 		s, m = s[:maxText], m|mayGoOn
 	}
 	return layers(s, func(text string) bool {
-		return r.scan(text, m, func(int, int) bool { return true }) || r.holdsEncoded(text)
+		return r.scan(text, m, func(int, int) bool { return true })
 	})
 }
 
@@ -146,25 +164,6 @@ func isHarmless(s string) bool {
 		}
 	}
 	return true
-}
-
-// holdsEncoded reports whether a text is base64 of one that holds a secret.
-func (r *Redactor) holdsEncoded(s string) bool {
-	if len(s) < 16 {
-		return false
-	}
-	for i := range len(s) {
-		if !isBase64(s[i]) {
-			return false
-		}
-	}
-	plain := decodeBase64(s, true)
-	if len(plain) < 11 {
-		return false
-	}
-	return layers(plain, func(text string) bool {
-		return r.scan(text, 0, func(int, int) bool { return true })
-	})
 }
 
 // Text returns a text without the secrets in it.

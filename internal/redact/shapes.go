@@ -9,7 +9,7 @@ const (
 	base64s                // and + / = . ~
 	upper                  // capitals and digits
 	hexed                  // 0-9 a-f A-F
-	visible                // anything but blanks, quotes, brackets and , ; &
+	visible                // anything but blanks, quotes, brackets and ; &
 )
 
 // shape is a kind of token that is known by its look. A prefix shorter than

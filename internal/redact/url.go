@@ -12,15 +12,12 @@ const (
 	maxKey     = 64 // of a name, as shown, where the query is too long
 )
 
-// AppendURL appends a URL without its secrets, in its readable form: origin is
-// what stands before the path. With what is appended b grows by limit at most,
-// of which origin must be a small part. cut reports whether something is
-// missing: long segments and long values are cut one by one, so that none hides
-// what stands behind it.
-func (r *Redactor) AppendURL(b []byte, origin, path, query string, limit int) (_ []byte, cut bool) {
-	end := len(b) + limit
-	b = append(b, origin...)
-	room := end - len(b)
+// AppendURL appends path and query of a URL, both as sent, without their
+// secrets and in their readable form, in room bytes at most. cut reports whether
+// something is missing: long segments and long values are cut one by one, so
+// that none hides what stands behind it.
+func (r *Redactor) AppendURL(b []byte, path, query string, room int) (_ []byte, cut bool) {
+	end := len(b) + room
 	if query != "" {
 		room -= min(len(query)+1, room/4)
 	}
@@ -56,7 +53,7 @@ func (r *Redactor) URL(s string, limit int) (_ string, cut bool) {
 	if len(origin) > limit/2 {
 		origin, cut = origin[:limit/2], true
 	}
-	b, cutToo := r.AppendURL(nil, origin, path, query, limit)
+	b, cutToo := r.AppendURL([]byte(origin), path, query, limit-len(origin))
 	out := string(b)
 	if r.Value(out) {
 		out = r.Text(out)
@@ -95,7 +92,7 @@ func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bo
 		case segment == "":
 		case spans.covers(start, stop):
 			b = append(b, Placeholder...)
-		case suspicious || len(segment) > maxHarmless && r.holdsEncoded(segment):
+		case suspicious:
 			b, cutToo = r.appendSegment(b, segment, limit)
 		default:
 			b, cutToo = appendCut(b, segment, limit)
@@ -296,23 +293,11 @@ func (r *Redactor) appendPair(b []byte, pair string, limit int, closed bool) (_ 
 	switch {
 	case value == "":
 		return b, false, cut
-	case closed, r.all, r.hidesValue(name, value):
+	case closed, r.all, r.HidesValue(name, value):
 		return append(b, Placeholder...), true, cut
 	}
 	b, cutToo := appendCut(b, value, limit)
 	return b, false, cut || cutToo
-}
-
-// hidesValue reports whether the value of a name, both as sent, is left out.
-func (r *Redactor) hidesValue(name, value string) bool {
-	if w := r.encodedName(name); w != never && w.hides(value[:min(len(value), maxText)]) {
-		return true
-	}
-	m := mode(0)
-	if len(value) > maxLong-maxName {
-		m = mayGoOn
-	}
-	return r.holds(value, m)
 }
 
 // spanList keeps what was found.

@@ -1,0 +1,104 @@
+package redact
+
+import "strings"
+
+// findUserInfo looks for user:password@host, and for whatever stands before an
+// @ in the authority of a URL.
+func findUserInfo(s string, m mode, f found) bool {
+	for i := 0; i+1 < len(s); i++ {
+		if !isSlash(s[i]) || !isSlash(s[i+1]) {
+			continue
+		}
+		start := i + 2
+		for start < len(s) && isSlash(s[start]) {
+			start++
+		}
+		end := start
+		for end < len(s) && !endsAuthority(s[end]) {
+			end++
+		}
+		i = start - 1
+		authority := s[start:end]
+		at := strings.LastIndexByte(authority, '@')
+		if at < 0 {
+			colon := strings.IndexByte(authority, ':')
+			if colon < 0 || isPort(authority[colon+1:]) || strings.HasPrefix(authority, "[") {
+				continue
+			}
+			// A password with a slash in it, or one whose end was cut off.
+			more := start
+			for more < len(s) && !endsWord(s[more]) {
+				more++
+			}
+			at = strings.LastIndexByte(s[start:more], '@')
+			if at < 0 && m&mayGoOn != 0 && end == len(s) {
+				at = len(authority)
+			}
+			if at < 0 {
+				continue
+			}
+		}
+		if s[start:start+at] != Placeholder && at > 0 && f(start, start+at) {
+			return true
+		}
+	}
+	return findBareUserInfo(s, f)
+}
+
+// findBareUserInfo looks for user:password@host without a scheme.
+func findBareUserInfo(s string, f found) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] != '@' || i+1 == len(s) || endsWord(s[i+1]) || s[i+1] == '/' {
+			continue
+		}
+		start := i
+		for start > 0 && !endsWord(s[start-1]) && s[start-1] != '=' && s[start-1] != '/' && s[start-1] != '?' && s[start-1] != '&' {
+			start--
+		}
+		user, password, ok := strings.Cut(s[start:i], ":")
+		if !ok || password == "" || hasPrefixFold(password, "%2f%2f") || s[start:i] == Placeholder || beforeAddress(user, password, s[i+1:]) {
+			continue
+		}
+		if f(start, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// beforeAddress reports whether a word and a colon stand before an e-mail
+// address rather than before a password.
+func beforeAddress(w, local, domain string) bool {
+	switch strings.ToLower(w[strings.LastIndexAny(w, "([{,;|")+1:]) {
+	case "mailto", "mail", "email", "e-mail", "sip", "sips", "xmpp", "acct", "im", "from", "to", "cc", "bcc", "sender", "recipient", "reply-to",
+		"author", "assignee", "contact", "by":
+	default:
+		return false
+	}
+	for i := range len(local) {
+		if !isAlnum(local[i]) && strings.IndexByte(".-_+%", local[i]) < 0 {
+			return false
+		}
+	}
+	dot := strings.IndexByte(domain, '.')
+	return dot > 0 && dot+1 < len(domain) && isLetter(domain[dot+1])
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+func isSlash(c byte) bool       { return c == '/' || c == '\\' }
+func endsAuthority(c byte) bool { return c == '?' || c == '#' || isSlash(c) || endsWord(c) }
+func endsWord(c byte) bool {
+	return c <= ' ' || strings.IndexByte(`"'<>`+"`", c) >= 0
+}
+
+func isPort(s string) bool {
+	for i := range len(s) {
+		if !isDigit(s[i]) {
+			return false
+		}
+	}
+	return true
+}
