@@ -1,7 +1,6 @@
 package redact
 
 import (
-	"strings"
 )
 
 // found is told of a stretch of text that is a secret. It returns whether to
