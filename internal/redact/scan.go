@@ -1,7 +1,6 @@
 package redact
 
-import (
-)
+import ()
 
 // found is told of a stretch of text that is a secret. It returns whether to
 // stop looking.
