@@ -38,7 +38,6 @@ type Reader struct {
 	scan  scanner
 	seg   *segment
 	file  File
-	log   string   // the identity of the records in seg
 	tried int64    // the scanner's limit, before it found the file to be shorter
 	found bool     // a valid record was in seg
 	prev  *segment // opened last
@@ -187,7 +186,6 @@ func (r *Reader) find() (Record, error) {
 				r.settle(rec.Seq - 1)
 			}
 			r.last = rec.Seq
-			rec.Log = r.log
 			return rec, nil
 		case err != io.EOF:
 			if !r.giveUpOn(err) {
@@ -249,7 +247,6 @@ func (r *Reader) advance() error {
 	}
 	limit, _, _ := r.l.limit(seg, r.quiet)
 	r.seg, r.file, r.found, r.tried = seg, f, false, limit
-	r.log = r.l.logOf(seg, h, ok)
 	r.setReading(f)
 	r.scan.reset(f, key, headerSize, limit, first, r.l.maxSeq(seg))
 	return nil
