@@ -107,11 +107,11 @@ func ExampleSignIn() {
 		}
 		instrumentation.SignIn(r.Context(), name, adminsessions.SignInSuccess)
 	}))
-	r := httptest.NewRequest("POST", "https://demo.example/login", strings.NewReader("name=mallory&password=123456"))
+	r := httptest.NewRequest("POST", "https://demo.example/login", strings.NewReader("name=mallory@example.com&password=123456"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	login.ServeHTTP(httptest.NewRecorder(), r)
 	// Output:
-	// type=WEB method=POST status=401 email=- ip=192.0.2.1 id=- action=login outcome=failure url="https://demo.example/login" signin="failure" tried="mallory"
+	// type=WEB method=POST status=401 email=- ip=192.0.2.1 id=- action=login outcome=failure url="https://demo.example/login" signin="failure" tried="mallory@example.com"
 }
 
 // An administrator looks at the panel as a customer sees it.

@@ -117,7 +117,7 @@ func (m *middleware) complement(e *adminsessions.Event, s *scope) {
 func (s *scope) noteRoute(e *adminsessions.Event) {
 	if e.Route == "" && s.req.Pattern != "" {
 		e.Route = s.m.bounded(e, fieldRoute, routeOf(s.req.Pattern))
-		s.m.hideWildcards(e)
+		s.hideWildcards(e)
 	}
 }
 

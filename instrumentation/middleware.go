@@ -78,6 +78,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.destination.enabled(r.Context()) {
 			m.disabled()
+			m.redactSpan(r)
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -91,6 +92,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 				return
 			}
 			if filtered {
+				m.redactSpan(r)
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -123,7 +125,7 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 		Recording{s}.update(func(m *middleware, e *adminsessions.Event) {
 			if e.Route == "" {
 				e.Route = m.bounded(e, fieldRoute, routeOf(r.Pattern))
-				m.hideWildcards(e)
+				s.hideWildcards(e)
 			}
 		})
 	}()

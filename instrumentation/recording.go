@@ -112,7 +112,7 @@ func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 func (r Recording) SetRoute(pattern string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Route = m.bounded(e, fieldRoute, routeOf(pattern))
-		m.hideWildcards(e)
+		r.s.hideWildcards(e)
 	})
 }
 

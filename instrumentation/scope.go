@@ -108,6 +108,7 @@ func (s *scope) begin(r *http.Request) {
 	}
 	if sc := trace.SpanContextFromContext(s.ctx); sc.IsValid() {
 		s.traced, rec.span = true, sc
+		m.redactSpan(r)
 	}
 	o := m.proxies.origin(r)
 	e.ClientAddress = m.truncation.apply(o.address)

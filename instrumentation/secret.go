@@ -40,8 +40,13 @@ func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.Ke
 
 // hideWildcards takes out of the URL what a wildcard of the route stands for
 // that has a secret's name: "/reset/{token}".
-func (m *middleware) hideWildcards(e *adminsessions.Event) {
-	if p, ok := m.redaction.RoutePattern(e.Route); ok {
-		e.URL = redact.HideIn(e.URL, p)
+func (s *scope) hideWildcards(e *adminsessions.Event) {
+	p, ok := s.m.redaction.RoutePattern(e.Route)
+	if !ok {
+		return
+	}
+	if hidden := redact.HideIn(e.URL, p); hidden != e.URL {
+		e.URL = hidden
+		redactSpanPath(s.ctx, hidden)
 	}
 }

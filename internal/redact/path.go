@@ -291,7 +291,7 @@ func (p *PathPattern) match(path []segment, f found) bool {
 			last = len(path)
 		}
 		for _, s := range path[i:last] {
-			if f(s.start, s.end) {
+			if s.text != "." && s.text != ".." && f(s.start, s.end) {
 				return true
 			}
 		}

@@ -84,11 +84,7 @@ func (r *Redactor) HidesValue(name, value string) bool {
 	if r.HidesName(name, value) {
 		return true
 	}
-	m := mode(0)
-	if len(value) > maxLong-maxName {
-		m = mayGoOn
-	}
-	return r.holds(value, m)
+	return r.Value(value)
 }
 
 // encodedName is name for one that may be encoded.
@@ -226,8 +222,9 @@ func (r *Redactor) withoutFound(s string, m mode) string {
 }
 
 // findPaths looks for paths that hold a secret: by the operator's patterns, and
-// what stands behind "/reset/" and its like.
-func (r *Redactor) findPaths(s string, f found) bool {
+// what stands behind "/reset/" and its like. Of the path of a request itself,
+// only a URL within it is matched anywhere.
+func (r *Redactor) findPaths(s string, m mode, f found) bool {
 	for i := 0; i < len(s); i++ {
 		if endsPath(s[i]) {
 			continue
@@ -237,20 +234,29 @@ func (r *Redactor) findPaths(s string, f found) bool {
 			i++
 		}
 		path := s[start:i]
-		if strings.IndexByte(path, '/') < 0 {
+		if strings.IndexAny(path, `/\`) < 0 {
 			continue
 		}
 		at := func(from, to int) bool { return s[start+from:start+to] != Placeholder && f(start+from, start+to) }
-		if hiddenSegments(r.paths, path, true, at) || r.linkSegments(path, at) {
+		if r.linkSegments(path, at) {
+			return true
+		}
+		if m&isPath != 0 {
+			scheme := strings.Index(path, ":/")
+			if scheme < 0 {
+				continue
+			}
+			start += scheme + 1
+			path = path[scheme+1:]
+		}
+		if hiddenSegments(r.paths, path, true, at) {
 			return true
 		}
 	}
 	return false
 }
 
-func endsPath(c byte) bool {
-	return endsWord(c) || strings.IndexByte("?#&=,()", c) >= 0
-}
+func endsPath(c byte) bool { return endsWord(c) || c == '?' || c == '#' }
 
 // linkSegments calls f with segments that look random and stand behind one that
 // says that a secret follows.

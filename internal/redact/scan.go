@@ -1,7 +1,5 @@
 package redact
 
-import ()
-
 // found is told of a stretch of text that is a secret. It returns whether to
 // stop looking.
 type found func(start, end int) bool
@@ -26,7 +24,7 @@ const (
 var features = func() (t [256]feature) {
 	for c, f := range map[byte]feature{
 		'=': hasEqual, ':': hasColon, '@': hasAt, '<': hasAngle, '>': hasAngle, '"': hasQuote, '\'': hasQuote, '`': hasQuote,
-		'-': hasDash, '/': hasSlash, '%': hasEscape, '&': hasEscape, '\\': hasEscape, 'e': hasE, ' ': hasScheme, '+': hasScheme, '\t': hasScheme,
+		'-': hasDash, '/': hasSlash, '%': hasEscape, '&': hasEscape, '\\': hasEscape | hasSlash, 'e': hasE, ' ': hasScheme, '+': hasScheme, '\t': hasScheme,
 	} {
 		t[c] = f
 	}
@@ -87,7 +85,7 @@ func (r *Redactor) scan(s string, m mode, f found) bool {
 	if has&(hasScheme|hasColon) != 0 && findSchemes(s, f) {
 		return true
 	}
-	if has&hasSlash != 0 && r.findPaths(s, f) {
+	if has&hasSlash != 0 && r.findPaths(s, m, f) {
 		return true
 	}
 	return m&decoded == 0 && r.findEncoded(s, f)

@@ -2,14 +2,15 @@ package redact
 
 import "strings"
 
-// Limits of the work that one URL can make, in bytes as sent and in pairs.
+// Limits of the work that one URL can make, and of what is shown of its parts.
 const (
-	maxPath    = 8 << 10
-	maxQuery   = 32 << 10
-	maxLong    = 2 << 10 // of a pair in a query that is longer
-	maxSegment = 255     // as shown
-	maxPairs   = 256
-	maxKey     = 64 // of a name, as shown, where the query is too long
+	maxPath    = 8 << 10 // bytes of a path as sent
+	maxSegment = 255     // bytes of a segment, where the path is too long
+	maxPairs   = 256     // pairs of a query
+	maxKey     = 64      // bytes of a name, where the query is too long
+	maxValue   = 1024    // bytes of a value, then
+	minValue   = 8       // at least
+	minLooked  = 512     // bytes of a pair that are looked at, at least
 )
 
 // AppendURL appends path and query of a URL, both as sent, without their
@@ -121,8 +122,12 @@ func (r *Redactor) appendSegment(b []byte, segment string, limit int) (_ []byte,
 		if segment[:i] != "" {
 			b, cut = r.appendSegment(b, segment[:i], limit)
 		}
-		b, cutToo := r.appendPairs(append(b, ';'), segment[i+1:], limit, false)
-		return b, cut || cutToo
+		for param := range strings.SplitSeq(segment[i+1:], ";") {
+			var cutToo bool
+			b, _, cutToo = r.appendPair(append(b, ';'), param, limit, false, false)
+			cut = cut || cutToo
+		}
+		return b, cut
 	}
 	if !r.Value(segment) {
 		return appendCut(b, segment, limit)
@@ -183,58 +188,66 @@ func isPlainSegment(s string) bool {
 // values are cut to the same length, and names when that is not enough.
 func (r *Redactor) appendQuery(b []byte, query string, room int) (_ []byte, cut bool) {
 	first := len(b)
-	if len(query) > maxQuery {
-		query, cut = shorten(query), true
-	}
-	if len(query) <= room && !cut {
+	if len(query) <= room {
 		if b, cut = r.appendAll(b, query, len(query), room); len(b)-first <= room {
 			return b, cut
 		}
 	}
-	for _, limit := range [...]int{1024, 512, 256, 128, 64, 32, 16, 8} {
-		if b, cut = r.appendAll(b[:first], query, limit, room); len(b)-first <= room {
+	for limit := fitting(query, room); ; limit /= 2 {
+		if b, _ = r.appendAll(b[:first], query, limit, room); len(b)-first <= room {
 			return b, true
 		}
+		if limit <= minValue {
+			return withEllipsis(b, first, first+room), true
+		}
 	}
-	return withEllipsis(b, first, first+room), true
 }
 
-// shorten takes from a long query the beginnings of its pairs, so that work
-// follows what can be shown.
-func shorten(query string) string {
-	b := make([]byte, 0, maxQuery)
-	for pairs := 0; query != "" && pairs < maxPairs && len(b) < maxQuery-maxLong; pairs++ {
-		pair, rest, more := strings.Cut(query, "&")
-		if len(pair) > maxLong {
-			pair = withoutEnd(pair[:maxLong])
-		}
-		b = append(b, pair...)
-		if more {
-			b = append(b, '&')
-		}
-		query = rest
+// fitting returns to what length the values of a query have to be cut for it to
+// fit.
+func fitting(query string, room int) int {
+	var lengths [maxPairs]int
+	n := 0
+	for ; query != "" && n < maxPairs; n++ {
+		pair, rest, _ := strings.Cut(query, "&")
+		lengths[n], query = len(pair), rest
 	}
-	return string(b)
+	limit := maxValue
+	for limit > minValue {
+		sum := 0
+		for _, length := range lengths[:n] {
+			sum += min(length, limit) + len("&")
+		}
+		if sum <= room {
+			break
+		}
+		limit /= 2
+	}
+	return limit
 }
 
 // appendAll appends all pairs of a query with values of limit bytes at most,
 // until there are more than room bytes.
 func (r *Redactor) appendAll(b []byte, query string, limit, room int) (_ []byte, cut bool) {
 	end := len(b) + room
-	open := false // a secret in quotes goes on
+	looked := max(minLooked, 2*limit) // at of a pair
+	open := false                     // a secret in quotes goes on
 	for pairs := 0; query != ""; pairs++ {
 		pair, rest, more := strings.Cut(query, "&")
-		var cutToo bool
+		long := len(pair) > looked
+		if long {
+			pair = withoutEnd(pair[:looked])
+		}
 		switch {
 		case open:
 			open = strings.Count(pair, `"`)%2 == 0
 			b = append(b, Placeholder...)
 		case pair != "":
-			first := len(b)
-			b, cutToo = r.appendPairs(b, pair, limit, true)
-			open = len(pair) < maxText && strings.HasSuffix(string(b[first:]), Placeholder) && strings.Count(pair, `"`)%2 == 1
+			hidden, cutToo := false, false
+			b, hidden, cutToo = r.appendPairs(b, pair, limit, long)
+			open = hidden && strings.Count(pair, `"`)%2 == 1
+			cut = cut || cutToo
 		}
-		cut = cut || cutToo
 		if more {
 			b = append(b, '&')
 		}
@@ -251,16 +264,25 @@ func (r *Redactor) appendAll(b []byte, query string, limit, room int) (_ []byte,
 
 // appendPairs appends pairs that are divided by semicolons, which some servers
 // take for ampersands. Others don't: what stands behind a secret may be the
-// rest of it.
-func (r *Redactor) appendPairs(b []byte, pairs string, limit int, query bool) (_ []byte, cut bool) {
-	hidden := false
+// rest of it. long says that the last pair goes on. hidden reports whether its
+// value was left out.
+func (r *Redactor) appendPairs(b []byte, pairs string, limit int, long bool) (out []byte, hidden, cut bool) {
+	if strings.IndexByte(pairs, ';') < 0 {
+		return r.appendPair(b, pairs, limit, false, long)
+	}
+	first, all := len(b), pairs
+	defer func() {
+		if !hidden && r.Value(all) { // it takes the whole to see it
+			out, hidden, cut = r.appendPair(b[:first], all, limit, true, long)
+		}
+	}()
 	for {
 		pair, rest, more := strings.Cut(pairs, ";")
-		var cutToo, hid bool
-		b, hid, cutToo = r.appendPair(b, pair, limit, hidden)
-		hidden, cut = hidden || hid && query, cut || cutToo
+		var hid, cutToo bool
+		b, hid, cutToo = r.appendPair(b, pair, limit, hidden, long && !more)
+		hidden, cut = hidden || hid, cut || cutToo
 		if !more {
-			return b, cut
+			return b, hidden, cut
 		}
 		b = append(b, ';')
 		pairs = rest
@@ -269,35 +291,46 @@ func (r *Redactor) appendPairs(b []byte, pairs string, limit int, query bool) (_
 
 // appendPair appends name=value. closed says that the value is left out in any
 // case.
-func (r *Redactor) appendPair(b []byte, pair string, limit int, closed bool) (_ []byte, hidden, cut bool) {
+func (r *Redactor) appendPair(b []byte, pair string, limit int, closed, long bool) (_ []byte, hidden, cut bool) {
 	if pair == "" {
-		return b, false, false
+		return b, false, long
+	}
+	var m mode
+	if long {
+		m = mayGoOn
 	}
 	i := strings.IndexByte(pair, '=')
 	if i < 0 {
-		if closed || r.Value(pair) {
-			return append(b, Placeholder...), true, false
+		if closed || r.holds(pair, m) {
+			return append(b, Placeholder...), true, long
 		}
-		b, cut = appendCut(b, pair, limit)
+		b, cut = r.appendLong(b, pair, limit, long)
 		return b, false, cut
 	}
 	name, value := pair[:i], pair[i+1:]
 	if name != "" && r.Value(name) {
 		b, closed = append(b, Placeholder...), true
-	} else if limit == len(pair) || len(name) <= maxKey {
-		b, cut = appendCut(b, name, max(limit, maxKey))
 	} else {
-		b, cut = appendCut(b, name, maxKey)
+		b, cut = appendCut(b, name, max(limit, maxKey))
 	}
 	b = append(b, '=')
 	switch {
 	case value == "":
-		return b, false, cut
-	case closed, r.all, r.HidesValue(name, value):
-		return append(b, Placeholder...), true, cut
+		return b, false, cut || long
+	case closed, r.all, r.HidesName(name, value), r.holds(value, m):
+		return append(b, Placeholder...), true, cut || long
 	}
-	b, cutToo := appendCut(b, value, limit)
+	b, cutToo := r.appendLong(b, value, limit, long)
 	return b, false, cut || cutToo
+}
+
+// appendLong is appendCut for what goes on behind s if long is set.
+func (r *Redactor) appendLong(b []byte, s string, limit int, long bool) (_ []byte, cut bool) {
+	b, cut = appendCut(b, s, limit)
+	if long && !cut {
+		b = append(b, "…"...)
+	}
+	return b, cut || long
 }
 
 // spanList keeps what was found.
