@@ -84,7 +84,7 @@ func activity() *dashboard.DashboardBuilder {
 			OverrideByName("5xx", []property{fixed("red")}),
 
 		groups(sortedBy(tableOf(14, "Failed sign-ins by address and name", "From where sign-in was tried in vain, and under which name. Many names from one address: guessing names. Many times one name: guessing a password. Names in small letters; the 50 most frequent.", "None, or the query failed", place(0, 29, 12, 9), tried...), "Attempts").
-			WithTarget(instantly("A", "topk(50, "+sum(ofNames, "sum_over_time("+named+" | keep ip, name, count"+perRecord()+" ["+wholeRange+"])")+")")).
+			WithTarget(instantly("A", "topk(50, "+sum(ofNames, "sum_over_time("+named+records+" | keep ip, name, n | unwrap n ["+wholeRange+"])")+")")).
 			WithTarget(instantly("B", "topk(50, "+lastSeen(ofNames, named, wholeRange)+")")), tried),
 		groups(sortedBy(tableOf(15, "Errors by admin and act", "Requests that ended with 5xx.", "None, or the query failed", place(12, 29, 12, 9), broken...), "Errors").
 			WithTarget(instantly("A", "topk(50, "+sum("email, action, error", count(selector()+` |= " status=5"`+ours+words("type", "method", "status", "email", "action")+" | "+matches("type", in("type"))+ended+failed()+" | logfmt error", wholeRange))+")")), broken),

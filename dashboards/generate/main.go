@@ -36,7 +36,7 @@ func main() {
 
 // generate returns every file by its path in the repository.
 func generate() (map[string][]byte, error) {
-	files := map[string][]byte{}
+	files := alertFiles()
 	for name, b := range map[string]*dashboard.DashboardBuilder{
 		"admin-sessions": sessions(),
 		"phone":          phone(),
