@@ -38,7 +38,7 @@ func shown() string {
 		// Words are percent-encoded; a plus sign is itself.
 		"person=`{{ .email | replace \"+\" \"%2B\" | urldecode }}`, " +
 		"path=`{{ regexReplaceAllLiteral \"^[a-zA-Z]+://[^/]*\" .url \"\" }}`, " +
-		"host=`{{ regexReplaceAll \"^[a-zA-Z]+://([^/]*).*\" .url \"$1\" }}`, " +
+		"host=`{{ regexReplaceAllLiteral \"/.*\" (regexReplaceAllLiteral \"^[a-zA-Z]+://\" .url \"\") \"\" }}`, " +
 		// A link to a request holds its time, so that it finds it for ever. A
 		// long one was recorded when it began, too, at most a day before.
 		"from=`{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`, " +
