@@ -2,6 +2,7 @@ package flood
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -100,12 +101,19 @@ func readBack(b *testing.B, loki *lokitest.Server, instance string) recorded {
 // BenchmarkFlood fails if an administrator's event is lost or the records do
 // not stand for all anonymous requests.
 func BenchmarkFlood(b *testing.B) {
+	only, err := regexp.Compile(*onlyFlag)
+	if err != nil {
+		b.Fatal(err)
+	}
 	loki := lokitest.Start(b)
 	turn := 0
 	for b.Loop() {
 		turn++
 		var kept, waits [][]string
 		for i, s := range scenarios {
+			if !only.MatchString(s.name) {
+				continue
+			}
 			instance := fmt.Sprintf("flood-%d-%d", turn, i)
 			bare := flood(b, startPanel(b, panelConfig{}), s)
 
