@@ -2,14 +2,12 @@ package instrumentation
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/memo"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
@@ -21,16 +19,8 @@ type act struct {
 	id       int    // index of the route's segment that names the resource, or -1
 }
 
-// maxActs bounds the acts remembered. A program has fewer routes; what comes
-// beyond is worked out each time.
-const maxActs = 4096
-
-// acts remembers the act of each method and route. Reading takes no lock: the
-// map that is pointed to is never changed.
-type acts struct {
-	known atomic.Pointer[map[actKey]act]
-	mu    sync.Mutex // serializes writers
-}
+// acts remembers the act of each method and route.
+type acts struct{ known memo.Map[actKey, act] }
 
 type actKey struct{ method, route string }
 
@@ -70,22 +60,11 @@ func (a *acts) describe(e *adminsessions.Event) {
 
 func (a *acts) of(method, route string) act {
 	key := actKey{method, route}
-	if known := a.known.Load(); known != nil {
-		if done, ok := (*known)[key]; ok {
-			return done
-		}
+	done, ok := a.known.Load(key)
+	if !ok {
+		done = actOf(method, route)
+		a.known.Store(key, done, maxRoutes)
 	}
-	done := actOf(method, route)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := map[actKey]act{key: done}
-	if known := a.known.Load(); known != nil {
-		if len(*known) >= maxActs {
-			return done
-		}
-		maps.Copy(all, *known)
-	}
-	a.known.Store(&all)
 	return done
 }
 
@@ -264,16 +243,15 @@ func isPlural(noun string) bool {
 
 // pathOf is the path of a URL that has been recorded.
 func pathOf(recorded string) string {
-	if i := strings.Index(recorded, "://"); i >= 0 {
+	if i := strings.IndexByte(recorded, ':'); i >= 0 && strings.HasPrefix(recorded[i:], "://") {
 		recorded = recorded[i+3:]
 		if i = strings.IndexByte(recorded, '/'); i < 0 {
 			return ""
 		}
 		recorded = recorded[i:]
 	}
-	if i := strings.IndexAny(recorded, "?#"); i >= 0 {
-		recorded = recorded[:i]
-	}
+	recorded, _, _ = strings.Cut(recorded, "?")
+	recorded, _, _ = strings.Cut(recorded, "#")
 	return recorded
 }
 

@@ -60,7 +60,7 @@ func (s *scope) finish(returned bool, panicked any) {
 	s.rec = nil
 	e := &rec.event
 	e.Stage = adminsessions.Complete
-	e.Duration = end.Sub(s.start)
+	e.Duration = end.Sub(e.Time)
 	e.StatusCode = status
 	if errorType != "" {
 		e.ErrorType = m.bounded(e, fieldErrorType, joinTypes(e.ErrorType, errorType))
@@ -116,8 +116,7 @@ func (m *middleware) complement(e *adminsessions.Event, s *scope) {
 
 func (s *scope) noteRoute(e *adminsessions.Event) {
 	if e.Route == "" && s.req.Pattern != "" {
-		e.Route = s.m.bounded(e, fieldRoute, routeOf(s.req.Pattern))
-		s.m.hideWildcards(e)
+		s.m.setRoute(e, s.req.Pattern)
 	}
 }
 
