@@ -4,35 +4,35 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/dashboards"
 )
 
 const (
-	lokiUID       = "adminsessions-loki"
-	prometheusUID = "adminsessions-prometheus"
+	// lokiUID and prometheusUID are the variables by which a dashboard names its
+	// data sources.
+	lokiUID       = "${loki}"
+	prometheusUID = "${prometheus}"
 	// dashboardUID is Grafana's own data source: the result of another panel.
 	dashboardUID = "-- Dashboard --"
 )
 
 type dashboard struct {
 	file string
+	data []byte
 
 	UID           string
 	Title         string
 	Description   string
 	Editable      bool
 	SchemaVersion int
+	Refresh       string
 	Panels        []panel
 	Links         []struct {
-		URL                   string
+		Type                  string
+		Tags                  []string
 		KeepTime, IncludeVars bool
 	}
 	Templating struct{ List []variable }
@@ -42,6 +42,8 @@ type variable struct {
 	Name, Type, Label, Description string
 	Datasource                     *datasource
 	Query                          json.RawMessage
+	AllValue                       string
+	Current                        struct{ Value any }
 }
 
 type datasource struct{ Type, UID string }
@@ -53,23 +55,29 @@ type panel struct {
 	Description string
 	Datasource  *datasource
 	Targets     []struct {
-		RefID      string
-		Datasource datasource
-		Expr       string
-		PanelID    int
+		RefID        string
+		Datasource   datasource
+		Expr         string
+		LegendFormat string
+		PanelID      int
 	}
 	FieldConfig struct {
 		Defaults struct {
 			Unit       string
 			NoValue    *string
+			Decimals   *int
 			Thresholds *struct{ Steps []struct{ Color string } }
+			Custom     struct{ DrawStyle string }
 		}
 		Overrides []struct {
 			Matcher struct {
 				ID      string
 				Options any
 			}
-			Properties []struct{ ID string }
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
 		}
 	}
 	Transformations []struct {
@@ -92,7 +100,7 @@ func load(t *testing.T) []dashboard {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := dashboard{file: file}
+		d := dashboard{file: file, data: data}
 		if err := json.Unmarshal(data, &d); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
@@ -118,6 +126,11 @@ func (d *dashboard) panels() []panel {
 	return all
 }
 
+// where names a panel in messages.
+func (d *dashboard) where(p panel) string {
+	return fmt.Sprintf("%s, panel %d %q", d.file, p.ID, p.Title)
+}
+
 func TestDashboardsAreComplete(t *testing.T) {
 	uids := map[string]string{}
 	for _, d := range load(t) {
@@ -131,6 +144,10 @@ func TestDashboardsAreComplete(t *testing.T) {
 		if d.Title == "" || d.Description == "" || d.Editable || d.SchemaVersion < 42 {
 			t.Errorf("%s: needs a title, a description, editable false and schemaVersion 42", d.file)
 		}
+		// Grafana keeps a refresh in the address, but not that there is none.
+		if d.Refresh != "" {
+			t.Errorf("%s: refreshes every %s until it is switched off, which a link would not keep", d.file, d.Refresh)
+		}
 		for _, v := range d.Templating.List {
 			if v.Label == "" || v.Description == "" {
 				t.Errorf("%s: variable %s needs a label and a description", d.file, v.Name)
@@ -138,53 +155,79 @@ func TestDashboardsAreComplete(t *testing.T) {
 		}
 		ids := map[int]bool{}
 		for _, p := range d.Panels {
-			if ids[p.ID] {
-				t.Errorf("%s: panel id %d is used twice", d.file, p.ID)
-			}
-			ids[p.ID] = true
-			for _, inner := range p.Panels {
-				if ids[inner.ID] {
-					t.Errorf("%s: panel id %d is used twice", d.file, inner.ID)
+			for _, one := range append([]panel{p}, p.Panels...) {
+				if ids[one.ID] {
+					t.Errorf("%s: panel id %d is used twice", d.file, one.ID)
 				}
-				ids[inner.ID] = true
+				ids[one.ID] = true
 			}
 		}
 		for _, p := range d.panels() {
-			where := fmt.Sprintf("%s, panel %d %q", d.file, p.ID, p.Title)
-			if p.Description == "" {
-				t.Errorf("%s: no description", where)
+			d.checkPanel(t, p, ids)
+		}
+	}
+}
+
+func (d *dashboard) checkPanel(t *testing.T, p panel, ids map[int]bool) {
+	t.Helper()
+	where := d.where(p)
+	if p.Description == "" {
+		t.Errorf("%s: no description", where)
+	}
+	if p.GridPos.X+p.GridPos.W > 24 {
+		t.Errorf("%s: wider than the grid", where)
+	}
+	if p.Type == "text" {
+		return
+	}
+	defaults := p.FieldConfig.Defaults
+	if defaults.Unit == "" {
+		t.Errorf("%s: no unit", where)
+	}
+	if defaults.Thresholds == nil || len(defaults.Thresholds.Steps) == 0 {
+		t.Errorf("%s: no thresholds", where)
+	}
+	if defaults.Custom.DrawStyle == "bars" && (defaults.Decimals == nil || *defaults.Decimals != 0) {
+		t.Errorf("%s: counts in fractions of an event", where)
+	}
+	if len(p.Targets) == 0 {
+		t.Errorf("%s: no query", where)
+	}
+	for _, target := range p.Targets {
+		switch target.Datasource.UID {
+		case lokiUID, prometheusUID:
+			if target.Expr == "" {
+				t.Errorf("%s: empty query", where)
 			}
-			if p.GridPos.X+p.GridPos.W > 24 {
-				t.Errorf("%s: wider than the grid", where)
+		case dashboardUID:
+			if !ids[target.PanelID] {
+				t.Errorf("%s: shows the result of panel %d, which does not exist", where, target.PanelID)
 			}
+		default:
+			t.Errorf("%s: the data source %q is not chosen by a variable", where, target.Datasource.UID)
+		}
+	}
+}
+
+// A query that has failed must not look as if all were well: a number without
+// an answer is unknown, and 0 comes from the query itself.
+func TestNoAnswerIsNoZero(t *testing.T) {
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
 			if p.Type == "text" {
 				continue
 			}
-			defaults := p.FieldConfig.Defaults
-			if defaults.Unit == "" {
-				t.Errorf("%s: no unit", where)
+			no := p.FieldConfig.Defaults.NoValue
+			if no == nil || *no == "" || strings.ContainsAny(*no, "0123456789") {
+				t.Errorf("%s: what is shown without an answer is %v", d.where(p), no)
+				continue
 			}
-			if defaults.NoValue == nil {
-				t.Errorf("%s: no text for the case without data", where)
-			}
-			if defaults.Thresholds == nil || len(defaults.Thresholds.Steps) == 0 {
-				t.Errorf("%s: no thresholds", where)
-			}
-			if len(p.Targets) == 0 {
-				t.Errorf("%s: no query", where)
+			if p.Type == "stat" && *no != "unknown" {
+				t.Errorf("%s: a number without an answer reads %q", d.where(p), *no)
 			}
 			for _, target := range p.Targets {
-				switch target.Datasource.UID {
-				case lokiUID, prometheusUID:
-					if target.Expr == "" {
-						t.Errorf("%s: empty query", where)
-					}
-				case dashboardUID:
-					if !ids[target.PanelID] {
-						t.Errorf("%s: shows the result of panel %d, which does not exist", where, target.PanelID)
-					}
-				default:
-					t.Errorf("%s: unknown data source uid %q", where, target.Datasource.UID)
+				if target.Datasource.UID == prometheusUID && strings.Contains(target.Expr, "vector(0)") {
+					t.Errorf("%s: 0 where Prometheus has no such metric: %s", d.where(p), target.Expr)
 				}
 			}
 		}
@@ -205,172 +248,6 @@ func TestPanelsDoNotOverlap(t *testing.T) {
 					if x && y {
 						t.Errorf("%s: panels %d %q and %d %q overlap", d.file, a.ID, a.Title, b.ID, b.Title)
 					}
-				}
-			}
-		}
-	}
-}
-
-// A selector without a service reads everything that the Loki holds.
-var selector = regexp.MustCompile(`\{[^{}]*\}`)
-
-// selectors are the stream selectors of a query.
-func selectors(expr string) []string {
-	// Without references, templates and repetitions only selectors have braces.
-	plain := regexp.MustCompile(`\$\{[^}]*\}|\{\{.*?\}\}`).ReplaceAllString(expr, "x")
-	plain = strings.ReplaceAll(plain, "){x}", ")")
-	// {1} of a regular expression is no selector.
-	return slices.DeleteFunc(selector.FindAllString(plain, -1), func(s string) bool { return !strings.Contains(s, "=") })
-}
-
-// A service's lines, stored once more for fast searches, must not be counted
-// with its events. Admin Search reads either: its selectors name the service by
-// one label or the other. The counts of Admin Sessions are of either: each
-// selector has a condition, and that of the lines is the opposite of that of the
-// events.
-func TestQueriesSelectEvents(t *testing.T) {
-	condition := regexp.MustCompile("nothing(=|!)~`([^`]+)`")
-	for _, d := range load(t) {
-		ofService, ofLines := "service_name=~`x`", "audit_lines_of=``"
-		if d.file == "search.json" {
-			ofService, ofLines = "{x=~`x`", "x!=``"
-		}
-		for _, p := range d.panels() {
-			for _, target := range p.Targets {
-				if target.Datasource.UID != lokiUID {
-					continue
-				}
-				found := selectors(target.Expr)
-				if len(found) == 0 {
-					t.Errorf("%s, panel %d %q: no selector in %s", d.file, p.ID, p.Title, target.Expr)
-				}
-				if strings.Contains(target.Expr, "audit_lines_of=~") {
-					if d.file != "admin-sessions.json" || len(found) != 2 {
-						t.Errorf("%s, panel %d %q reads lines", d.file, p.ID, p.Title)
-						continue
-					}
-					lines, events := condition.FindStringSubmatch(found[0]), condition.FindStringSubmatch(found[1])
-					if lines == nil || events == nil || lines[1] != "=" || events[1] != "!" || lines[2] != events[2] {
-						t.Errorf("%s, panel %d %q reads lines if %q and events if %q", d.file, p.ID, p.Title, lines, events)
-					}
-					found = found[1:]
-				}
-				for _, s := range found {
-					for _, want := range []string{ofService, ofLines, "deployment_environment_name=~`x`"} {
-						if !strings.Contains(s, want) {
-							t.Errorf("%s, panel %d %q: selector %s has no %s", d.file, p.ID, p.Title, s, want)
-						}
-					}
-				}
-			}
-		}
-		if d.file == "search.json" {
-			continue
-		}
-		for _, v := range d.Templating.List {
-			if v.Type == "query" && v.Datasource.UID == lokiUID && !strings.Contains(string(v.Query), ofLines) {
-				t.Errorf("%s: variable %s takes its values from the lines, too: %s", d.file, v.Name, v.Query)
-			}
-		}
-	}
-}
-
-func TestRulesSelectEvents(t *testing.T) {
-	for _, file := range ruleFiles[1:] {
-		data, err := os.ReadFile(filepath.FromSlash(file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := selectors(string(data))
-		if len(found) < 10 {
-			t.Errorf("%s: only the selectors %q", file, found)
-		}
-		for _, s := range found {
-			if !strings.Contains(s, `service_name=~".+"`) || !strings.Contains(s, `audit_lines_of=""`) {
-				t.Errorf("%s: selector %s", file, s)
-			}
-		}
-	}
-}
-
-// vocabulary is every name that may stand in a query over Loki.
-func vocabulary() map[string]bool {
-	names := map[string]bool{
-		adminsessions.LokiTraceID: true, adminsessions.LokiSpanID: true, adminsessions.LokiScopeName: true,
-		adminsessions.LokiSeverityText: true, adminsessions.LokiObservedTimestamp: true,
-		// Made by the queries themselves.
-		"nothing": true, "seen": true, "hour": true, "weekday": true,
-	}
-	for _, key := range []string{
-		adminsessions.KeyLinesOf, adminsessions.KeyServiceName, adminsessions.KeyServiceInstanceID, adminsessions.KeyDeploymentEnvironment,
-		adminsessions.KeyUserID, adminsessions.KeyUserFullName, adminsessions.KeyUserEmail,
-		adminsessions.KeySignInName, adminsessions.KeySignInOutcome,
-		adminsessions.KeyInterface, adminsessions.KeyRequestStage, adminsessions.KeyRequestID, adminsessions.KeyNote,
-		adminsessions.KeyClientAddress, adminsessions.KeyMethod, adminsessions.KeyURL, adminsessions.KeyRoute,
-		adminsessions.KeyStatusCode, adminsessions.KeyDuration, adminsessions.KeyUserAgent, adminsessions.KeySessionID,
-		adminsessions.KeyErrorType, adminsessions.KeyLogID, adminsessions.KeySequenceNumber,
-	} {
-		names[adminsessions.LokiName(key)] = true
-	}
-	return names
-}
-
-var (
-	quoted   = regexp.MustCompile("`[^`]*`|\"[^\"]*\"")
-	compared = regexp.MustCompile(`\b([a-z_]\w*)\s*(?:=~|!~|!=|=|>=|<=)\s*(?:S|\d)`)
-	grouped  = regexp.MustCompile(`\bby\s*\(([^)]*)\)`)
-	unwraps  = regexp.MustCompile(`\bunwrap\s+(\w+)`)
-	keeps    = regexp.MustCompile(`\b(?:keep|drop)\s+([\w, ]+)`)
-	captures = regexp.MustCompile(`\(\?P<(\w+)>`)
-)
-
-// names returns the label names that a LogQL query uses.
-func names(expr string) []string {
-	var found []string
-	for _, m := range captures.FindAllStringSubmatch(expr, -1) {
-		found = append(found, m[1])
-	}
-	// Loki's rules are templates too; what is quoted is text, not names.
-	expr = quoted.ReplaceAllString(expr, "S")
-	for _, m := range compared.FindAllStringSubmatch(expr, -1) {
-		found = append(found, m[1])
-	}
-	for _, m := range slices.Concat(grouped.FindAllStringSubmatch(expr, -1), keeps.FindAllStringSubmatch(expr, -1)) {
-		for name := range strings.SplitSeq(m[1], ",") {
-			found = append(found, strings.TrimSpace(name))
-		}
-	}
-	for _, m := range unwraps.FindAllStringSubmatch(expr, -1) {
-		found = append(found, m[1])
-	}
-	return found
-}
-
-func TestQueriesUseTheVocabulary(t *testing.T) {
-	known := vocabulary()
-	for _, d := range load(t) {
-		for _, p := range d.panels() {
-			for _, target := range p.Targets {
-				if target.Datasource.UID != lokiUID {
-					continue
-				}
-				used := names(target.Expr)
-				if len(used) == 0 {
-					t.Errorf("%s, panel %d %q: found only %q in %s", d.file, p.ID, p.Title, used, target.Expr)
-				}
-				for _, name := range used {
-					if !known[name] {
-						t.Errorf("%s, panel %d %q: %q is no name of an event", d.file, p.ID, p.Title, name)
-					}
-				}
-			}
-			for _, o := range p.FieldConfig.Overrides {
-				name, isText := o.Matcher.Options.(string)
-				if o.Matcher.ID != "byName" || !isText || !strings.Contains(name, "_") {
-					continue
-				}
-				if !known[name] && name != "url_path" {
-					t.Errorf("%s, panel %d %q: an override for %q, which is no name of an event", d.file, p.ID, p.Title, name)
 				}
 			}
 		}
@@ -400,7 +277,7 @@ func TestLogTablesHaveAnAllowList(t *testing.T) {
 				}
 			}
 			if extracts && !allows && !transposes {
-				t.Errorf("%s, panel %d %q: a table of log lines without an allow-list", d.file, p.ID, p.Title)
+				t.Errorf("%s: a table of log lines without an allow-list", d.where(p))
 			}
 		}
 	}
@@ -411,153 +288,65 @@ func TestLogTablesHaveAnAllowList(t *testing.T) {
 func TestTablesHaveATextForEmptyCells(t *testing.T) {
 	for _, d := range load(t) {
 		for _, p := range d.panels() {
-			if p.Type != "table" || *p.FieldConfig.Defaults.NoValue == "" {
+			if p.Type != "table" {
 				continue
 			}
 			overrides := p.FieldConfig.Overrides
 			if len(overrides) == 0 || overrides[0].Matcher.ID != "byRegexp" || overrides[0].Matcher.Options != "/.*/" || overrides[0].Properties[0].ID != "noValue" {
-				t.Errorf("%s, panel %d %q: cells without a value would read %q", d.file, p.ID, p.Title, *p.FieldConfig.Defaults.NoValue)
+				t.Errorf("%s: cells without a value would read %q", d.where(p), *p.FieldConfig.Defaults.NoValue)
 			}
 		}
 	}
 }
 
-var (
-	dashboardLink = regexp.MustCompile(`/d/([A-Za-z0-9-]+)`)
-	linkVariable  = regexp.MustCompile(`(?:var-(\w+)=|\$\{(\w+):queryparam\})`)
-)
-
-// Grafana cuts a query over more than a day into days and asks for one after the
-// other, but not where its refId says this word. A search over a month that
-// finds little is a third faster whole: Loki cuts it, too, and keeps all cores
-// busy.
-func TestAdminSearchIsAskedForWhole(t *testing.T) {
-	found := false
+// A method, a type and a class of statuses have one color each, on every
+// dashboard.
+func TestColorsAreTheSameEverywhere(t *testing.T) {
+	want := map[string]string{
+		"WEB": "green", "API": "blue",
+		"GET": "green", "HEAD": "green", "OPTIONS": "green", "POST": "orange", "PUT": "yellow", "PATCH": "yellow", "DELETE": "red",
+	}
+	seen := 0
 	for _, d := range load(t) {
-		if d.UID != "adminsessions-search" {
-			continue
-		}
-		found = true
 		for _, p := range d.panels() {
-			for _, target := range p.Targets {
-				if strings.Contains(target.Expr, "${search") && !strings.Contains(target.RefID, "do-not-chunk") {
-					t.Errorf("panel %q: refId %q, want do-not-chunk", p.Title, target.RefID)
+			for _, o := range p.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					name, isText := o.Matcher.Options.(string)
+					if color, known := want[name]; isText && known && property.ID == "color" {
+						seen++
+						if !strings.Contains(string(property.Value), `"`+color+`"`) {
+							t.Errorf("%s: %s is %s, want %s", d.where(p), name, property.Value, color)
+						}
+					}
+					if property.ID != "mappings" {
+						continue
+					}
+					var mappings []struct {
+						Type    string
+						Options json.RawMessage
+					}
+					if err := json.Unmarshal(property.Value, &mappings); err != nil {
+						t.Fatal(err)
+					}
+					for _, m := range mappings {
+						var values map[string]struct{ Color string }
+						if m.Type != "value" || json.Unmarshal(m.Options, &values) != nil {
+							continue
+						}
+						for name, v := range values {
+							if color, known := want[name]; known {
+								seen++
+								if v.Color != color {
+									t.Errorf("%s: %s is %s, want %s", d.where(p), name, v.Color, color)
+								}
+							}
+						}
+					}
 				}
 			}
 		}
 	}
-	if !found {
-		t.Error("there is no Admin Search")
-	}
-}
-
-func TestLinksLeadSomewhere(t *testing.T) {
-	variables := map[string]map[string]bool{}
-	all := load(t)
-	for _, d := range all {
-		variables[d.UID] = map[string]bool{}
-		for _, v := range d.Templating.List {
-			variables[d.UID][v.Name] = true
-		}
-	}
-	for _, d := range all {
-		for _, l := range d.Links {
-			if !l.KeepTime || !l.IncludeVars {
-				t.Errorf("%s: link %s must keep time range and variables", d.file, l.URL)
-			}
-		}
-		data, err := dashboards.Files.ReadFile(d.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var urls []string
-		collectURLs(t, data, &urls)
-		for _, url := range urls {
-			m := dashboardLink.FindStringSubmatch(url)
-			if m == nil {
-				t.Errorf("%s: link %s is not to a dashboard", d.file, url)
-				continue
-			}
-			target, exists := variables[m[1]]
-			if !exists {
-				t.Errorf("%s: link to dashboard %s, which does not exist", d.file, m[1])
-				continue
-			}
-			for _, v := range linkVariable.FindAllStringSubmatch(url, -1) {
-				if name := v[1] + v[2]; !target[name] {
-					t.Errorf("%s: link to %s sets its variable %s, which does not exist", d.file, m[1], name)
-				}
-			}
-		}
-	}
-}
-
-// collectURLs finds every "url" in a dashboard.
-func collectURLs(t *testing.T, data json.RawMessage, urls *[]string) {
-	t.Helper()
-	var object map[string]json.RawMessage
-	if json.Unmarshal(data, &object) == nil {
-		for key, value := range object {
-			var url string
-			if key == "url" && json.Unmarshal(value, &url) == nil {
-				*urls = append(*urls, url)
-				continue
-			}
-			collectURLs(t, value, urls)
-		}
-		return
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(data, &list) == nil {
-		for _, value := range list {
-			collectURLs(t, value, urls)
-		}
-	}
-}
-
-var ruleFiles = []string{"alerts/prometheus.yaml", "alerts/loki-ruler.yaml", "../deploy/grafana/provisioning/alerting/adminsessions-rules.yaml"}
-
-// Every alert has a runbook, and every runbook an alert.
-func TestRunbooks(t *testing.T) {
-	alert := regexp.MustCompile(`(?m)^\s*(?:#\s*)?(?:- alert|title): (AdminSessions\w+)$`)
-	runbook := regexp.MustCompile(`runbooks/(\w+)\.md`)
-	rules := map[string]string{}
-	for _, file := range ruleFiles {
-		data, err := os.ReadFile(filepath.FromSlash(file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		names := alert.FindAllStringSubmatch(string(data), -1)
-		links := runbook.FindAllStringSubmatch(string(data), -1)
-		if len(names) == 0 || len(names) != len(links) {
-			t.Fatalf("%s: %d alerts and %d runbook links", file, len(names), len(links))
-		}
-		for i, m := range names {
-			rules[m[1]] = file
-			if links[i][1] != m[1] {
-				t.Errorf("%s: alert %s links to the runbook %s", file, m[1], links[i][1])
-			}
-		}
-	}
-	for name, file := range rules {
-		data, err := dashboards.Files.ReadFile("runbooks/" + name + ".md")
-		if err != nil {
-			t.Errorf("%s: alert %s has no runbook", file, name)
-			continue
-		}
-		for _, heading := range []string{"# " + name + "\n", "\n## What it means\n", "\n## What to do\n", "\n## When it is nothing\n"} {
-			if !strings.Contains(string(data), heading) {
-				t.Errorf("runbooks/%s.md: no heading %q", name, strings.TrimSpace(heading))
-			}
-		}
-	}
-	files, err := fs.Glob(dashboards.Files, "runbooks/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".md"); rules[name] == "" {
-			t.Errorf("%s: no alert of that name", file)
-		}
+	if seen < 50 {
+		t.Errorf("only %d colors seen", seen)
 	}
 }

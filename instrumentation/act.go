@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/internal/memo"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
@@ -19,21 +18,19 @@ type act struct {
 	id       int    // index of the route's segment that names the resource, or -1
 }
 
-// acts remembers the act of each method and route.
-type acts struct{ known memo.Map[actKey, act] }
-
-type actKey struct{ method, route string }
-
-// describe fills in what an event does where the application has not said it.
-func (a *acts) describe(e *adminsessions.Event) {
+// describeAct fills in what an event does where the application has not said it.
+// known is the act of its route, if that is worked out.
+func describeAct(e *adminsessions.Event, known *act) {
 	if e.Action != "" && e.Resource.ID != "" {
 		return
 	}
 	var done act
 	path, route := pathOf(e.URL), e.Route
 	switch {
+	case known != nil:
+		done = *known
 	case route != "":
-		done = a.of(e.Method, route)
+		done = actOf(e.Method, route)
 	case e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed:
 		return // what is not found is no act, whatever its path says
 	default:
@@ -56,16 +53,6 @@ func (a *acts) describe(e *adminsessions.Event) {
 			e.Resource.Type = done.resource
 		}
 	}
-}
-
-func (a *acts) of(method, route string) act {
-	key := actKey{method, route}
-	done, ok := a.known.Load(key)
-	if !ok {
-		done = actOf(method, route)
-		a.known.Store(key, done, maxRoutes)
-	}
-	return done
 }
 
 // actOf reads an act off a method and a route.

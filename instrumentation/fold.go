@@ -56,16 +56,16 @@ type fold struct {
 
 	sending sync.Mutex // held while folded records are made; before mu
 	hooked  sync.Once
+	signers signers
 
 	mu      sync.Mutex
 	timer   *time.Timer
 	open    bool // a window is open, the timer is armed
 	ended   bool // the provider is shutting down: nothing is folded any more
 	left    [foldLanes]int
-	clients map[netip.Addr]foldClient
+	clients map[netip.Addr]*foldClient
 	cells   map[cellKey]*cell
-	others  int                      // cells without an address
-	known   map[netip.Addr]time.Time // where somebody is signed in, until when that counts
+	others  otherCells
 	episode foldEpisode
 }
 
@@ -104,14 +104,6 @@ type foldEpisode struct {
 	total  int
 }
 
-// foldVerdict is what becomes of an anonymous record.
-type foldVerdict bool
-
-const (
-	recordAlone foldVerdict = true
-	folded      foldVerdict = false
-)
-
 func newFold(m *middleware) *fold {
 	return &fold{
 		limit: m.anonymousLimit,
@@ -124,9 +116,9 @@ func newFold(m *middleware) *fold {
 		pending: m.metrics.foldedPending,
 		lost:    m.metrics.lost[failureSink],
 		seed:    maphash.MakeSeed(),
-		clients: map[netip.Addr]foldClient{},
-		known:   map[netip.Addr]time.Time{},
+		clients: map[netip.Addr]*foldClient{},
 		cells:   map[cellKey]*cell{},
+		others:  otherCells{},
 	}
 }
 
@@ -143,76 +135,83 @@ func (m *middleware) deliver(ctx context.Context, rec *record, d adminsessions.D
 	if d != adminsessions.Spooled {
 		return true, m.emit(ctx, e, d)
 	}
-	if !rec.startedAlone && m.fold.take(e) == folded {
+	if !rec.startedAlone && m.fold.take(e) {
 		return false, nil
 	}
 	err = m.hand(ctx, e, d)
-	if errors.Is(err, adminsessions.ErrRefused) && m.fold.refused(e) {
+	if errors.Is(err, adminsessions.ErrRefused) && m.fold.takeRefused(e) {
 		return false, nil
 	}
 	return true, m.emitted(e, err)
 }
 
-// take decides about an anonymous event that is to be recorded. If the verdict
-// is folded, the event has been counted.
-func (f *fold) take(e *adminsessions.Event) foldVerdict {
-	f.mu.Lock()
-	if f.ended {
-		f.mu.Unlock()
-		return recordAlone
-	}
-	f.begin()
-	lane, addr := laneOf(e), networkOf(e.ClientAddress)
-	client, known := f.clients[addr]
-	known = known || len(f.clients) < maxFoldClients
-	if f.left[lane] > 0 && (!known || client.recorded[lane] < f.limit) {
-		f.left[lane]--
-		client.recorded[lane]++
-		if known {
-			f.clients[addr] = client
-		}
-		f.mu.Unlock()
-		return recordAlone
-	}
-	c := f.cell(e, addr, &client, known)
-	if known {
-		f.clients[addr] = client
-	}
-	if f.left[lane] > 0 && c.own < foldOwn && !c.key.others {
-		f.left[lane]--
-		c.own++
-		f.mu.Unlock()
-		return recordAlone
-	}
-	f.count(c, e)
-	f.mu.Unlock()
-	f.hooked.Do(f.hook)
-	return folded
-}
-
-// refused counts an anonymous event that was to be recorded alone and that the
-// sink did not take, and reports whether it could. What else comes in this
-// window is not tried.
-func (f *fold) refused(e *adminsessions.Event) bool {
+// take counts an anonymous event that is to be folded, and reports whether it
+// has done so; else the event is to be recorded alone.
+func (f *fold) take(e *adminsessions.Event) bool {
 	f.mu.Lock()
 	if f.ended {
 		f.mu.Unlock()
 		return false
 	}
 	f.begin()
-	strict := f.left[strictLane]
-	f.left = [foldLanes]int{strictLane: strict}
-	addr := networkOf(e.ClientAddress)
-	client, known := f.clients[addr]
-	known = known || len(f.clients) < maxFoldClients
-	c := f.cell(e, addr, &client, known)
-	if known {
-		f.clients[addr] = client
+	lane := laneOf(e)
+	client := f.client(e)
+	if f.left[lane] > 0 && (client == nil || client.recorded[lane] < f.limit) {
+		f.left[lane]--
+		if client != nil {
+			client.recorded[lane]++
+		}
+		f.mu.Unlock()
+		return false
 	}
-	f.count(c, e)
+	c := f.cell(e, client)
+	if f.left[lane] > 0 && c.own < foldOwn && !c.key.others {
+		f.left[lane]--
+		c.own++
+		f.mu.Unlock()
+		return false
+	}
+	begun := f.count(c, e)
 	f.mu.Unlock()
-	f.hooked.Do(f.hook)
+	f.tell(begun, e)
 	return true
+}
+
+// takeRefused counts an anonymous event that was to be recorded alone and that
+// the sink has refused, and reports whether it could. What else comes in this
+// window is not tried.
+func (f *fold) takeRefused(e *adminsessions.Event) bool {
+	f.mu.Lock()
+	if f.ended {
+		f.mu.Unlock()
+		return false
+	}
+	f.begin()
+	for lane := range strictLane {
+		f.left[lane] = 0
+	}
+	begun := f.count(f.cell(e, f.client(e)), e)
+	f.mu.Unlock()
+	f.tell(begun, e)
+	return true
+}
+
+// tell says that folding has begun. It is not called with mu held: a log may be
+// slow.
+func (f *fold) tell(begun bool, e *adminsessions.Event) {
+	f.hooked.Do(f.hook)
+	if begun {
+		f.logger.Warn("requests that nobody is signed in to come faster than they are recorded one by one; "+
+			"the others are counted, and recorded as one for each address and kind",
+			"client_address", e.ClientAddress, "limit", f.limit, "window", foldWindow)
+	}
+}
+
+// hook asks the sink to say when it ends.
+func (f *fold) hook() {
+	if s, ok := f.sink().(interface{ BeforeShutdown(func()) }); ok {
+		s.BeforeShutdown(f.shutdown)
+	}
 }
 
 // begin opens a window unless one is open. mu is held, here and below.
@@ -235,60 +234,46 @@ func (f *fold) arm(d time.Duration) {
 	f.timer.Reset(d)
 }
 
-// cell finds or makes the cell that counts requests like e. Where there is no
-// room for another one, that is a cell without an address.
-func (f *fold) cell(e *adminsessions.Event, addr netip.Addr, client *foldClient, known bool) *cell {
-	key := cellKey{address: addr, kind: kindOf(e, f.seed)}
-	if c := f.cells[key]; c != nil {
-		return c
-	}
-	if known && client.kinds < maxFoldKinds && len(f.cells)-f.others < maxFoldCells {
-		client.kinds++
-		key.kind = key.kind.own()
-		c := &cell{key: key}
-		f.cells[key] = c
-		return c
-	}
-	return f.otherCell(key.kind)
-}
-
-// otherCell finds or makes a cell that counts requests of a kind whatever
-// their addresses are.
-func (f *fold) otherCell(k kind) *cell {
-	k.action, k.where = "", 0
-	key := cellKey{others: true, kind: k}
-	if f.cells[key] == nil && f.others >= maxFoldOthers {
-		key.kind = kind{stage: k.stage}
-	}
-	c := f.cells[key]
-	if c == nil {
-		key.kind = key.kind.own()
-		c = &cell{key: key}
-		f.cells[key] = c
-		f.others++
+// client finds or makes what is known of the event's address in this window; nil
+// if no more addresses are told apart.
+func (f *fold) client(e *adminsessions.Event) *foldClient {
+	addr := networkOf(e.ClientAddress)
+	c := f.clients[addr]
+	if c == nil && len(f.clients) < maxFoldClients {
+		c = new(foldClient)
+		f.clients[addr] = c
 	}
 	return c
 }
 
-func (f *fold) count(c *cell, e *adminsessions.Event) {
+// cell finds or makes the cell that counts requests like e. Where there is no
+// room for another one, that is a cell without an address.
+func (f *fold) cell(e *adminsessions.Event, client *foldClient) *cell {
+	key := cellKey{address: networkOf(e.ClientAddress), kind: kindOf(e, f.seed)}
+	if c := f.cells[key]; c != nil {
+		return c
+	}
+	if client == nil || client.kinds >= maxFoldKinds || len(f.cells) >= maxFoldCells {
+		return f.others.cell(key.kind)
+	}
+	client.kinds++
+	key.kind = key.kind.own()
+	c := &cell{key: key}
+	f.cells[key] = c
+	return c
+}
+
+// count reports whether folding has begun with e.
+func (f *fold) count(c *cell, e *adminsessions.Event) (begun bool) {
 	c.add(e)
 	f.folded.Inc()
 	f.pending.Inc()
 	ep := &f.episode
 	ep.window++
 	ep.total++
-	if ep.since.IsZero() {
+	if begun = ep.since.IsZero(); begun {
 		ep.since = e.Time
 		f.arm(foldFirst)
-		f.logger.Warn("requests that nobody is signed in to come faster than they are recorded one by one; "+
-			"the others are counted, and recorded as one for each address and kind",
-			"client_address", e.ClientAddress, "limit", f.limit, "window", foldWindow)
 	}
-}
-
-// hook asks the sink to say when it ends.
-func (f *fold) hook() {
-	if s, ok := f.sink().(interface{ BeforeShutdown(func()) }); ok {
-		s.BeforeShutdown(f.shutdown)
-	}
+	return begun
 }

@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -19,48 +20,46 @@ func (f *fold) close(last bool) {
 	f.sending.Lock()
 	defer f.sending.Unlock()
 	f.mu.Lock()
-	due := make([]*cell, 0, len(f.cells))
-	for _, c := range f.cells {
-		if c.n > 0 {
-			due = append(due, c)
-		}
-	}
-	clear(f.cells)
+	cells, others := f.cells, f.others
+	f.cells, f.others = map[cellKey]*cell{}, otherCells{}
 	clear(f.clients)
-	f.others = 0
 	f.open, f.ended = false, f.ended || last
 	if f.timer != nil {
 		f.timer.Stop()
 	}
-	f.endEpisode(last)
+	over := f.endEpisode(last)
 	if !f.episode.since.IsZero() {
 		f.begin()
 	}
 	f.mu.Unlock()
 
-	kept, err := f.send(merge(due))
+	if over.total > 0 {
+		f.logger.Info("requests that nobody is signed in to are recorded one by one again",
+			"folded", over.total, "since", over.since)
+	}
+	kept, err := f.send(merge(cells, others))
 	if len(kept) == 0 {
 		return
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.ended {
-		f.lose(kept, err)
-		return
+	ended := f.ended
+	if !ended {
+		f.keep(kept)
 	}
-	f.keep(kept)
+	f.mu.Unlock()
+	if ended {
+		f.lose(kept, err)
+	}
 }
 
-// endEpisode says that folding is over, once a window has folded nothing.
-func (f *fold) endEpisode(last bool) {
-	ep := &f.episode
-	if ep.since.IsZero() || ep.window > 0 && !last {
-		ep.window = 0
-		return
+// endEpisode returns the episode if it is over: once a window has folded
+// nothing.
+func (f *fold) endEpisode(last bool) (over foldEpisode) {
+	if f.episode.window == 0 || last {
+		over, f.episode = f.episode, foldEpisode{}
 	}
-	f.logger.Info("requests that nobody is signed in to are recorded one by one again",
-		"folded", ep.total, "since", ep.since)
-	*ep = foldEpisode{}
+	f.episode.window = 0
+	return over
 }
 
 // send records cells until one is refused, and returns those that are still to
@@ -86,16 +85,14 @@ func (f *fold) keep(cells []*cell) {
 	f.begin()
 	f.episode.window++ // there is something to record at its end
 	for _, c := range cells {
-		to := f.cells[c.key]
-		switch {
+		switch to := f.cells[c.key]; {
 		case to != nil:
-		case !c.key.others && len(f.cells)-f.others < maxFoldCells:
+			to.merge(c)
+		case !c.key.others && len(f.cells) < maxFoldCells:
 			f.cells[c.key] = c
-			continue
 		default:
-			to = f.otherCell(c.key.kind)
+			f.others.cell(c.key.kind).merge(c)
 		}
-		to.merge(c)
 	}
 }
 
@@ -113,44 +110,27 @@ func (f *fold) lose(cells []*cell, err error) {
 
 // merge sorts cells by what they count, and makes those that are over the
 // number of records of a window into cells without an address.
-func merge(cells []*cell) []*cell {
-	var own, rest []*cell
-	others := map[cellKey]*cell{}
+func merge(cells map[cellKey]*cell, others otherCells) []*cell {
+	due := make([]*cell, 0, len(cells)+len(others))
 	for _, c := range cells {
-		if c.key.others {
-			others[c.key] = c
-		} else {
-			own = append(own, c)
+		if c.n > 0 {
+			due = append(due, c)
 		}
 	}
-	slices.SortFunc(own, func(a, b *cell) int {
+	slices.SortFunc(due, func(a, b *cell) int {
 		return cmp.Or(cmp.Compare(b.n, a.n), a.event.Since.Compare(b.event.Since))
 	})
-	if len(own) > maxFoldRecords {
-		own, rest = own[:maxFoldRecords], own[maxFoldRecords:]
-	}
-	addresses := map[cellKey]map[netip.Addr]struct{}{}
+	rest := due[min(len(due), maxFoldRecords):]
+	due = due[:len(due)-len(rest)]
+	addresses := map[*cell]map[netip.Addr]struct{}{}
 	for _, c := range rest {
-		key := cellKey{others: true, kind: c.key.kind}
-		key.kind.action, key.kind.where = "", 0
-		to := others[key]
-		if to == nil && len(others) >= maxFoldOthers {
-			key.kind = kind{stage: key.kind.stage}
-			to = others[key]
-		}
-		if to == nil {
-			to = &cell{key: key}
-			others[key] = to
-		}
+		to := others.cell(c.key.kind)
 		to.merge(c)
-		if addresses[key] == nil {
-			addresses[key] = map[netip.Addr]struct{}{}
+		if addresses[to] == nil {
+			addresses[to] = map[netip.Addr]struct{}{}
 		}
-		addresses[key][c.key.address] = struct{}{}
-		to.addresses = max(to.addresses, len(addresses[key]))
+		addresses[to][c.key.address] = struct{}{}
+		to.addresses = max(to.addresses, len(addresses[to]))
 	}
-	for _, c := range others {
-		own = append(own, c)
-	}
-	return own
+	return slices.AppendSeq(due, maps.Values(others))
 }

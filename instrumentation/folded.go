@@ -75,6 +75,26 @@ type cell struct {
 	event     adminsessions.Event
 }
 
+// otherCells count requests whose addresses are not told apart.
+type otherCells map[cellKey]*cell
+
+// cell finds or makes the cell of a kind. Routes are not told apart in it, and
+// nothing at all where there is no room for another one.
+func (o otherCells) cell(k kind) *cell {
+	k.action, k.where = "", 0
+	key := cellKey{others: true, kind: k}
+	if o[key] == nil && len(o) >= maxFoldOthers {
+		key.kind = kind{stage: k.stage}
+	}
+	c := o[key]
+	if c == nil {
+		key.kind = key.kind.own()
+		c = &cell{key: key}
+		o[key] = c
+	}
+	return c
+}
+
 // cutURL is the URL's name in Event.Cut.
 const cutURL = "url"
 

@@ -25,8 +25,7 @@ type middleware struct {
 	watch       *watch
 	fold        *fold
 	records     sync.Pool // of *record
-	acts        acts
-	routes      memo.Map[string, knownRoute]
+	routes      memo.Map[routeKey, *knownRoute]
 	warned      sync.Once
 }
 
@@ -80,6 +79,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !m.destination.enabled(r.Context()) {
 			m.disabled()
+			m.redactSpan(r)
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -93,6 +93,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 				return
 			}
 			if filtered {
+				m.redactSpan(r)
 				next.ServeHTTP(w, r)
 				return
 			}
@@ -122,9 +123,9 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 		if r.Pattern == "" {
 			return
 		}
-		Recording{s}.update(func(m *middleware, e *adminsessions.Event) {
+		Recording{s}.update(func(_ *middleware, e *adminsessions.Event) {
 			if e.Route == "" {
-				m.setRoute(e, r.Pattern)
+				s.setRoute(s.rec, r.Pattern)
 			}
 		})
 	}()

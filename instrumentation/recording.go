@@ -110,9 +110,7 @@ func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 // SetRoute gives the pattern of the route, for routers other than
 // [http.ServeMux], and for a ServeMux that is given a copy of the request.
 func (r Recording) SetRoute(pattern string) bool {
-	return r.update(func(m *middleware, e *adminsessions.Event) {
-		m.setRoute(e, pattern)
-	})
+	return r.update(func(*middleware, *adminsessions.Event) { r.s.setRoute(r.s.rec, pattern) })
 }
 
 // SetErrorType gives the record an error.type: a short name of a class of

@@ -59,6 +59,7 @@ type record struct {
 	// admitted says that a strict request was rationed (fold_strict.go).
 	admitted bool
 	span     trace.SpanContext // of the request, or of a setter's context
+	act      *act              // of the route, once that is known
 }
 
 var _ context.Context = scopeContext{}
@@ -105,6 +106,7 @@ func (s *scope) begin(r *http.Request) {
 	}
 	if sc := trace.SpanContextFromContext(s.ctx); sc.IsValid() {
 		s.traced, rec.span = true, sc
+		m.redactSpan(r)
 	}
 	o := m.proxies.origin(r)
 	e.ClientAddress = m.truncation.apply(o.address)

@@ -5,9 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/redact"
-	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // isSecretName reports whether a name is that of a secret, by the tables alone.
@@ -38,33 +36,3 @@ func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.Ke
 		return attribute.String(key, m.redaction.Text(value))
 	}
 }
-
-// setRoute sets the route, and takes out of the URL what a wildcard of it stands
-// for that has a secret's name: "/reset/{token}".
-func (m *middleware) setRoute(e *adminsessions.Event, pattern string) {
-	known, ok := m.routes.Load(pattern)
-	if !ok {
-		known.route, known.cut = text.Clean(routeOf(pattern), fieldRoute.limit)
-		known.secrets, known.hides = m.redaction.RoutePattern(known.route)
-		m.routes.Store(pattern, known, maxRoutes)
-	}
-	e.Route = known.route
-	if known.cut {
-		markCut(e, fieldRoute.name)
-	}
-	if known.hides {
-		e.URL = redact.HideIn(e.URL, known.secrets)
-	}
-}
-
-// knownRoute is what is worked out of a router's pattern.
-type knownRoute struct {
-	route   string
-	cut     bool
-	secrets redact.PathPattern
-	hides   bool
-}
-
-// maxRoutes bounds the routes, and the acts, that are remembered. A program has
-// fewer; what comes beyond is worked out each time.
-const maxRoutes = 4096

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// writeTimeout is how long a client may take to read what is sent to it at a
-// time.
-const writeTimeout = 30 * time.Second
+// defaultWriteTimeout is how long a client may take to read what is sent to it at
+// a time.
+const defaultWriteTimeout = 30 * time.Second
 
 // setWriteDeadline limits how long what is written from now on may take, or,
 // given 0, takes the limit away. The server's own (http.Server.WriteTimeout)
@@ -22,4 +22,4 @@ func setWriteDeadline(control *http.ResponseController, limit time.Duration) {
 }
 
 // longest is how long an answer may take from one part to the next.
-func (h *Handler) longest() time.Duration { return h.config.QueryTimeout + writeTimeout }
+func (h *Handler) longest() time.Duration { return h.config.QueryTimeout + h.writeTimeout }

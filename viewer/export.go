@@ -148,7 +148,7 @@ func (x *export) flush() error {
 		return err
 	}
 	control := http.NewResponseController(x.w)
-	setWriteDeadline(control, writeTimeout)
+	setWriteDeadline(control, x.h.writeTimeout)
 	defer setWriteDeadline(control, 0)
 	if !x.sent {
 		x.sent = true

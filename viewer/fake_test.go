@@ -118,9 +118,10 @@ func holdsLines(lines ...string) http.HandlerFunc {
 		}
 		q := r.URL.Query()
 		start, _ := strconv.ParseInt(q.Get("start"), 10, 64)
+		end, _ := strconv.ParseInt(q.Get("end"), 10, 64)
 		values := []any{}
 		for i, line := range lines {
-			if at := testNow.Add(-time.Duration(i+1) * time.Second).UnixNano(); at >= start && !strings.Contains(q.Get("query"), "started") {
+			if at := testNow.Add(-time.Duration(i+1) * time.Second).UnixNano(); at >= start && at < end && !strings.Contains(q.Get("query"), "started") {
 				values = append(values, []any{strconv.FormatInt(at, 10), line})
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"time"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
@@ -31,6 +32,8 @@ type Handler struct {
 	exports     chan struct{} // holds a token for each export under way
 	origin      *http.CrossOriginProtection
 	mux         *http.ServeMux
+
+	writeTimeout time.Duration
 }
 
 // running are requests in progress, and whether there are more.
@@ -61,6 +64,8 @@ func NewHandler(c Config) (*Handler, error) {
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),
+
+		writeTimeout: defaultWriteTimeout,
 	}
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)

@@ -71,7 +71,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
-	out := h.pages.start(w, p, h.longest())
+	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
 		p.Problem = h.problem(r.Context(), p, err)

@@ -43,15 +43,16 @@ type stream struct {
 	t *template.Template
 	w http.ResponseWriter
 	p *pageData
-	// until is how long the next part may take to be made and read.
-	until time.Duration
+	// The next part may take as long as longest to be made and read, and
+	// writeTimeout to be read.
+	longest, writeTimeout time.Duration
 	buf   bytes.Buffer
 	sent  bool
 	err   error
 }
 
-func (s *pages) start(w http.ResponseWriter, p *pageData, until time.Duration) *stream {
-	return &stream{t: s.t, w: w, p: p, until: until}
+func (h *Handler) startPage(w http.ResponseWriter, p *pageData) *stream {
+	return &stream{t: h.pages.t, w: w, p: p, longest: h.longest(), writeTimeout: h.writeTimeout}
 }
 
 const htmlType = "text/html; charset=utf-8"
@@ -84,11 +85,11 @@ func (s *stream) flush() {
 		// A writer that cannot flush sends everything at the end.
 		_ = control.Flush()
 	}
-	setWriteDeadline(control, s.until)
+	setWriteDeadline(control, s.longest)
 }
 
 func (s *stream) write() {
-	setWriteDeadline(http.NewResponseController(s.w), writeTimeout)
+	setWriteDeadline(http.NewResponseController(s.w), s.writeTimeout)
 	if s.err == nil {
 		_, s.err = io.Copy(s.w, &s.buf)
 	}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
@@ -66,9 +67,6 @@ type panel struct {
 	log    *bytes.Buffer // read once exited is closed
 }
 
-// linesSince is before all tests: the panel stores lines and searches them.
-const linesSince = "2026-01-01T00:00:00Z"
-
 // startPanel runs the panel with its data in the test's folder, recording into
 // loki, and returns when it is ready.
 func startPanel(t *testing.T, loki *lokitest.Server) *panel {
@@ -88,7 +86,6 @@ func (p *panel) start() {
 		"ADMINPANEL_LISTEN="+p.listen,
 		"ADMINPANEL_METRICS_LISTEN="+p.ops,
 		"ADMINPANEL_DATA="+p.dataDir,
-		"ADMINPANEL_LINES_SINCE="+linesSince,
 		"ADMINSESSIONS_LOKI_URL="+p.lokiURL,
 		"ADMINSESSIONS_DEMO_TRAFFIC=off")
 	p.log = new(bytes.Buffer)
@@ -164,6 +161,16 @@ func await(t *testing.T, what string, ask func() error) {
 		case <-tick.C:
 		}
 	}
+}
+
+// eventOf reads an entry's line.
+func eventOf(t *testing.T, e lokitest.Entry) adminsessions.Event {
+	t.Helper()
+	event, err := adminsessions.ParseLine(e.Line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return event
 }
 
 func get(ctx context.Context, address string) (status int, body string, err error) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -77,10 +76,10 @@ func (l *load) median() time.Duration {
 }
 
 // counted is how often each URL stands in Loki.
-func counted(entries []lokitest.Entry) map[string]int {
+func counted(t *testing.T, entries []lokitest.Entry) map[string]int {
 	counts := make(map[string]int)
 	for _, e := range entries {
-		counts[e.Metadata["url_full"]]++
+		counts[eventOf(t, e).URL]++
 	}
 	return counts
 }
@@ -105,7 +104,7 @@ func (l *load) check(t *testing.T, counts map[string]int) {
 // dashboards and alerts ask for it.
 func missing(t *testing.T, loki *lokitest.Server) float64 {
 	t.Helper()
-	const numbers = `| unwrap audit_sequence_number [1h]`
+	const numbers = `| logfmt seq | seq!="" | unwrap seq [1h]`
 	query := fmt.Sprintf(`max by (audit_log_id) (max_over_time(%[1]s %[2]s)) - min by (audit_log_id) (min_over_time(%[1]s %[2]s)) + 1
 		- sum by (audit_log_id) (count_over_time(%[1]s [1h]))`, trail, numbers)
 	samples, err := loki.Instant(t.Context(), query, time.Now())
@@ -123,8 +122,8 @@ func awaitAll(t *testing.T, loki *lokitest.Server, last int) []lokitest.Entry {
 	t.Helper()
 	entries := loki.Await(t.Context(), trail, lokitest.Last(time.Hour), last)
 	for i, e := range entries {
-		if e.Metadata["audit_sequence_number"] != strconv.Itoa(i+1) {
-			t.Fatalf("entry %d has number %s: the trail is out of order or has a gap", i+1, e.Metadata["audit_sequence_number"])
+		if seq := eventOf(t, e).Sequence; seq != uint64(i+1) {
+			t.Fatalf("entry %d has number %d: the trail is out of order or has a gap", i+1, seq)
 		}
 	}
 	// Below 0 some were sent twice: log queries show those once, as seen above,
@@ -176,7 +175,7 @@ func TestLokiStoppedUnderTraffic(t *testing.T) {
 					t.Errorf("%s failed: %v", address, err)
 				}
 			}
-			counts := counted(awaitAll(t, loki, 3*workers*count))
+			counts := counted(t, awaitAll(t, loki, 3*workers*count))
 			for _, l := range []*load{up, away, back} {
 				l.check(t, counts)
 			}
@@ -229,7 +228,7 @@ func TestPanelKilledUnderTraffic(t *testing.T) {
 	for _, l := range loads {
 		answered += len(l.answered)
 	}
-	counts := counted(awaitAll(t, loki, answered))
+	counts := counted(t, awaitAll(t, loki, answered))
 	for _, l := range loads {
 		l.check(t, counts)
 	}
@@ -253,5 +252,5 @@ func TestPanelStartsWithoutLoki(t *testing.T) {
 
 	loki.Restart()
 	p.awaitReady()
-	l.check(t, counted(awaitAll(t, loki, 100)))
+	l.check(t, counted(t, awaitAll(t, loki, 100)))
 }

@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strconv"
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -17,8 +17,10 @@ const trail = `{service_name="adminpanel"}`
 
 // recorded is what must stand in Loki for one request.
 type recorded struct {
-	email, kind, method, url, status string
-	note, signIn                     string
+	email, method, url, note string
+	kind                     adminsessions.Type
+	status                   int
+	signIn                   adminsessions.SignInOutcome
 }
 
 func TestEveryRequestIsRecordedOnceInOrder(t *testing.T) {
@@ -38,20 +40,20 @@ func TestEveryRequestIsRecordedOnceInOrder(t *testing.T) {
 		t.Errorf("%d entries for %d requests", len(entries), len(s.want))
 	}
 	for i, e := range entries[:min(len(entries), len(s.want))] {
-		m := e.Metadata
+		event := eventOf(t, e)
 		got := recorded{
-			email: m["user_email"], kind: m["admin_interface"], method: m["http_request_method"],
-			url: m["url_full"], status: m["http_response_status_code"],
-			note: m["admin_note"], signIn: m["admin_sign_in_outcome"],
+			email: event.User.Email, kind: event.Type, method: event.Method,
+			url: event.URL, status: event.StatusCode,
+			note: event.Note, signIn: event.SignIn.Outcome,
 		}
 		if got != s.want[i] {
 			t.Errorf("entry %d:\n got  %+v\n want %+v", i, got, s.want[i])
 		}
-		if m["client_address"] != "127.0.0.1" {
-			t.Errorf("entry %d: client_address = %q, want 127.0.0.1", i, m["client_address"])
+		if event.ClientAddress.String() != "127.0.0.1" {
+			t.Errorf("entry %d: ip = %s, want 127.0.0.1", i, event.ClientAddress)
 		}
-		if m["audit_sequence_number"] != strconv.Itoa(i+1) {
-			t.Errorf("entry %d: audit_sequence_number = %s, want %d", i, m["audit_sequence_number"], i+1)
+		if event.Sequence != uint64(i+1) {
+			t.Errorf("entry %d: seq = %d, want %d", i, event.Sequence, i+1)
 		}
 	}
 }
@@ -66,7 +68,7 @@ type script struct {
 // do makes a request that must be answered with status.
 func (s *script) do(client *http.Client, header http.Header, want recorded, path, body string, status int) []byte {
 	s.t.Helper()
-	want.url, want.status = s.panel.url+path, strconv.Itoa(status)
+	want.url, want.status = s.panel.url+path, status
 	got, answer, err := send(s.t.Context(), client, want.method, want.url, header, body)
 	if err != nil {
 		s.t.Fatal(err)
@@ -84,17 +86,17 @@ var postedForm = http.Header{"Content-Type": {"application/x-www-form-urlencoded
 func (s *script) workOnPages(email string) {
 	s.t.Helper()
 	client := browser(s.t)
-	web := func(method string) recorded { return recorded{email: email, kind: "web", method: method} }
+	web := func(method string) recorded { return recorded{email: email, kind: adminsessions.Web, method: method} }
 	noted := func(note string) recorded {
 		r := web("POST")
 		r.note = note
 		return r
 	}
 	signedIn := web("POST")
-	signedIn.signIn = "success"
+	signedIn.signIn = adminsessions.SignInSuccess
 
-	s.do(client, nil, recorded{kind: "web", method: "GET"}, "/admin/clients", "", http.StatusSeeOther)
-	s.do(client, nil, recorded{kind: "web", method: "GET"}, "/admin/login?next=%2Fadmin%2Fclients", "", http.StatusOK)
+	s.do(client, nil, recorded{kind: adminsessions.Web, method: "GET"}, "/admin/clients", "", http.StatusSeeOther)
+	s.do(client, nil, recorded{kind: adminsessions.Web, method: "GET"}, "/admin/login?next=%2Fadmin%2Fclients", "", http.StatusOK)
 	s.do(client, postedForm, signedIn, "/admin/login", form("email", email, "password", "demo"), http.StatusSeeOther)
 	s.do(client, nil, web("GET"), "/admin/", "", http.StatusOK)
 	s.do(client, nil, web("GET"), "/admin/clients?search=fischer", "", http.StatusOK)
@@ -112,7 +114,7 @@ func (s *script) workOnPages(email string) {
 	s.do(client, nil, web("GET"), "/admin/nowhere", "", http.StatusNotFound)
 	s.do(client, nil, web("DELETE"), "/admin/clients", "", http.StatusMethodNotAllowed)
 	s.do(client, nil, web("POST"), "/admin/logout", "", http.StatusSeeOther)
-	s.do(client, nil, recorded{kind: "web", method: "GET"}, "/admin/settings", "", http.StatusSeeOther)
+	s.do(client, nil, recorded{kind: adminsessions.Web, method: "GET"}, "/admin/settings", "", http.StatusSeeOther)
 }
 
 // nextClient is the number that the next client will get.
@@ -124,7 +126,7 @@ func (s *script) nextClient(email string) int {
 
 func (s *script) createByAPI(email string, header http.Header) int {
 	s.t.Helper()
-	answer := s.do(http.DefaultClient, header, recorded{email: email, kind: "api", method: "POST"}, "/admin/api/clients",
+	answer := s.do(http.DefaultClient, header, recorded{email: email, kind: adminsessions.API, method: "POST"}, "/admin/api/clients",
 		`{"name":"Ada \"Quote\" O'Hara","email":"ada@example.net","country":"IE","plan":"Cloud S"}`, http.StatusCreated)
 	var made struct{ ID int }
 	if err := json.Unmarshal(answer, &made); err != nil {
@@ -137,7 +139,7 @@ func (s *script) createByAPI(email string, header http.Header) int {
 // workOnAPI is an administrator's program.
 func (s *script) workOnAPI(email string, header http.Header) {
 	s.t.Helper()
-	api := func(method string) recorded { return recorded{email: email, kind: "api", method: method} }
+	api := func(method string) recorded { return recorded{email: email, kind: adminsessions.API, method: method} }
 	noted := func(method, note string) recorded {
 		r := api(method)
 		r.note = note
@@ -159,11 +161,13 @@ func (s *script) workOnAPI(email string, header http.Header) {
 // strangers are those who are not let in.
 func (s *script) strangers() {
 	s.t.Helper()
-	failed := func(kind, method string) recorded { return recorded{kind: kind, method: method, signIn: "failure"} }
-	s.do(browser(s.t), postedForm, failed("web", "POST"), "/admin/login", form("email", "anna@example.com", "password", "wrong"), http.StatusUnauthorized)
-	s.do(browser(s.t), postedForm, failed("web", "POST"), "/admin/login", form("email", "root", "password", "toor"), http.StatusUnauthorized)
+	failed := func(kind adminsessions.Type, method string) recorded {
+		return recorded{kind: kind, method: method, signIn: adminsessions.SignInFailure}
+	}
+	s.do(browser(s.t), postedForm, failed(adminsessions.Web, "POST"), "/admin/login", form("email", "anna@example.com", "password", "wrong"), http.StatusUnauthorized)
+	s.do(browser(s.t), postedForm, failed(adminsessions.Web, "POST"), "/admin/login", form("email", "root", "password", "toor"), http.StatusUnauthorized)
 	basic := http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("rory@example.com:wrong"))}}
-	s.do(http.DefaultClient, basic, failed("api", "GET"), "/admin/api/clients", "", http.StatusUnauthorized)
-	s.do(http.DefaultClient, http.Header{"Authorization": {"Bearer guessed"}}, failed("api", "DELETE"), "/admin/api/clients/7600", "", http.StatusUnauthorized)
-	s.do(http.DefaultClient, nil, recorded{kind: "api", method: "GET"}, "/admin/api/clients", "", http.StatusUnauthorized)
+	s.do(http.DefaultClient, basic, failed(adminsessions.API, "GET"), "/admin/api/clients", "", http.StatusUnauthorized)
+	s.do(http.DefaultClient, http.Header{"Authorization": {"Bearer guessed"}}, failed(adminsessions.API, "DELETE"), "/admin/api/clients/7600", "", http.StatusUnauthorized)
+	s.do(http.DefaultClient, nil, recorded{kind: adminsessions.API, method: "GET"}, "/admin/api/clients", "", http.StatusUnauthorized)
 }

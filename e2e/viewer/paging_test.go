@@ -2,7 +2,9 @@ package viewer
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -184,5 +186,86 @@ func TestGoingBack(t *testing.T) {
 				t.Error("there is something before the first page")
 			}
 		})
+	}
+}
+
+// TestMoreAtOneNanosecondThanLokiGives has somebody write more events of one
+// nanosecond than an answer of Loki can hold: they stop nothing.
+func TestMoreAtOneNanosecondThanLokiGives(t *testing.T) {
+	for _, many := range []int{6_000, 11_000} {
+		loki := lokitest.Start(t)
+		p := newPanel(t, loki)
+		at := time.Now().Add(-time.Hour)
+		var crowd []adminsessions.Event
+		for i := range many {
+			crowd = append(crowd, event(at, i))
+		}
+		push(t, loki, stream("before", event(at.Add(-time.Second), 1_000_000)), stream("crowd", crowd...), stream("after", event(at.Add(time.Second), 1_000_001)))
+		for _, order := range []string{"", "?sort=time"} {
+			resp, err := p.get(t.Context(), prefix+"export.ndjson"+order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := readNDJSON(t, resp)
+			seen, said := counted(lines), 0
+			for _, e := range lines {
+				if strings.Contains(e.Line, "Loki gives no more of them") {
+					said++
+				}
+			}
+			if seen["00000000000f4240"] != 1 || seen["00000000000f4241"] != 1 {
+				t.Errorf("%d%s: what lies beside is not exported", many, order)
+			}
+			if missing := many + 2 - (len(seen) - said); many < 10_000 && (missing != 0 || said != 0) || many > 10_000 && said != 1 {
+				t.Errorf("%d%s: %d events, %d are missing; said %d times", many, order, len(seen), missing, said)
+			}
+		}
+		for _, order := range []string{"-time", "time", "url"} {
+			first, status, err := p.api(t.Context(), "events", query("sort", order, "size", "25"))
+			if err != nil || status != http.StatusOK || len(first.Events) != 25 {
+				t.Errorf("%d by %s: %d events, status %d, %v", many, order, len(first.Events), status, err)
+			}
+		}
+	}
+}
+
+func readNDJSON(t *testing.T, resp *http.Response) (events []apiEvent) {
+	t.Helper()
+	defer resp.Body.Close()
+	dec := json.NewDecoder(resp.Body)
+	for {
+		var e apiEvent
+		switch err := dec.Decode(&e); err {
+		case nil:
+			events = append(events, e)
+		case io.EOF:
+			return events
+		default:
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestEventsOfAClockThatIsAhead are seen at once, not when their time has come.
+func TestEventsOfAClockThatIsAhead(t *testing.T) {
+	loki := lokitest.Start(t)
+	p := newPanel(t, loki)
+	now := time.Now()
+	ahead := event(now.Add(8*time.Minute), 1)
+	behind := event(now, 2) // stamped behind it by the exporter, which keeps the order
+	s := stream("one", ahead)
+	s.Entries = append(s.Entries, lokitest.Entry{Time: ahead.Time.Add(1),
+		Line: string(adminsessions.AppendSequence(behind.AppendLine(nil), 3, behind.Time))})
+	push(t, loki, s)
+	for _, q := range []url.Values{query(), query("range", "15m"), query("sort", "url"), query("from", now.Add(-time.Minute).Format(time.RFC3339))} {
+		if got := counted(p.events(t, q)); len(got) != 2 {
+			t.Errorf("%v shows %d events, want 2", q, len(got))
+		}
+		if count, _, err := p.api(t.Context(), "count", q); err != nil || count.Count != 2 || count.AtLeast {
+			t.Errorf("%v counts %+v, %v, want 2", q, count, err)
+		}
+	}
+	if got := p.events(t, query()); len(got) == 2 && !got[0].Time.Equal(behind.Time.Truncate(0)) && !got[1].Time.Equal(behind.Time) {
+		t.Errorf("the time of arrival is lost: %v", got)
 	}
 }

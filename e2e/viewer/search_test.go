@@ -20,7 +20,7 @@ func FuzzSearch(f *testing.F) {
 		"anna", "Kowalska", "`", "a`b", `"`, `\`, `\"`, `\x`, `\Q\E`, `.*`, `(?i)`, `[a-z]`, `{}`, `{service_name=~".+"}`, `| json`, "|~", "a|b",
 		`$__all`, `${x}`, "%", "%00", "+", "&amp;", "<script>", "'", "''", "--", "#", "# x", "/* */", "\n", "a\nb", "\t", "a\tb", "\x00", "a\x00b", "\x7f", "\xff", "a\xffb",
 		"ąęłżźć", "Роман", "роман Ż", "ǅ", "ꭰ", "Ⱥ", "K Kelvin", "Łukasz", "xİy ab", "ŻÓŁĆ", "日本語", "🎉", "ß", "ſ", "K", "İ", "ı", "\u202e", "\u2028", "\ufeff", "e\u0301", strings.Repeat("x", 499), "1.2.3.4", "::1", "https://a.example/?q=1&b=%20",
-		"a=b", "=", "status=404", `name="Anna"`, `"quoted" word`, `ends with \`, `\\\"`, `C:\new\table\u0041`, `x" email=evil@example.com ip="6.6.6.6`, "a  b", "-", "%2d", `"`+"\t", `<_>`, `{{.x}}`, "□", "\ufffd",
+		"a=b", "=", "status=404", `name="Anna"`, `"quoted" word`, `ends with \`, `\\\"`, `C:\new\table\u0041`, `x" email=evil@example.com ip="6.6.6.6`, "a  b", "-", "%2d", `"` + "\t", `<_>`, `{{.x}}`, "□", "\ufffd",
 	} {
 		f.Add(s)
 	}

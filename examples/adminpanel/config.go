@@ -6,7 +6,8 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // Environment variables, beside the exporter's own (ADMINSESSIONS_LOKI_…,
@@ -17,7 +18,6 @@ const (
 	envMetrics = "ADMINPANEL_METRICS_LISTEN"  // address for metrics and health in detail, default 127.0.0.1:9464
 	envData    = "ADMINPANEL_DATA"            // folder for clients and spool, default .data/panel
 	envWaitFor = "ADMINPANEL_WAIT_FOR"        // name=URL, … that must answer 200 before /readyz does
-	envLines   = "ADMINPANEL_LINES_SINCE"     // RFC 3339: store lines, and search them from this time on
 	envTraffic = "ADMINSESSIONS_DEMO_TRAFFIC" // on or off, default on
 )
 
@@ -26,12 +26,11 @@ type config struct {
 	operators string // address of the metrics
 	dataDir   string
 	spoolDir  string
-	lokiURL   string // for pushes
-	queryURL  string // for questions
-	waitFor   []dependency
-	traffic   bool
-	// linesSince, unless zero, is the time from which on the trail has lines.
-	linesSince time.Time
+	// loki is what tests say of it; else exporter and page read it from the
+	// environment.
+	loki    adminsessions.Loki
+	waitFor []dependency
+	traffic bool
 }
 
 // A dependency is a server that must answer before the panel is ready.
@@ -48,9 +47,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		listen:    or(getenv(envListen), "127.0.0.1:8080"),
 		operators: or(getenv(envMetrics), "127.0.0.1:9464"),
 		dataDir:   or(getenv(envData), filepath.Join(".data", "panel")),
-		lokiURL:   strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_URL"), "http://127.0.0.1:3100"), "/"),
 	}
-	c.queryURL = strings.TrimSuffix(or(getenv("ADMINSESSIONS_LOKI_QUERY_URL"), c.lokiURL), "/")
 	c.spoolDir = or(getenv("ADMINSESSIONS_SPOOL_DIR"), filepath.Join(c.dataDir, "spool"))
 
 	var errs []error
@@ -60,14 +57,8 @@ func readConfig(getenv func(string) string) (config, error) {
 	default:
 		errs = append(errs, fmt.Errorf("%s: %q; want on or off", envTraffic, v))
 	}
-	if v := getenv(envLines); v != "" {
-		since, err := time.Parse(time.RFC3339, v)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %q; want a time like 2026-11-22T20:15:00Z", envLines, v))
-		}
-		c.linesSince = since
-	}
-	c.waitFor = []dependency{{"loki", c.queryURL + "/ready"}}
+	asked := or(getenv("ADMINSESSIONS_LOKI_QUERY_URL"), or(getenv("ADMINSESSIONS_LOKI_URL"), "http://127.0.0.1:3100"))
+	c.waitFor = []dependency{{"loki", strings.TrimSuffix(asked, "/") + "/ready"}}
 	for pair := range strings.SplitSeq(getenv(envWaitFor), ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue

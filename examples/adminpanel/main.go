@@ -82,7 +82,7 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	go func() { served <- server.Serve(listener) }()
 	go func() { served <- operators.Serve(metrics) }()
 	logger.Info("panel is up", "address", "http://"+listener.Addr().String(), "metrics", "http://"+metrics.Addr().String(),
-		"loki", c.lokiURL, "spool", c.spoolDir)
+		"spool", c.spoolDir)
 
 	var background sync.WaitGroup
 	visiting, leave := context.WithCancel(ctx)

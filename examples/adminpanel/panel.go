@@ -102,7 +102,7 @@ const (
 // sign-in.
 func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
-		Loki:        adminsessions.Loki{URL: c.lokiURL, QueryURL: c.queryURL},
+		Loki:        c.loki,
 		Prefix:      adminSessionsPath,
 		Authorize:   func(r *http.Request) bool { return accountOf(r) != nil },
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },

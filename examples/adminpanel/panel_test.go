@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 var june = time.Date(2026, time.June, 15, 12, 0, 0, 0, time.UTC)
@@ -25,7 +27,7 @@ func newTestPanel(t *testing.T) (p *panel, now *time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = newPanel(kept, config{queryURL: "http://127.0.0.1:1"}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
+	p, err = newPanel(kept, config{loki: adminsessions.Loki{URL: "http://127.0.0.1:1"}}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,15 +322,15 @@ func TestClientsOutliveTheProcess(t *testing.T) {
 }
 
 func TestConfigNamesWhatIsWrong(t *testing.T) {
-	env := map[string]string{envTraffic: "yes", envWaitFor: "grafana=nowhere", envLines: "yesterday"}
+	env := map[string]string{envTraffic: "yes", envWaitFor: "grafana=nowhere"}
 	_, err := readConfig(func(name string) string { return env[name] })
-	for _, want := range []string{envTraffic, `"yes"; want on or off`, envLines, `"yesterday"; want a time`, envWaitFor, "name=http://host:port/path"} {
+	for _, want := range []string{envTraffic, `"yes"; want on or off`, envWaitFor, "name=http://host:port/path"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
 	}
 	c, err := readConfig(func(string) string { return "" })
-	if err != nil || c.listen != "127.0.0.1:8080" || !c.traffic || c.lokiURL != "http://127.0.0.1:3100" {
+	if err != nil || c.listen != "127.0.0.1:8080" || !c.traffic || len(c.waitFor) != 1 || c.waitFor[0].url != "http://127.0.0.1:3100/ready" {
 		t.Errorf("defaults: %+v, %v", c, err)
 	}
 }

@@ -38,7 +38,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		return nil, err
 	}
 	x, err := exporter.New(
-		exporter.WithLoki(adminsessions.Loki{URL: c.lokiURL}),
+		exporter.WithLoki(c.loki),
 		exporter.WithSpoolDir(c.spoolDir),
 		exporter.WithResource(described),
 		exporter.WithLogger(logger),

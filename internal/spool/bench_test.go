@@ -140,11 +140,11 @@ func BenchmarkReader(b *testing.B) {
 	b.SetBytes(benchPayload)
 	b.ReportAllocs()
 	n := 0
-	r := newReader(l, 0, true)
+	r := newReader(l, 0)
 	for b.Loop() {
 		if n == records {
 			_ = r.Close()
-			r.prev, r.last, n = nil, 0, 0
+			r, n = newReader(l, 0), 0
 		}
 		if _, ok, err := r.TryNext(); !ok {
 			b.Fatal(n, err)

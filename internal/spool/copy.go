@@ -32,22 +32,11 @@ func (p *position) leaveOriginal(high uint64) {
 
 // Predecessor returns the identity of the log that this one was copied from, and
 // this one's first number: where a copy was noticed, the numbers go on under a new
-// identity. Records that were in the copy keep the old one: see Record.Log. It
-// returns "" and 1 for a log that is no copy.
+// identity. Records that were in the copy have their numbers under the old one,
+// which their payload has to say. It returns "" and 1 for
+// a log that is no copy.
 func (l *Log) Predecessor() (id string, first uint64) {
 	return l.previous, max(1, l.since)
-}
-
-// logOf returns the identity under which the records of a segment were given their
-// numbers. Without a header it is told by where the copy's own numbers begin.
-func (l *Log) logOf(seg *segment, h header, ok bool) string {
-	switch {
-	case ok && h.id != l.ident.id:
-		return hex.EncodeToString(h.id[:])
-	case !ok && seg.first < l.since:
-		return l.previous
-	}
-	return l.id
 }
 
 func (l *Log) setIdentity(p position) {

@@ -77,7 +77,7 @@ func TestCopies(t *testing.T) {
 				if log.count("is a copy") != 1 || len(found) != 1 || found[0] != DamageCopied {
 					t.Errorf("damage %v, logged:\n%s", found, log.String())
 				}
-				if rec := mustAppend(t, l, "new"); rec.Seq != first {
+				if rec := mustAppend(t, l, l.ID()+" new"); rec.Seq != first {
 					t.Errorf("the first number is %d, want %d", rec.Seq, first)
 				}
 				seen := logs(t, l)
@@ -190,7 +190,7 @@ func used(t *testing.T, dir string, clean bool) (id string) {
 		t.Fatal(err)
 	}
 	for i := range 40 {
-		mustAppend(t, l, fmt.Sprintf("event %d %s", i+1, strings.Repeat("z", 300)))
+		mustAppend(t, l, fmt.Sprintf("%s event %d %s", l.ID(), i+1, strings.Repeat("z", 300)))
 	}
 	if clean {
 		if err := l.Sync(t.Context()); err != nil {
@@ -250,7 +250,7 @@ func copyInto(t *testing.T, from, to string) string {
 	return to
 }
 
-// logs reads to the end and returns the log of each number.
+// logs reads to the end and returns the log of each number, as its payload says.
 func logs(t *testing.T, l *Log) map[uint64]string {
 	t.Helper()
 	if err := l.Sync(t.Context()); err != nil {
@@ -269,7 +269,8 @@ func logs(t *testing.T, l *Log) map[uint64]string {
 		if rec.Time <= at {
 			t.Errorf("record %d has time %d after %d", rec.Seq, rec.Time, at)
 		}
-		seen[rec.Seq], at = rec.Log, rec.Time
+		id, _, _ := strings.Cut(string(rec.Payload), " ")
+		seen[rec.Seq], at = id, rec.Time
 	}
 }
 

@@ -40,9 +40,9 @@
 //
 // So a folder that was copied (to another machine, as part of an image, back from
 // a backup) is noticed at Open, told, and goes on under an identity of its own. What
-// is in it is delivered under the original's, with the original's numbers and times,
-// which makes it the same event if the original delivers it, too. (TestCopies,
-// TestCopyOnAnotherMachine, TestNoCopies, TestModel)
+// is in it is read as it was written, number, time and payload; so it is the same
+// event if the original delivers it, too, as long as the payload says which log it
+// belongs to. (TestCopies, TestCopyOnAnotherMachine, TestNoCopies, TestModel)
 //
 // Times strictly increase in the order of the numbers. Only a last time of more
 // than ten minutes in the future, from a clock that was wrong, is left behind; that

@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv("SPOOL_TEST_WRITE"); dir != "" {
 		writeUntilKilled(dir)
 	}
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // damage makes thousands of lines
 	os.Exit(m.Run())
 }
 

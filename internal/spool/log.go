@@ -88,8 +88,9 @@ type round struct {
 
 func newRound() *round { return &round{done: make(chan struct{})} }
 
-// ID returns the log's identity: 128 random bits in hex, made with the spool and
-// kept as long as any of its files, unless they are copied: see Predecessor.
+// ID returns the identity under which records are given their numbers: 128 random
+// bits in hex, made with the spool and kept as long as any of its files, unless
+// they are copied: see Predecessor.
 func (l *Log) ID() string { return l.id }
 
 // Dir returns the spool's folder.

@@ -54,16 +54,14 @@ type history struct {
 	doubtful    map[uint64]bool   // accepted, and the fsync that should have covered them failed
 	exposed     map[uint64]string // handed out by the reader while durable: never another's number
 	refused     map[uint64]bool
-	unsure      []string          // payloads of calls that a crash interrupted
-	cursorGone  bool              // damaged since the last Open
-	ids         []string          // of originals
-	cursorLost  bool              // some time
-	copied      bool              // since the last Open
-	logs        map[uint64]string // by number: the log it was given under
-	segmentHurt bool              // some time
-	acked       uint64            // highest number passed to Ack
-	ackedMin    uint64            // highest number that Ack has noted
-	ackedDur    uint64            // highest number a synced cursor has
+	unsure      []string // payloads of calls that a crash interrupted
+	cursorGone  bool     // damaged since the last Open
+	ids         []string // of originals
+	copied      bool     // since the last Open
+	segmentHurt bool     // some time
+	acked       uint64   // highest number passed to Ack
+	ackedMin    uint64   // highest number that Ack has noted
+	ackedDur    uint64   // highest number a synced cursor has
 	lastRead    uint64
 	lastTime    int64
 	excused     map[uint64]bool // touched by damage, not read, to be reported as lost
@@ -75,7 +73,6 @@ func newHistory(t *testing.T, seed uint64) *history {
 	h := &history{t: t, seed: seed, rnd: rand.New(rand.NewPCG(seed, 1)), fs: newMemFS(),
 		now: time.Unix(1_800_000_000, 0), tried: map[uint64]string{}, must: map[uint64]bool{},
 		durable: map[uint64]bool{}, doubtful: map[uint64]bool{}, exposed: map[uint64]string{}, refused: map[uint64]bool{}, excused: map[uint64]bool{}}
-	h.logs = map[uint64]string{}
 	h.fs.origin = 1
 	h.fs.direct = h.rnd.IntN(2) == 0
 	h.o = Options{Dir: "spool", FS: h.fs, SegmentBytes: minSegmentBytes, MaxBytes: int64(4+h.rnd.IntN(12)) * minSegmentBytes,
@@ -147,7 +144,6 @@ func (h *history) append() {
 		h.failf("number %d is given again", rec.Seq)
 	}
 	h.tried[rec.Seq] = payload
-	h.logs[rec.Seq] = h.l.ID()
 	var refused *RefusedError
 	switch {
 	case err == nil:
@@ -226,9 +222,6 @@ func (h *history) check(rec Record) {
 	if want != string(rec.Payload) {
 		h.failf("record %d is %.10q, want %.10q", rec.Seq, rec.Payload, want)
 	}
-	if log := h.logs[rec.Seq]; rec.Log != log && log != "" && h.logsKnown() {
-		h.failf("record %d is of log %.6s, want %.6s", rec.Seq, rec.Log, log)
-	}
 	for seq := h.lastRead + 1; seq < rec.Seq; seq++ {
 		if h.must[seq] {
 			h.failf("record %d is lost", seq)
@@ -240,10 +233,6 @@ func (h *history) check(rec Record) {
 		h.exposed[rec.Seq] = want
 	}
 }
-
-// logsKnown says that the log of a record can be told even if a power cut has
-// taken its segment's header.
-func (h *history) logsKnown() bool { return !h.segmentHurt && !h.cursorLost && len(h.ids) < 2 }
 
 func (h *history) ack() {
 	read := h.l.Reader().read.Load()
@@ -383,7 +372,7 @@ func (h *history) open() {
 	h.note("open: next %d, acked %d, files %v", l.nextSeq.Load(), s, h.fs.names(segmentExt))
 	cursorGone := h.cursorGone
 	if h.cursorGone { // everything there is is read again; what is not was delivered
-		h.cursorGone, h.cursorLost = false, true
+		h.cursorGone = false
 		h.acked = max(h.acked, s)
 	} else if s > h.acked {
 		h.failf("cursor is at %d, beyond what was acknowledged: %d", s, h.acked)
@@ -411,7 +400,6 @@ func (h *history) open() {
 		clear(h.doubtful)
 		h.acked, h.ackedMin, h.ackedDur = s, 0, 0
 		clear(h.tried)
-		clear(h.logs)
 		clear(h.exposed)
 		clear(h.refused)
 	}
@@ -435,7 +423,6 @@ func (h *history) open() {
 	for seq := range h.tried { // gone with the power; their numbers are free
 		if seq >= l.nextSeq.Load() {
 			h.unsure = append(h.unsure, h.tried[seq])
-			delete(h.logs, seq)
 			delete(h.tried, seq)
 			delete(h.refused, seq)
 			delete(h.durable, seq)

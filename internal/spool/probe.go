@@ -1,13 +1,23 @@
 package spool
 
-import "sync"
+import (
+	"io"
+	"math"
+	"sync"
+)
 
-// probe is a second, silent reader that Stats moves to the oldest record not yet
-// delivered. It reads every byte at most once more, and none while nothing is
-// asked or nothing waits.
+// probe finds the oldest record not yet delivered, for Stats. It reads every byte
+// at most once more, and none while nothing is asked or nothing waits. What it
+// can't read it leaves to the reader to report.
 type probe struct {
-	mu sync.Mutex
-	r  *Reader
+	mu   sync.Mutex
+	seg  *segment // nil if none is open
+	prev *segment // opened last
+	file File
+	scan scanner
+	seq  uint64 // of the last record read
+	time int64  // its Time
+	size int64  // its frame's
 }
 
 // oldest returns the Time of the first record that is not acknowledged, and
@@ -15,33 +25,60 @@ type probe struct {
 func (p *probe) oldest(l *Log) (time int64, segment uint64, offset int64, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	acked := l.acked.Load()
-	if p.r == nil {
-		p.r = newReader(l, acked, true)
-	}
-	for {
-		rec, ok, err := p.r.Peek()
-		if err != nil {
-			// Begin anew the next time, from the cursor.
-			_ = p.r.Close()
-			p.r = nil
+	for acked := l.acked.Load(); p.seg == nil || p.seq <= acked; {
+		if p.seg == nil && !p.open(l, acked) {
 			return 0, 0, 0, false
 		}
-		if !ok {
+		rec, err := p.scan.next()
+		switch {
+		case err == nil:
+			p.seq, p.time, p.size = rec.Seq, rec.Time, frameSize(len(rec.Payload))
+		case err != io.EOF:
+			p.leave()
+			p.prev = nil // begin anew the next time
 			return 0, 0, 0, false
+		default:
+			size, sealed := l.extent(p.seg)
+			if size > p.scan.limit {
+				p.scan.limit = size
+			} else if !sealed {
+				return 0, 0, 0, false
+			} else {
+				p.leave()
+			}
 		}
-		if rec.Seq > acked {
-			return rec.Time, p.r.seg.first, p.r.scan.pos - frameSize(len(rec.Payload)), true
-		}
-		p.r.hasPeek = false
 	}
+	return p.time, p.seg.first, p.scan.pos - p.size, true
+}
+
+func (p *probe) open(l *Log, acked uint64) bool {
+	seg := l.segmentFor(p.prev, acked)
+	if seg == nil {
+		return false
+	}
+	f, h, ok, err := l.openSegment(seg)
+	if err != nil {
+		return false
+	}
+	if !ok {
+		h.first = seg.first
+	}
+	size, _ := l.extent(seg)
+	p.seg, p.prev, p.file, p.seq = seg, seg, f, 0
+	p.scan.reset(f, l.ident.secret.key(h.first), headerSize, size, h.first, math.MaxUint64)
+	return true
+}
+
+func (p *probe) leave() {
+	if p.file != nil {
+		_ = p.file.Close()
+	}
+	p.seg, p.file = nil, nil
 }
 
 func (p *probe) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.r != nil {
-		_ = p.r.Close()
-		p.r = nil
-	}
+	p.leave()
+	p.prev = nil
 }

@@ -3,7 +3,9 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"math"
 	"os"
 )
 
@@ -66,23 +68,52 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // next one.
 func (v *View) Records() iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		r := newReader(v.log, 0, true)
-		defer r.Close()
-		more := true
-		r.onDamage = func(d Damage) {
-			if more {
-				more = yield(Record{}, &DamageError{d})
+		last := uint64(0)
+		for _, seg := range v.log.segments {
+			if !v.readSegment(seg, &last, yield) {
+				return
 			}
 		}
-		for more {
-			rec, ok, err := r.Peek()
-			if !more || !ok && err == nil {
-				return
+	}
+}
+
+// readSegment yields one segment's records. last is the number before them.
+func (v *View) readSegment(seg *segment, last *uint64, yield func(Record, error) bool) (more bool) {
+	f, h, ok, err := v.log.openSegment(seg)
+	if errors.Is(err, os.ErrNotExist) { // delivered and removed meanwhile
+		return true
+	}
+	if err != nil {
+		yield(Record{}, err)
+		return false
+	}
+	defer f.Close()
+	if !ok {
+		h.first = seg.first
+		if !yield(Record{}, &DamageError{Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader}}) {
+			return false
+		}
+	}
+	*last = max(*last, h.first-1)
+	var scan scanner
+	scan.reset(f, v.log.ident.secret.key(h.first), headerSize, seg.size, h.first, math.MaxUint64)
+	for {
+		rec, err := scan.next()
+		if scan.skipped > 0 && !scan.blank { // blanks are space set apart
+			d := Damage{File: seg.name, Offset: scan.skippedAt, Bytes: scan.skipped, Reason: DamageRecord}
+			if err == nil {
+				d.Records = rec.Seq - *last - 1
 			}
-			r.hasPeek = false
-			if !yield(rec, err) || err != nil {
-				return
+			if !yield(Record{}, &DamageError{d}) {
+				return false
 			}
+		}
+		if err == io.EOF {
+			return true
+		}
+		*last = rec.Seq
+		if !yield(rec, err) || err != nil {
+			return false
 		}
 	}
 }

@@ -18,10 +18,6 @@ type Record struct {
 	// Origin is the time stamp that was given to Append. It differs from
 	// Time where Time had to be moved to keep the order.
 	Origin int64
-	// Log is the identity of the log under which the record was given its
-	// number: Log.ID, or the original's if the log is a copy. It is empty in
-	// the Record that Append returns.
-	Log string
 	// Payload is what was given to Append. It is nil in the Record that
 	// Append returns, and valid until the next call in one that a Reader
 	// returns.

@@ -47,7 +47,7 @@ func load(o Options) (*Log, error) {
 	if err := l.recover(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	l.reader = newReader(l, l.acked.Load(), false)
+	l.reader = newReader(l, l.acked.Load())
 	return l, nil
 }
 

@@ -7,17 +7,30 @@ import (
 
 // The list of segments, as readers see it.
 
-// limit returns how far seg may be read, its last record if that is known, and
-// whether there will never be more.
-// With all, records count that are not synced.
-func (l *Log) limit(seg *segment, all bool) (limit int64, last uint64, end bool) {
+// limit returns how far the reader may read seg, its last record if that is known,
+// and whether there will never be more.
+func (l *Log) limit(seg *segment) (limit int64, last uint64, end bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	limit = seg.synced
-	if all || l.opts.Sync == SyncNone {
+	if l.opts.Sync == SyncNone {
 		limit = seg.size
 	}
 	return max(limit, headerSize), seg.last, seg.sealed && limit >= seg.size
+}
+
+// extent returns how far seg is written, and whether there will never be more.
+func (l *Log) extent(seg *segment) (size int64, end bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return seg.size, seg.sealed
+}
+
+// setReading says through which file the reader reads seg.
+func (l *Log) setReading(seg *segment, f File) {
+	l.mu.Lock()
+	seg.reading = f
+	l.mu.Unlock()
 }
 
 // segmentFor returns the segment to read after prev. If that is nil, it is the

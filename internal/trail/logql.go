@@ -157,9 +157,12 @@ func (e *expression) addresses(f Filter) {
 		e.where(e.word("ip") + "=" + quote(word))
 	default:
 		// Loki looks for an address only where five bytes follow: "::1" is too
-		// short for it without some blanks.
-		e.labels = append(e.labels, fmt.Sprintf("label_format %s=%s", e.word("ip"), quote("{{."+e.word("ip")+"}}     ")))
-		e.where(e.word("ip") + " = ip(" + quote(p.Masked().String()) + ")")
+		// short for it without some blanks. They go into another label: Loki
+		// compares one while it captures it.
+		const padded = captured + "padded"
+		e.labels = append(e.labels, "label_format "+padded+"="+quote("{{."+e.word("ip")+"}}     "))
+		e.where(padded + " = ip(" + quote(p.Masked().String()) + ")")
+		e.dropped = append(e.dropped, padded)
 	}
 }
 
@@ -322,11 +325,10 @@ func countQL(query string, window time.Duration) string {
 // address, id and IP address.
 func (s *Store) onlineQL(window time.Duration) string {
 	e := s.expression(Filter{Looks: true}, anyStage)
-	id := e.word("id")
-	e.where(e.word("email") + `!="-" or ` + id + `!="-"`)
+	email, ip, id := e.word("email"), e.word("ip"), e.word("id")
+	e.where(email + `!="-" or ` + id + `!="-"`)
 	e.labels = append(e.labels, "logfmt name", "label_format seen="+quote("{{ __timestamp__ | unixEpochMillis }}"), "unwrap seen")
-	return fmt.Sprintf("max_over_time(%s [%dms]) by (%s, %s, %s, name)",
-		e.metric(), window.Milliseconds(), e.word("email"), e.word("ip"), id)
+	return fmt.Sprintf("max_over_time(%s [%dms]) by (%s, %s, %s, name)", e.metric(), window.Milliseconds(), email, ip, id)
 }
 
 // decodeWord is the way back from encodeWord; "" is not known.

@@ -34,7 +34,7 @@ func TestQuery(t *testing.T) {
 				` | p_method="GET" or p_method="PUT" | p_status=~"4.." or p_status="500" | drop p_type, p_method, p_status`},
 		"who and where": {filter: Filter{User: "A@b", Addresses: netip.MustParsePrefix("10.0.0.0/8"), Session: "s", Hide: adminsessions.User{ID: "1", Email: "c@d"}, Looks: true},
 			want: `{service_name=~".+"} |= "\tsession=s request=" | pattern "type=<_> method=<_> status=<p_status> email=<p_email> ip=<p_ip> id=<p_id> <_>" | p_status!=""` +
-				` | p_email=~"(?i)A@b" or p_id="A@b" | label_format p_ip="{{.p_ip}}     " | p_ip = ip("10.0.0.0/8") | p_email!~"(?i)c@d" | p_id!="1" | drop p_status, p_email, p_ip, p_id`},
+				` | p_email=~"(?i)A@b" or p_id="A@b" | label_format p_padded="{{.p_ip}}     " | p_padded = ip("10.0.0.0/8") | p_email!~"(?i)c@d" | p_id!="1" | drop p_status, p_email, p_ip, p_id, p_padded`},
 		"one address": {filter: Filter{Addresses: netip.MustParsePrefix("::1/128"), Looks: true},
 			want: `{service_name=~".+"} |= " ip=::1 " | pattern "type=<_> method=<_> status=<p_status> email=<_> ip=<p_ip> <_>" | p_status!="" | p_ip="::1" | drop p_status, p_ip`},
 	} {

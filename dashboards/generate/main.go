@@ -1,0 +1,62 @@
+// Command generate writes the Grafana dashboards and the alerting rules of the
+// trail: what stands in dashboards/*.json, dashboards/alerts and
+// deploy/grafana/provisioning/alerting is its output, and is not edited by hand.
+//
+//	generate -out ../..
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+//go:generate go run . -out ../..
+
+func main() {
+	out := flag.String("out", "../..", "the repository's top folder")
+	flag.Parse()
+	files, err := generate()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(*out, filepath.FromSlash(name)), data, 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+// generate returns every file by its path in the repository.
+func generate() (map[string][]byte, error) {
+	files := alertFiles()
+	for name, b := range map[string]*dashboard.DashboardBuilder{
+		"admin-sessions": sessions(),
+		"phone":          phone(),
+		"activity":       activity(),
+		"admin":          admin(),
+		"event":          request(),
+		"pipeline":       pipeline(),
+	} {
+		d, err := b.Build()
+		if err != nil {
+			return nil, fmt.Errorf("dashboard %s: %w", name, err)
+		}
+		var buf bytes.Buffer
+		e := json.NewEncoder(&buf)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(d); err != nil {
+			return nil, fmt.Errorf("dashboard %s: %w", name, err)
+		}
+		files["dashboards/"+name+".json"] = buf.Bytes()
+	}
+	return files, nil
+}

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// phone is Admin Sessions for a narrow screen: two controls and one column.
+func phone() *dashboard.DashboardBuilder {
+	b := frame(uidPhone, "Admin Sessions: phone", "The newest requests, one column: act, admin, when. For a narrow screen.")
+	add(b, search(), hideMe(), service(), environment(), lokiSource())
+	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\" " + hidden + shown() + `
+  | label_format row=` + "`{{ if .act }}{{ .act }}{{ else }}{{ .method }} {{ .path }}{{ end }}\n{{ .who }}\n{{ .method }} {{ .status }} {{ .ip }}`"
+	columns := append([]column{
+		{field: "row", title: "Request", least: 200, more: []property{wrapped, links(link("Every detail of this request", toRequest()))}},
+		dateColumn.with(property{Id: "custom.width", Value: 84}, unit("time:MM-DD HH:mm:ss"), wrapped),
+	}, behind...)
+	for _, p := range []cog.Builder[dashboard.Panel]{
+		requests(1, "The newest 200", "Newest first. A click on a request shows every detail.", expr, 200, place(0, 0, 24, 24), columns...).Filterable(false),
+	} {
+		b.WithPanel(p)
+	}
+	return b
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// byID are the lines of one request, or of all of a session: first those that
+// hold the word anywhere, then those that have it in its place.
+func byID(name string) string {
+	words := map[string]string{
+		"session": `<_>\t<word> request=<_>`,
+		"request": `<_>\tsession=<_> <word> ms=<_>`,
+	}
+	return selector() + " |~ `" + name + "=" + in(name) + "`" + ours +
+		` | pattern "` + words[name] + `" | ` + matches("word", name+"="+in(name))
+}
+
+// titles are the headings of fields, in the order in which the details of a
+// request show them; the rest follows under its own name.
+var titles = []struct{ field, title string }{
+	{"Time", "Date"}, {"action", "Act"}, {"outcome", "Outcome"},
+	{"name", "Admin"}, {"email", "E-mail"}, {"id", "Id"}, {"ip", "IP address"},
+	{"method", "Method"}, {"sent_method", "Method as sent"}, {"url", "URL"}, {"route", "Route"},
+	{"status", "Status"}, {"code", "Status so far"}, {"ms", "Duration, ms"}, {"error", "Error"},
+	{"object", "Object"}, {"object_id", "Object's id"}, {"object_name", "Object's name"},
+	{"note", "Note"}, {"reason", "Reason"},
+	{"as_name", "Acting as"}, {"as_email", "Acting as, e-mail"}, {"as_id", "Acting as, id"},
+	{"signin", "Sign-in"}, {"tried", "Name tried"},
+	{"count", "Requests in this record"}, {"since", "First of them"},
+	{"type", "Type"}, {"ua", "User agent"}, {"actor", "Actor"}, {"credential", "Credential"}, {"tenant", "Tenant"},
+	{"session", "Session"}, {"request", "Request"}, {"trace", "Trace"}, {"span", "Span"},
+	{"cut", "Cut to their limits"},
+	{"service_name", "Service"}, {"deployment_environment_name", "Environment"}, {"service_instance_id", "Instance"},
+	{"audit_log_id", "Log"}, {"seq", "Number in the log"}, {"at", "Arrived, ns"},
+}
+
+// details orders and names the fields of one line for reading.
+func details() []dashboard.DataTransformerConfig {
+	order, names := map[string]int{}, map[string]string{}
+	listed := map[string]bool{}
+	for i, t := range titles {
+		order[t.field], names[t.field], listed[t.field] = i, t.title, true
+	}
+	for f := range adminsessions.Fields() {
+		if f.Name != "" && !listed[f.Name] {
+			panic("no heading for the field " + f.Name)
+		}
+	}
+	return []dashboard.DataTransformerConfig{
+		{Id: "extractFields", Options: map[string]any{"source": "labels", "format": "json", "replace": false, "keepTime": false}},
+		{Id: "filterFieldsByName", Options: map[string]any{"exclude": map[string]any{"names": []string{"labels", "Line", "tsNs", "labelTypes", "id_extracted", "word"}}}},
+		{Id: "organize", Options: map[string]any{"excludeByName": map[string]any{}, "includeByName": map[string]any{}, "indexByName": order, "renameByName": names}},
+		{Id: "transpose", Options: map[string]any{"firstFieldName": "Field", "restFieldsName": "Value"}},
+	}
+}
+
+func request() *dashboard.DashboardBuilder {
+	b := frame(uidRequest, "Admin request", "Every field of one request, and what else was done in its session.")
+	add(b,
+		textBox("request", "Request", "The id of the request, as in its X-Request-Id header."),
+		textBox("session", "Session", "The session as stored: a keyed hash, never the session's own id."),
+		service(), environment(), lokiSource())
+	columns := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn,
+		actColumn.with(wrapped), whereColumn.with(wrapped), statusColumn, tookColumn}, behind...)
+	around := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn, actColumn, whereColumn, statusColumn, tookColumn}, behind...)
+	for _, p := range []cog.Builder[dashboard.Panel]{
+		requests(1, "Request", "The request as in Admin Sessions. Two rows: it went on long enough to be recorded when that was seen, and again when it ended.",
+			byID("request")+shown(), 10, place(0, 0, 24, 5), columns...).NoValue("No request with this id in this time range, or the query failed"),
+		tableOf(2, "Details", "Each field that is known. docs/events.md says what each means.", "No request with this id in this time range, or the query failed", place(0, 5, 24, 20),
+			column{field: "Field", title: "Field", width: 200}, column{field: "Value", title: "Value", least: 300, more: []property{wrapped}}).
+			Unit("string").Filterable(false).
+			WithTarget(lines(byID("request")+" | logfmt", 10)).
+			Transformations(details()),
+		requests(3, "The same session", "The newest 200 requests of the session in the time range.",
+			byID("session")+shown(), 200, place(0, 25, 24, 12), around...).NoValue("No session, or the query failed"),
+	} {
+		b.WithPanel(p)
+	}
+	return b
+}
