@@ -2,12 +2,9 @@ package instrumentation
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/text"
@@ -21,29 +18,19 @@ type act struct {
 	id       int    // index of the route's segment that names the resource, or -1
 }
 
-// maxActs bounds the acts remembered. A program has fewer routes; what comes
-// beyond is worked out each time.
-const maxActs = 4096
-
-// acts remembers the act of each method and route. Reading takes no lock: the
-// map that is pointed to is never changed.
-type acts struct {
-	known atomic.Pointer[map[actKey]act]
-	mu    sync.Mutex // serializes writers
-}
-
-type actKey struct{ method, route string }
-
-// describe fills in what an event does where the application has not said it.
-func (a *acts) describe(e *adminsessions.Event) {
+// describeAct fills in what an event does where the application has not said it.
+// known is the act of its route, if that is worked out.
+func describeAct(e *adminsessions.Event, known *act) {
 	if e.Action != "" && e.Resource.ID != "" {
 		return
 	}
 	var done act
 	path, route := pathOf(e.URL), e.Route
 	switch {
+	case known != nil:
+		done = *known
 	case route != "":
-		done = a.of(e.Method, route)
+		done = actOf(e.Method, route)
 	case e.StatusCode == http.StatusNotFound || e.StatusCode == http.StatusMethodNotAllowed:
 		return // what is not found is no act, whatever its path says
 	default:
@@ -66,27 +53,6 @@ func (a *acts) describe(e *adminsessions.Event) {
 			e.Resource.Type = done.resource
 		}
 	}
-}
-
-func (a *acts) of(method, route string) act {
-	key := actKey{method, route}
-	if known := a.known.Load(); known != nil {
-		if done, ok := (*known)[key]; ok {
-			return done
-		}
-	}
-	done := actOf(method, route)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	all := map[actKey]act{key: done}
-	if known := a.known.Load(); known != nil {
-		if len(*known) >= maxActs {
-			return done
-		}
-		maps.Copy(all, *known)
-	}
-	a.known.Store(&all)
-	return done
 }
 
 // actOf reads an act off a method and a route.
@@ -264,16 +230,15 @@ func isPlural(noun string) bool {
 
 // pathOf is the path of a URL that has been recorded.
 func pathOf(recorded string) string {
-	if i := strings.Index(recorded, "://"); i >= 0 {
+	if i := strings.IndexByte(recorded, ':'); i >= 0 && strings.HasPrefix(recorded[i:], "://") {
 		recorded = recorded[i+3:]
 		if i = strings.IndexByte(recorded, '/'); i < 0 {
 			return ""
 		}
 		recorded = recorded[i:]
 	}
-	if i := strings.IndexAny(recorded, "?#"); i >= 0 {
-		recorded = recorded[:i]
-	}
+	recorded, _, _ = strings.Cut(recorded, "?")
+	recorded, _, _ = strings.Cut(recorded, "#")
 	return recorded
 }
 

@@ -84,16 +84,15 @@ func TestDescribe(t *testing.T) {
 		{"GET", "", "", 200, "view", "", ""},
 		{"GET", "", "https://panel.example", 200, "view", "", ""},
 	} {
-		var a acts
 		for range 2 { // the second time from memory
 			e := adminsessions.Event{Method: c.method, Route: c.route, URL: c.url, StatusCode: c.status}
-			a.describe(&e)
+			describeAct(&e, nil)
 			if e.Action != c.action || e.Resource.Type != c.kind || e.Resource.ID != c.id {
 				t.Errorf("%s %s: %q of %q %q, want %q of %q %q", c.method, c.url, e.Action, e.Resource.Type, e.Resource.ID, c.action, c.kind, c.id)
 			}
 		}
 		e := adminsessions.Event{Method: c.method, Route: c.route, URL: c.url, Action: "x.y", Resource: adminsessions.Resource{Type: "x", ID: "1"}}
-		a.describe(&e)
+		describeAct(&e, nil)
 		if e.Action != "x.y" || e.Resource.ID != "1" || e.Resource.Type != "x" {
 			t.Errorf("%s %s: what the application said was replaced: %q %v", c.method, c.url, e.Action, e.Resource)
 		}
@@ -107,16 +106,14 @@ func FuzzDescribe(f *testing.F) {
 	f.Add("_OTHER", "{", "{/}/%")
 	f.Add("POST", "", "/a//b/%zz/9")
 	f.Fuzz(func(_ *testing.T, method, route, url string) {
-		var a acts
-		a.describe(&adminsessions.Event{Method: method, Route: route, URL: url, StatusCode: 200})
+		describeAct(&adminsessions.Event{Method: method, Route: route, URL: url, StatusCode: 200}, nil)
 	})
 }
 
 func BenchmarkDescribe(b *testing.B) {
-	var a acts
 	b.ReportAllocs()
 	for b.Loop() {
 		e := adminsessions.Event{Method: "DELETE", Route: "/admin/clients/{id}", URL: "https://panel.example/admin/clients/7731", StatusCode: 204}
-		a.describe(&e)
+		describeAct(&e, nil)
 	}
 }

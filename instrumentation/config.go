@@ -66,6 +66,7 @@ func newConfig(opts []Option) (config, error) {
 	}
 	errs = append(errs, c.proxies.check(&c))
 	c.signIn.complete()
+	c.redaction.Remember()
 	if len(c.strict) > 0 {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {
 			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+

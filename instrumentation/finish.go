@@ -22,7 +22,7 @@ func (s *scope) recordStarted(byHandler bool) {
 		return
 	}
 	if byHandler {
-		s.noteRoute(&rec.event)
+		s.noteRoute(rec)
 		rec.event.StatusCode = s.status
 	}
 	_ = s.sendStarted(s.detached(rec), adminsessions.Spooled)
@@ -36,7 +36,7 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	e.Stage = adminsessions.Started
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
 	action, resource := e.Action, e.Resource
-	s.m.complement(e, nil)
+	s.m.complement(rec, nil)
 	alone, err := s.m.deliver(ctx, rec, d)
 	if rec.startedAlone = alone && err == nil; rec.startedAlone {
 		s.m.metrics.started.Inc()
@@ -60,14 +60,14 @@ func (s *scope) finish(returned bool, panicked any) {
 	s.rec = nil
 	e := &rec.event
 	e.Stage = adminsessions.Complete
-	e.Duration = end.Sub(s.start)
+	e.Duration = end.Sub(e.Time)
 	e.StatusCode = status
 	if errorType != "" {
 		e.ErrorType = m.bounded(e, fieldErrorType, joinTypes(e.ErrorType, errorType))
 	}
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
-	s.noteRoute(e)
-	m.complement(e, s)
+	s.noteRoute(rec)
+	m.complement(rec, s)
 	m.metrics.request(e.Type)
 	if !returned {
 		m.metrics.panics.Inc()
@@ -99,7 +99,8 @@ func (s *scope) conclude(returned bool, panicked any, end time.Time) (status int
 
 // complement adds what is worked out of the rest: the form, and the act. It
 // never panics: the record is worth more than what it would have had.
-func (m *middleware) complement(e *adminsessions.Event, s *scope) {
+func (m *middleware) complement(rec *record, s *scope) {
+	e := &rec.event
 	defer func() {
 		if v := recover(); v != nil {
 			m.metrics.refusedByReason[detailPanic].Inc()
@@ -111,30 +112,13 @@ func (m *middleware) complement(e *adminsessions.Event, s *scope) {
 	if s != nil && len(m.formFields) > 0 {
 		s.recordForm(e)
 	}
-	m.acts.describe(e)
+	describeAct(e, rec.act)
 }
 
-func (s *scope) noteRoute(e *adminsessions.Event) {
-	if e.Route == "" && s.req.Pattern != "" {
-		e.Route = s.m.bounded(e, fieldRoute, routeOf(s.req.Pattern))
-		s.hideWildcards(e)
+func (s *scope) noteRoute(rec *record) {
+	if rec.event.Route == "" && s.req.Pattern != "" {
+		s.setRoute(rec, s.req.Pattern)
 	}
-}
-
-// routeOf takes the method off a ServeMux pattern, and keeps a host.
-func routeOf(pattern string) string {
-	for i := range len(pattern) {
-		switch pattern[i] {
-		case ' ', '\t':
-			for i < len(pattern) && (pattern[i] == ' ' || pattern[i] == '\t') {
-				i++
-			}
-			return pattern[i:]
-		case '/':
-			return pattern
-		}
-	}
-	return pattern
 }
 
 // bounded cleans a value from outside and marks it in the event when it was

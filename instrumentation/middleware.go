@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
 // middleware is the part that all handlers of one NewMiddleware share.
@@ -24,7 +25,7 @@ type middleware struct {
 	watch       *watch
 	fold        *fold
 	records     sync.Pool // of *record
-	acts        acts
+	routes      memo.Map[routeKey, *knownRoute]
 	warned      sync.Once
 }
 
@@ -122,10 +123,9 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 		if r.Pattern == "" {
 			return
 		}
-		Recording{s}.update(func(m *middleware, e *adminsessions.Event) {
+		Recording{s}.update(func(_ *middleware, e *adminsessions.Event) {
 			if e.Route == "" {
-				e.Route = m.bounded(e, fieldRoute, routeOf(r.Pattern))
-				s.hideWildcards(e)
+				s.setRoute(s.rec, r.Pattern)
 			}
 		})
 	}()
@@ -165,7 +165,8 @@ func endWith(panicked any) http.Handler {
 }
 
 func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	s := &scope{m: m, ctx: r.Context(), rw: w, start: m.now(), rec: m.records.Get().(*record)}
+	s := &scope{m: m, ctx: r.Context(), rw: w, rec: m.records.Get().(*record)}
+	s.rec.event.Time = m.now().UTC() // which keeps the monotonic clock's reading
 	s.req = r.WithContext(scopeContext{s})
 	returned := false
 	defer func() {
@@ -186,7 +187,7 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 		returned = true
 		return
 	}
-	m.watch.add(s, s.start)
+	m.watch.add(s, s.rec.event.Time)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
 }
@@ -230,7 +231,7 @@ func (s *scope) refuse() {
 	h.Set("Retry-After", retryAfter)
 	h.Set("Cache-Control", "no-store")
 	http.Error(s, "This request was not carried out: it must be recorded first, and its record could not be saved. "+
-		"Try again in a few seconds. Request id: "+s.id, http.StatusServiceUnavailable)
+		"Try again in a few seconds. Request id: "+s.rec.event.RequestID, http.StatusServiceUnavailable)
 }
 
 // disabled counts, and says once, that nothing takes the records.

@@ -120,10 +120,10 @@ func (s *scope) wroteTooLate(end time.Time) bool {
 	if s.hijacked {
 		return false
 	}
-	if d := &s.deadlines; d.writeSet {
+	if d := s.deadlines; d != nil && d.writeSet {
 		return !d.write.IsZero() && end.After(d.write)
 	}
-	took := end.Sub(s.start)
+	took := end.Sub(s.rec.event.Time)
 	if took < shortestWriteTimeout {
 		return false
 	}
@@ -134,7 +134,8 @@ func (s *scope) wroteTooLate(end time.Time) bool {
 // readTooLong reports whether the context may have ended because a time to read
 // that the handler has chosen was over.
 func (s *scope) readTooLong(end time.Time) bool {
-	return !s.deadlines.read.IsZero() && end.After(s.deadlines.read) && s.writeErr == nil
+	d := s.deadlines
+	return d != nil && !d.read.IsZero() && end.After(d.read) && s.writeErr == nil
 }
 
 // isDeadline is errors.Is, for an error whose methods may panic.

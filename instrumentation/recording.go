@@ -54,13 +54,13 @@ func (r Recording) Attach(ctx context.Context) context.Context {
 // SetAdmin says who the request comes from. The zero User is nobody. The last
 // call counts.
 func (r Recording) SetAdmin(u adminsessions.User) bool {
-	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.User = adminsessions.User{
-			ID:       m.bounded(e, fieldUserID, u.ID),
-			FullName: m.bounded(e, fieldUserFullName, u.FullName),
-			Email:    m.bounded(e, fieldUserEmail, u.Email),
-		}
-	})
+	return r.update(func(m *middleware, e *adminsessions.Event) { m.setAdmin(e, u) })
+}
+
+func (m *middleware) setAdmin(e *adminsessions.Event, u adminsessions.User) {
+	e.User.ID = m.bounded(e, fieldUserID, u.ID)
+	e.User.FullName = m.bounded(e, fieldUserFullName, u.FullName)
+	e.User.Email = m.bounded(e, fieldUserEmail, u.Email)
 }
 
 // SetTarget says as whom the administrator acts, where he has put on somebody
@@ -110,10 +110,7 @@ func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 // SetRoute gives the pattern of the route, for routers other than
 // [http.ServeMux], and for a ServeMux that is given a copy of the request.
 func (r Recording) SetRoute(pattern string) bool {
-	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.Route = m.bounded(e, fieldRoute, routeOf(pattern))
-		r.s.hideWildcards(e)
-	})
+	return r.update(func(*middleware, *adminsessions.Event) { r.s.setRoute(r.s.rec, pattern) })
 }
 
 // SetErrorType gives the record an error.type: a short name of a class of

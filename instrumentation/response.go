@@ -124,8 +124,7 @@ func (s *scope) noteRequestID() {
 	if len(sent) == 1 && isRequestID(sent[0]) && !slices.Contains(s.req.Header[name], sent[0]) && s.setRequestID(sent[0]) {
 		return
 	}
-	s.requestID[0] = s.id
-	h[name] = s.requestID[:]
+	h[name] = []string{s.id}
 }
 
 // setRequestID reports whether the id could still be changed.
@@ -172,15 +171,22 @@ func (s *scope) noteWrite(err error) {
 // that is over the server takes the client for gone, which may be untrue.
 func (s *scope) noteReadDeadline(t time.Time) {
 	if !t.IsZero() {
-		s.deadlines.read = t
+		s.chosen().read = t
 	}
 }
 
 // noteWriteDeadline notes that the handler has chosen until when to write.
 func (s *scope) noteWriteDeadline(t time.Time, err error) {
 	if err == nil {
-		s.deadlines.writeSet, s.deadlines.write = true, t
+		s.chosen().writeSet, s.chosen().write = true, t
 	}
+}
+
+func (s *scope) chosen() *deadlines {
+	if s.deadlines == nil {
+		s.deadlines = new(deadlines)
+	}
+	return s.deadlines
 }
 
 func (s *scope) noteHijack(err error) {

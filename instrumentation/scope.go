@@ -22,18 +22,16 @@ type scope struct {
 	rw   http.ResponseWriter
 	full http2Common // rw as the view in use needs it
 
-	start time.Time
-
 	// What became of the response. Written, as a ResponseWriter is, by one
 	// goroutine at a time.
 	status      int
 	wroteHeader bool
 	hijacked    bool
 	stream      bool
-	deadlines   deadlines
+	deadlines   *deadlines // nil unless the handler has chosen some
 	writeErr    error
 
-	requestID [1]string // in the form a header has it
+	requestID [1]string // in the form a header has it; a handler may change it there
 	watched   watched
 	form      *formCapture // nil unless form fields are asked for
 	traced    bool         // the request's own context has a span
@@ -61,6 +59,7 @@ type record struct {
 	// admitted says that a strict request was rationed (fold_strict.go).
 	admitted bool
 	span     trace.SpanContext // of the request, or of a setter's context
+	act      *act              // of the route, once that is known
 }
 
 var _ context.Context = scopeContext{}
@@ -100,7 +99,6 @@ func (c detached) Value(key any) any         { return c.s.ctx.Value(key) }
 func (s *scope) begin(r *http.Request) {
 	m, rec := s.m, s.rec
 	e := &rec.event
-	e.Time = s.start.UTC()
 	e.Type = defaultType(r)
 	e.Method, e.SentMethod = normalizeMethod(r.Method)
 	if e.SentMethod != "" {
@@ -128,8 +126,7 @@ func (s *scope) begin(r *http.Request) {
 	b, cut := m.appendURL(b, r, &o)
 	known := string(b)
 	rec.buf = b
-	s.id = given
-	if given == "" {
+	if s.id = given; given == "" {
 		s.id = known[:n]
 	}
 	e.RequestID = s.id
@@ -162,7 +159,7 @@ func (s *scope) ask(r *http.Request) {
 		}
 	}
 	if m.admin != nil {
-		Recording{s}.SetAdmin(m.admin(r))
+		m.setAdmin(e, m.admin(r)) // nobody else has the record yet
 	}
 	if m.session != nil {
 		if id := m.session.id(r); id != "" {

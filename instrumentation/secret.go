@@ -5,7 +5,6 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/redact"
 )
 
@@ -35,18 +34,5 @@ func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.Ke
 			return attribute.String(key, Redacted)
 		}
 		return attribute.String(key, m.redaction.Text(value))
-	}
-}
-
-// hideWildcards takes out of the URL what a wildcard of the route stands for
-// that has a secret's name: "/reset/{token}".
-func (s *scope) hideWildcards(e *adminsessions.Event) {
-	p, ok := s.m.redaction.RoutePattern(e.Route)
-	if !ok {
-		return
-	}
-	if hidden := redact.HideIn(e.URL, p); hidden != e.URL {
-		e.URL = hidden
-		redactSpanPath(s.ctx, hidden)
 	}
 }

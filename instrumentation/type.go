@@ -19,16 +19,22 @@ func defaultType(r *http.Request) adminsessions.Type {
 }
 
 func hasAPISegment(p string) bool {
-	if strings.Contains(p, "..") {
+	if strings.IndexByte(p, '.') >= 0 && strings.Contains(p, "..") {
 		p = path.Clean(p)
 	}
-	for found := 0; found < 2 && p != ""; {
-		var segment string
-		segment, p, _ = strings.Cut(p, "/")
-		segment, _, _ = strings.Cut(segment, ";") // parameters of a segment
+	for start, found := 0, 0; found < 2 && start < len(p); {
+		end := start
+		for end < len(p) && p[end] != '/' {
+			end++
+		}
+		segment := p[start:end]
+		start = end + 1
+		if i := strings.IndexByte(segment, ';'); i >= 0 { // parameters
+			segment = segment[:i]
+		}
 		switch {
 		case segment == "" || segment == ".":
-		case strings.EqualFold(segment, "api"):
+		case len(segment) == len("api") && strings.EqualFold(segment, "api"):
 			return true
 		default:
 			found++

@@ -1,7 +1,6 @@
 package instrumentation
 
 import (
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -46,7 +45,7 @@ func newWatch(after time.Duration) *watch {
 }
 
 func (w *watch) add(s *scope, now time.Time) {
-	sh := &w.shards[rand.Uint32()%watchShards]
+	sh := &w.shards[uint(now.Nanosecond()>>7)%watchShards]
 	s.watched.shard, s.watched.since = sh, now
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

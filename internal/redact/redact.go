@@ -18,6 +18,8 @@ package redact
 import (
 	"slices"
 	"strings"
+
+	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
 // Placeholder stands where a secret was left out.
@@ -32,7 +34,18 @@ type Redactor struct {
 	hidden, shown map[string]bool // by fold
 	all           bool
 	paths         []PathPattern
+	names         *memo.Map[string, when] // what is known of names as sent, or nil
 }
+
+// Bounds of what is remembered of names.
+const (
+	maxRemembered      = 512
+	maxRememberedBytes = 48
+)
+
+// Remember makes the Redactor remember what it finds of names, for callers that
+// meet the same ones again and again. Call it when nothing is added any more.
+func (r *Redactor) Remember() { r.names = new(memo.Map[string, when]) }
 
 // Hide adds names of secrets. "*" is every name of a query parameter.
 func (r *Redactor) Hide(name string) {
@@ -89,6 +102,18 @@ func (r *Redactor) HidesValue(name, value string) bool {
 
 // encodedName is name for one that may be encoded.
 func (r *Redactor) encodedName(name string) when {
+	if r.names == nil || len(name) > maxRememberedBytes {
+		return r.decodedName(name)
+	}
+	w, ok := r.names.Load(name)
+	if !ok {
+		w = r.decodedName(name)
+		r.names.Store(strings.Clone(name), w, maxRemembered) // not all of the query that it stands in
+	}
+	return w
+}
+
+func (r *Redactor) decodedName(name string) when {
 	if featuresOf(name)&hasEscape == 0 {
 		return r.name(name)
 	}

@@ -75,7 +75,8 @@ type osFS struct{}
 
 type osFile struct {
 	*os.File
-	mem []byte // the file's beginning, mapped by Reserve
+	mem   []byte // the file's beginning, mapped by Reserve
+	ready int64  // where what has been written, or prepared, ends
 }
 
 func (osFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
