@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Limits of the work that one URL can make, and of what is shown of its parts.
 const (
@@ -73,6 +76,7 @@ func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bo
 	var spans spanList
 	hiddenSegments(r.paths, path, false, spans.add)
 	r.linkSegments(path, spans.add)
+	spans.sort()
 	m := isPath
 	if cut {
 		m |= mayGoOn
@@ -337,13 +341,27 @@ func (r *Redactor) appendLong(b []byte, s string, limit int, long bool) (_ []byt
 type spanList [][2]int
 
 func (l *spanList) add(start, end int) bool {
+	if n := len(*l); n > 0 && (*l)[n-1][0] <= start && end <= (*l)[n-1][1] {
+		return false
+	}
 	*l = append(*l, [2]int{start, end})
 	return false
 }
 
-func (l spanList) covers(start, end int) bool {
-	for _, s := range l {
-		if s[0] < end && start < s[1] {
+// sort puts the list in order, for covers.
+func (l spanList) sort() { slices.SortFunc(l, func(a, b [2]int) int { return a[0] - b[0] }) }
+
+// covers reports whether something in the list meets start to end. It must be
+// asked in order: it takes off what lies before.
+func (l *spanList) covers(start, end int) bool {
+	for len(*l) > 0 && (*l)[0][1] <= start {
+		*l = (*l)[1:]
+	}
+	for _, s := range *l {
+		if s[0] >= end {
+			return false
+		}
+		if start < s[1] {
 			return true
 		}
 	}
