@@ -108,7 +108,9 @@ func (r *Redactor) RoutePattern(route string) (p PathPattern, hides bool) {
 	if slash < 0 || strings.IndexAny(route, "{:*") < 0 {
 		return p, false
 	}
-	route = route[slash+1:]
+	if route = route[slash+1:]; areIDs(route) {
+		return p, false
+	}
 	r.eachWildcard(route, func(_, _ string, hidden bool) { hides = hides || hidden })
 	if !hides {
 		return p, false
@@ -123,6 +125,34 @@ func (r *Redactor) RoutePattern(route string) (p PathPattern, hides bool) {
 	})
 	p.literal = true // the router has said that it matches
 	return p, true
+}
+
+// areIDs reports of most routes, cheaply, that their wildcards are identifiers.
+func areIDs(route string) bool {
+	for {
+		i := strings.IndexByte(route, '{')
+		if i < 0 {
+			return strings.IndexAny(route, ":*") < 0
+		}
+		route = route[i+1:]
+		switch {
+		case strings.HasPrefix(route, "id}"), strings.HasPrefix(route, "uuid}"), strings.HasPrefix(route, "$}"):
+		default:
+			return false
+		}
+	}
+}
+
+// mayHide reports whether patterns may hide something of a path that can be
+// read in one way only.
+func mayHide(patterns []PathPattern, path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	for i := range patterns {
+		if want := patterns[i].segments[0]; want == "" || strings.EqualFold(want, first) {
+			return true
+		}
+	}
+	return false
 }
 
 // eachWildcard calls f with the segments of a route, and the names of those
