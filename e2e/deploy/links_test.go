@@ -86,6 +86,48 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// Every test that a document names is there.
+func TestDocumentsNameTestsThatAreThere(t *testing.T) {
+	defined := make(map[string]bool)
+	named := make(map[string][]string) // by document
+	declaration := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	name := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`)
+	err := filepath.WalkDir(root(t), func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules" || d.Name() == ".tools") {
+			return fs.SkipDir
+		}
+		isTest, isDocument := strings.HasSuffix(file, "_test.go"), strings.HasSuffix(file, ".md")
+		if !isTest && !isDocument {
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if isDocument {
+			named[file] = name.FindAllString(string(text), -1)
+			return nil
+		}
+		for _, m := range declaration.FindAllSubmatch(text, -1) {
+			defined[string(m[1])] = true
+		}
+		return nil
+	})
+	if err != nil || len(defined) < 100 {
+		t.Fatalf("%d tests, %v", len(defined), err)
+	}
+	for document, tests := range named {
+		for _, test := range tests {
+			if !defined[test] {
+				t.Errorf("%s names %s, which is not there", filepath.Base(document), test)
+			}
+		}
+	}
+}
+
 // hasHeading reports whether a document has a heading with this anchor, made as
 // forges make it.
 func hasHeading(text, anchor string) bool {
