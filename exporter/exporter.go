@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,11 +65,7 @@ var (
 // and keeps it for longer than [WithSpoolLockTimeout].
 func New(opts ...Option) (*Exporter, error) {
 	c, err := newConfig(opts, os.Getenv)
-	var l adminsessions.Loki
-	if c != nil {
-		l = c.loki
-	}
-	client, lokiErr := loki.New(l, os.Getenv)
+	client, lokiErr := loki.New(c.loki, os.Getenv)
 	if err := errors.Join(err, lokiErr); err != nil {
 		return nil, fmt.Errorf("exporter configuration: %w", err)
 	}
@@ -288,8 +285,8 @@ func (x *Exporter) end(ctx context.Context) error {
 // tellOfBacklog says what becomes of events that are not delivered.
 func (x *Exporter) tellOfBacklog(events uint64, reason error) {
 	args := []any{"events", events, "directory", x.cfg.spoolDir, "reason", reason}
-	if _, err := os.Stat(x.cfg.spoolDir); err != nil {
-		x.cfg.logger.Error("the exporter ends with events that are not delivered, and its spool is gone: they are lost", append(args, "error", err)...)
+	if files, _ := filepath.Glob(filepath.Join(x.cfg.spoolDir, "*.seg")); len(files) == 0 {
+		x.cfg.logger.Error("the exporter ends with events that are not delivered, and their files are gone from the spool: they are lost", args...)
 		return
 	}
 	x.cfg.logger.Warn("the exporter ends with events in its spool; the next start delivers them", args...)
