@@ -27,7 +27,6 @@ type Exporter struct {
 	spool    *spool.Log
 	shipper  *shipper
 	metrics  *metrics
-	drops    *drops
 	provider *LoggerProvider
 
 	// labels are those of the resource of LoggerProvider; other holds those of
@@ -75,9 +74,8 @@ func New(opts ...Option) (*Exporter, error) {
 // start opens the spool and starts the shipper.
 func start(c *config, client lokiClient) (*Exporter, error) {
 	m := newMetrics()
-	d := &drops{metrics: m, log: c.logger, now: c.now}
 	so := c.spoolOptions()
-	so.OnDrop = d.dropped
+	so.OnDrop = func(r spool.Reason, _ uint64) { m.dropped.add(string(r)) } // the spool logs it, now and then
 	so.OnDamage = func(d spool.Damage) {
 		m.damage.add(string(d.Reason))
 		m.damagedRecords.Add(d.Records)
@@ -87,7 +85,7 @@ func start(c *config, client lokiClient) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
-	x := &Exporter{cfg: c, spool: log, metrics: m, drops: d, labels: streamLabels(log.ID(), c.resource)}
+	x := &Exporter{cfg: c, spool: log, metrics: m, labels: streamLabels(log.ID(), c.resource)}
 	x.provider = &LoggerProvider{
 		LoggerProvider: sdklog.NewLoggerProvider(sdklog.WithProcessor(x), sdklog.WithResource(c.resource)),
 		exporter:       x,

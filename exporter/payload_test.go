@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // The two ways in give the same line, in the same stream.
@@ -179,34 +178,6 @@ func TestLossesAreNotAllGivenToTheSDK(t *testing.T) {
 		if n := x.Stats().Dropped["closed"]; n != 300 {
 			t.Errorf("%d losses counted", n)
 		}
-	})
-}
-
-// Events of nobody leave room for the others.
-func TestAnonymousEventsHaveAShare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		log, text := logOf()
-		x := startOver(t, &fakeLoki{t: t, answer: func(received) loki.Answer { return away() }}, t.TempDir(), WithSpoolLimit(1<<20), WithLogger(log))
-		anonymous := testEvent
-		anonymous.User = adminsessions.User{}
-		refused := 0
-		for range 3000 {
-			anonymous.Time = time.Now()
-			if err := x.RecordEvent(t.Context(), &anonymous, adminsessions.Spooled); errors.Is(err, adminsessions.ErrRefused) {
-				refused++
-			}
-		}
-		if refused < 1000 {
-			t.Errorf("%d of 3,000 anonymous events refused", refused)
-		}
-		emit(t, x, 500)
-		if n := x.Stats().Dropped["reserved"]; int(n) != refused {
-			t.Errorf("%d counted, want %d", n, refused)
-		}
-		if n := strings.Count(text(), "anonymous events find no room"); n != 1 {
-			t.Errorf("the log says it %d times", n)
-		}
-		kill(t, x)
 	})
 }
 
