@@ -135,6 +135,7 @@ func requests(t *testing.T, provider log.LoggerProvider) {
 	record, err := instrumentation.NewMiddleware(
 		instrumentation.WithLoggerProvider(provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(sdktrace.NewTracerProvider())),
+		instrumentation.WithSignInNames(func(string) bool { return true }, nil),
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")),
 		instrumentation.WithSessionID(func(r *http.Request) string { return "secret" }, make([]byte, 16)),
 		instrumentation.WithHeaders("Referer", "X-Tenant"),

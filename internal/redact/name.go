@@ -25,7 +25,6 @@ type table struct {
 	nouns           [256][]nounEnd // by their last byte
 	of              []map[string]bool
 	about, identify map[string]bool
-	usual           map[string]bool
 	linkNames       map[string]bool
 }
 
@@ -47,7 +46,7 @@ var rules = compile(nameRules)
 func compile(list []nameRule) *table {
 	t := &table{
 		words: map[string]entry{}, harmless: set(harmless),
-		about: set(about), usual: set(usual), identify: set(identifies), linkNames: set(links),
+		about: set(about), identify: set(identifies), linkNames: set(links),
 	}
 	for _, r := range list {
 		w := r.when
@@ -195,9 +194,6 @@ var classes = func() (t [256]class) {
 
 // name says for which values a name, decoded, marks a secret.
 func (t *table) name(name string) when {
-	if t.usual[name] {
-		return never
-	}
 	for i := range len(name) {
 		if name[i] >= 0x80 {
 			name = fold(keepCase(name[:min(len(name), 2*maxName)]))

@@ -152,11 +152,6 @@ const harmless = "monkey donkey turkey whiskey hockey jockey hokey pokey smokey 
 	"obsession possession repossession forbearer haslogo haslocation haslocal haslogin haslog haslong " +
 	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth oauth statecode"
 
-// usual are names that most queries are made of. They are looked up before
-// anything else is done with a name, to make them cheap.
-const usual = "page per_page limit offset size sort order order_by direction dir filter q query search id uuid name email status type from to " +
-	"date start end since until year month day lang locale tab view format client client_id user user_id action category tag x y"
-
 // about are words of names that tell something about a secret: "token_type",
 // "password_expires_at".
 const about = "type types method length size count total max min expires expire expired expiry expiration ttl timeout lifetime enabled " +

@@ -105,7 +105,7 @@ func (r *Redactor) isProse(s string) bool {
 		case c == '/' && len(r.paths) == 0 && i > start:
 			start = i + 1
 			continue
-		case classes[c] == other && c != '.' && c != ',' && c != '-' || c >= 0x80 || i-start >= maxHarmless:
+		case classes[c] == other && c != '.' && c != ',' && c != '-' || c >= 0x80 || i-start >= maxHarmless, c == '-' && i == start:
 			return false
 		case isDigit(c):
 			digits++

@@ -224,7 +224,7 @@ func (r *Redactor) isPlainQuery(query string) bool {
 			if equal < 0 && i > start || i-max(equal+1, start) > maxHarmless {
 				return false
 			}
-			if name := query[start:max(start, equal)]; len(name) > maxHarmless && !isPlainSegment(name) || r.name(name) != never {
+			if name := query[start:max(start, equal)]; len(name) > maxHarmless && !isPlainSegment(name) || r.encodedName(name) != never {
 				return false
 			}
 			start, equal = i+1, -1
