@@ -61,7 +61,7 @@ func TestAnonymousEventsLeaveRoom(t *testing.T) {
 						t.Fatalf("administrator's event %d of %d refused", i, admins)
 					}
 				}
-				if n := strings.Count(text(), "kept for administrators' events"); n != 1 {
+				if n := strings.Count(text(), "reason=reserved"); n != 1 {
 					t.Errorf("the log tells %d times of anonymous events that are refused, want once", n)
 				}
 				back.Store(true)

@@ -189,7 +189,7 @@ func (s *shipper) retime(b *batch, p part, a loki.Answer) {
 	}
 	b.setTimes(p.stream, at)
 	s.metrics.retimed.Add(uint64(len(at)))
-	if b.retimed++; len(at) == 0 || b.retimed > maxRetimings || s.circuit.open {
+	if b.retimed++; len(at) == 0 || b.retimed > maxRetimings {
 		s.failed(b, holding(a))
 	}
 }

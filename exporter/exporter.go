@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,6 @@ type Exporter struct {
 	spool    *spool.Log
 	shipper  *shipper
 	metrics  *metrics
-	drops    *drops
 	provider *LoggerProvider
 
 	// labels are those of the resource of LoggerProvider; other holds those of
@@ -64,11 +64,7 @@ var (
 // and keeps it for longer than [WithSpoolLockTimeout].
 func New(opts ...Option) (*Exporter, error) {
 	c, err := newConfig(opts, os.Getenv)
-	var l adminsessions.Loki
-	if c != nil {
-		l = c.loki
-	}
-	client, lokiErr := loki.New(l, os.Getenv)
+	client, lokiErr := loki.New(c.loki, os.Getenv)
 	if err := errors.Join(err, lokiErr); err != nil {
 		return nil, fmt.Errorf("exporter configuration: %w", err)
 	}
@@ -78,9 +74,8 @@ func New(opts ...Option) (*Exporter, error) {
 // start opens the spool and starts the shipper.
 func start(c *config, client lokiClient) (*Exporter, error) {
 	m := newMetrics()
-	d := &drops{metrics: m, log: c.logger, now: c.now}
 	so := c.spoolOptions()
-	so.OnDrop = d.dropped
+	so.OnDrop = func(r spool.Reason, _ uint64) { m.dropped.add(string(r)) } // the spool logs it, now and then
 	so.OnDamage = func(d spool.Damage) {
 		m.damage.add(string(d.Reason))
 		m.damagedRecords.Add(d.Records)
@@ -90,7 +85,7 @@ func start(c *config, client lokiClient) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
-	x := &Exporter{cfg: c, spool: log, metrics: m, drops: d, labels: streamLabels(log.ID(), c.resource)}
+	x := &Exporter{cfg: c, spool: log, metrics: m, labels: streamLabels(log.ID(), c.resource)}
 	x.provider = &LoggerProvider{
 		LoggerProvider: sdklog.NewLoggerProvider(sdklog.WithProcessor(x), sdklog.WithResource(c.resource)),
 		exporter:       x,
@@ -288,8 +283,8 @@ func (x *Exporter) end(ctx context.Context) error {
 // tellOfBacklog says what becomes of events that are not delivered.
 func (x *Exporter) tellOfBacklog(events uint64, reason error) {
 	args := []any{"events", events, "directory", x.cfg.spoolDir, "reason", reason}
-	if _, err := os.Stat(x.cfg.spoolDir); err != nil {
-		x.cfg.logger.Error("the exporter ends with events that are not delivered, and its spool is gone: they are lost", append(args, "error", err)...)
+	if files, _ := filepath.Glob(filepath.Join(x.cfg.spoolDir, "*.seg")); len(files) == 0 {
+		x.cfg.logger.Error("the exporter ends with events that are not delivered, and their files are gone from the spool: they are lost", args...)
 		return
 	}
 	x.cfg.logger.Warn("the exporter ends with events in its spool; the next start delivers them", args...)

@@ -45,7 +45,7 @@ type fakeLoki struct {
 
 	mu     sync.Mutex
 	pushes []received
-	order  []uint64                        // sequence numbers as they arrived, each once
+	order  []uint64                         // sequence numbers as they arrived, each once
 	stored map[string]map[uint64]push.Entry // by labels and sequence number
 }
 

@@ -149,6 +149,7 @@ func WithResource(r *resource.Resource) Option { return func(c *config) { c.reso
 // differ. Default slog.Default(). Events themselves are never logged.
 func WithLogger(l *slog.Logger) Option { return func(c *config) { c.logger = l } }
 
+// newConfig returns the configuration also where it is wrong.
 func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 	c := &config{
 		minBackoff:   defaultMinBackoff,
@@ -168,10 +169,7 @@ func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 		o(c)
 	}
 	c.validate()
-	if err := errors.Join(c.errs...); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, errors.Join(c.errs...)
 }
 
 // readEnvironment reads the spool's variables; those of Loki are read with the

@@ -51,7 +51,7 @@ func (r *retry) done() { r.offset = r.reached }
 
 // retryDue reports whether to look for the file now.
 func (s *shipper) retryDue() bool {
-	return !s.circuit.open && !s.now().Before(s.retry.due)
+	return !s.now().Before(s.retry.due)
 }
 
 // abandonRetry gives a batch from the file up for now.

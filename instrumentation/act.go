@@ -265,7 +265,7 @@ func resourceID(path, route string, i int) string {
 func routeOfPath(path string) string {
 	segs := strings.Split(strings.Trim(path, "/"), "/")
 	for i, seg := range segs {
-		if seg != "" && mount(seg) == "" && !isName(seg) {
+		if seg == Redacted || seg != "" && mount(seg) == "" && !isName(seg) {
 			segs[i] = "{id}"
 		}
 	}

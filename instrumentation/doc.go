@@ -5,7 +5,7 @@
 //	…
 //	record, err := instrumentation.NewMiddleware(
 //		instrumentation.WithLoggerProvider(provider),
-//		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("10.0.0.0/8")),
+//		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("10.0.0.5/32")),
 //		instrumentation.WithFilter("assets", instrumentation.Routes("/assets/", "GET /healthz")),
 //	)
 //	…

@@ -65,7 +65,7 @@ func (m *middleware) emitted(e *adminsessions.Event, err error) error {
 	if err == nil {
 		return nil
 	}
-	if panicked, ok := errors.AsType[*providerPanic](err); ok {
+	if panicked, ok := errors.AsType[*providerPanicError](err); ok {
 		m.metrics.lost[failurePanic].Inc()
 		if l := m.losses.take(); l != nil {
 			l.Error("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(panicked.value))
@@ -84,7 +84,7 @@ func (m *middleware) emitted(e *adminsessions.Event, err error) error {
 func (m *middleware) hand(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &providerPanic{v}
+			err = &providerPanicError{v}
 		}
 	}()
 	sink := m.destination.currentSink()
@@ -95,10 +95,10 @@ func (m *middleware) hand(ctx context.Context, e *adminsessions.Event, d adminse
 	return sink.RecordEvent(ctx, e, d)
 }
 
-// providerPanic is the error of a provider that panicked.
-type providerPanic struct{ value any }
+// providerPanicError is the error of a provider that panicked.
+type providerPanicError struct{ value any }
 
-func (p *providerPanic) Error() string { return fmt.Sprintf("provider panicked: %v", p.value) }
+func (p *providerPanicError) Error() string { return fmt.Sprintf("provider panicked: %v", p.value) }
 
 // limitedLog writes at most one line in each logEvery: what goes wrong here
 // goes wrong with every request. The counters have the numbers.

@@ -161,7 +161,7 @@ func ExampleWithRedactedPath() {
 	))
 	visit(record(ok), "GET", "https://demo.example/invite/9f86d081/accept?voucher=XK42&lang=pl")
 	// Output:
-	// type=WEB method=GET status=200 email=- ip=192.0.2.1 id=- action=invite_redacted_accept outcome=success url="https://demo.example/invite/REDACTED/accept?voucher=REDACTED&lang=pl"
+	// type=WEB method=GET status=200 email=- ip=192.0.2.1 id=- action=invite.accept outcome=success url="https://demo.example/invite/REDACTED/accept?voucher=REDACTED&lang=pl"
 }
 
 // Nothing is deleted unless its record is on disk.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
@@ -220,5 +222,30 @@ func TestALossThatIsNoRefusalIsNotCountedTwice(t *testing.T) {
 		synctest.Wait()
 		wantMetric(t, reg, "adminsessions_instrumentation_record_failures_total", 20)
 		wantMetric(t, reg, "adminsessions_instrumentation_events_folded_total", 0)
+	})
+}
+
+func TestFoldedRecordsGoToAnyProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p records
+		mw, err := instrumentation.NewMiddleware(instrumentation.WithLogger(discardLogger),
+			instrumentation.WithLoggerProvider(sdklog.NewLoggerProvider(sdklog.WithProcessor(&p))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sendAs(mw(foldPanel()), 500, mallory, "GET", "/")
+		time.Sleep(window)
+		synctest.Wait()
+		r := p.kept[len(p.kept)-1]
+		counts := int64(0)
+		r.WalkAttributes(func(kv attribute.KeyValue) bool {
+			if kv.Key == "admin.request.count" {
+				counts = kv.Value.AsInt64()
+			}
+			return true
+		})
+		if len(p.kept) != 34 || counts != 467 || !strings.Contains(r.Body().AsString(), " count=467 since=") {
+			t.Errorf("%d records, the last of %d: %s", len(p.kept), counts, r.Body().AsString())
+		}
 	})
 }

@@ -182,7 +182,7 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 	}()
 	s.begin(r)
 	s.ask(r)
-	if !m.admit(s, r) {
+	if !m.admit(s, r, next) {
 		s.refuse()
 		returned = true
 		return
@@ -206,7 +206,7 @@ func (s *scope) returnTo(r *http.Request) {
 
 // admit reports whether the request may be handled: in strict mode, once its
 // record is safe.
-func (m *middleware) admit(s *scope, r *http.Request) bool {
+func (m *middleware) admit(s *scope, r *http.Request, next http.Handler) bool {
 	if !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
 		return true
 	}
@@ -217,6 +217,7 @@ func (m *middleware) admit(s *scope, r *http.Request) bool {
 			return false
 		}
 	}
+	s.foreseeRoute(&s.rec.event, next)
 	ctx, cancel := context.WithTimeout(s.detached(s.rec), m.strictTimeout)
 	defer cancel()
 	return s.sendStarted(ctx, adminsessions.Synced) == nil

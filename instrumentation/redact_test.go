@@ -158,6 +158,23 @@ func TestAWildcardWithASecretsNameIsHidden(t *testing.T) {
 	}
 }
 
+func TestAWildcardIsHiddenBeforeTheHandlerRuns(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("POST /reset/{token}", ok)
+	var s sink
+	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithStrict(instrumentation.Routes("/reset/")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mw(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/reset/"+plant, nil))
+	if len(s.Events()) != 2 {
+		t.Fatalf("%d events", len(s.Events()))
+	}
+	for _, e := range s.Events() {
+		mustNotHold(t, e, plant, string(e.Stage))
+	}
+}
+
 func TestSecretsThatTheApplicationPassesOn(t *testing.T) {
 	e := recorded(t, "/a", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		instrumentation.Annotate(r.Context(), "connected with mysql://root:"+plant+"@db/panel",

@@ -1,6 +1,9 @@
 package instrumentation
 
 import (
+	"net/http"
+
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/redact"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
@@ -51,6 +54,19 @@ func (s *scope) setRoute(rec *record, pattern string) {
 	if known.cut {
 		markCut(e, fieldRoute.name)
 	}
+	s.hideWildcards(e, known)
+}
+
+// foreseeRoute hides what [scope.setRoute] would, of a request that a ServeMux
+// is about to get: a record is made before it has found the route.
+func (s *scope) foreseeRoute(e *adminsessions.Event, next http.Handler) {
+	if mux, ok := next.(*http.ServeMux); ok && e.Route == "" {
+		_, pattern := mux.Handler(s.req)
+		s.hideWildcards(e, s.m.knownRoute(e.Method, pattern))
+	}
+}
+
+func (s *scope) hideWildcards(e *adminsessions.Event, known *knownRoute) {
 	if !known.hides {
 		return
 	}

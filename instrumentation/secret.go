@@ -14,6 +14,9 @@ func isSecretName(name string) bool {
 	return tables.Name(name)
 }
 
+// smallestCard is the smallest number that can be a card's.
+const smallestCard = 1_000_000_000_000
+
 // attributeWithoutSecrets is an application's attribute as it is recorded.
 func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.KeyValue {
 	key := string(kv.Key)
@@ -24,7 +27,8 @@ func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.Ke
 		}
 		return kv
 	case attribute.INT64:
-		if m.redaction.HidesValue(key, strconv.FormatInt(kv.Value.AsInt64(), 10)) {
+		v := kv.Value.AsInt64()
+		if m.redaction.Name(key) || v >= smallestCard && m.redaction.Value(strconv.FormatInt(v, 10)) {
 			return attribute.String(key, Redacted)
 		}
 		return kv

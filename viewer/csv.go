@@ -112,38 +112,46 @@ func safeCell(s string) string {
 		return s
 	}
 	var b strings.Builder
-	start := true // a cell may begin here
+	after := cellStart
 	for i, r := range s {
-		if start && startsFormula(r, s[i+len(string(r)):], i == 0) {
+		if startsFormula(after, r, s[i+len(string(r)):]) {
 			b.WriteByte('\'')
 		}
 		b.WriteRune(r)
-		start = start && (r == '"' || r == '\'' && i == 0 || unicode.IsSpace(r)) || separates(r)
+		switch {
+		case strings.ContainsRune(",;|:\t\r\n，；", r):
+			after = separator
+		case unicode.IsSpace(r):
+			after = max(after, blank)
+		case r == '"':
+			// What a quote encloses may be a cell of its own.
+		default:
+			after = within
+		}
 	}
 	return b.String()
 }
 
+// What stands before a character, as far as a spreadsheet may take what follows
+// for the beginning of a cell.
+const (
+	within    = iota // anything else
+	blank            // a blank: some can be told to separate cells there
+	separator        // a character that separates cells somewhere
+	cellStart        // the cell's own beginning
+)
+
 // startsFormula reports whether a cell that begins with r, with rest behind it,
 // is one that a spreadsheet calculates, or, at the beginning of the whole cell,
 // has been in some.
-func startsFormula(r rune, rest string, first bool) bool {
+func startsFormula(after int, r rune, rest string) bool {
 	switch r {
-	case '=', '@', '＝', '＋', '－', '＠':
-		return true
-	case '+', '-':
-		return first || rest != "" && !strings.HasPrefix(rest, " ") // a dash between words is none
+	case '=', '@', '＝', '＠':
+		return after > within
+	case '+', '-', '＋', '－':
+		return after > blank || after == blank && rest != "" && !strings.HasPrefix(rest, " ") // a dash between words is none
 	case '\t', '\r', '\n', '|', '%':
-		return first
+		return after == cellStart
 	}
 	return false
-}
-
-// separates reports whether a spreadsheet can be told, or may guess, that r ends
-// a cell.
-func separates(r rune) bool {
-	switch r {
-	case ',', ';', '|', ':', '\t', '\r', '\n', '，', '；':
-		return true
-	}
-	return unicode.IsSpace(r)
 }

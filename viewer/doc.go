@@ -1,25 +1,30 @@
-// Package viewer is the Admin Sessions page: an http.Handler that shows an
-// application's own audit trail from Grafana Loki to whom the application lets
-// see it.
+// Package viewer is the Admin Sessions page: an http.Handler that reads an
+// application's own audit trail from Grafana Loki and shows it to those whom the
+// application allows to see it.
 //
 //	page, err := viewer.NewHandler(viewer.Config{
 //		Prefix:    "/admin/monitoring/admin-sessions/",
-//		LokiURL:   "http://127.0.0.1:3100",
 //		Authorize: func(r *http.Request) bool { return panel.Admin(r) != nil },
 //	})
 //	…
 //	mux.Handle("/admin/monitoring/admin-sessions/", page)
 //
 // The page has no authentication of its own. It refuses to be made without
-// Authorize, and asks it before it answers anything.
+// Authorize, and asks it before it answers anything. How Loki is reached it reads
+// from the environment, as the exporter does, or from Config.Loki.
 //
 // # The page
 //
-// Every view is a URL: filters, range, order and place. The page is made on the
-// server and works without JavaScript; a small script adds auto refresh, the
-// browser's time zone and submitting on change. It is sent part by part: the
-// table as soon as Loki has answered, the total when it has been counted, and
-// while a search goes over a long range, how far it is.
+// Every view is a URL: filters, range, order and place. A URL that asks for
+// something that does not exist, or for one thing twice, is answered with 400, not
+// with another view. The page is made on the server and works without JavaScript;
+// a small script adds auto refresh, the browser's time zone and submitting on
+// change. It is sent part by part: the table as soon as Loki has answered, the
+// total when it has been counted, and while a search goes over a long range, how
+// far it is.
+//
+// Everything shown comes from the line of the event (adminsessions.ParseLine). A
+// line that begins like an event's and can't be read is shown as it is.
 //
 // # Orders and bounds
 //
@@ -36,14 +41,22 @@
 // # What it costs Loki
 //
 // A page is one query for its rows (more, if the search goes over days without
-// finding enough), one for requests in progress, one for who is online, and one
-// for the total. The answers of the last three are shared by all viewers and
-// kept for five times as long as they took. A search makes Loki read every event
-// of the range with all its fields, unless Config.LinesSince says since when the
-// applications store lines for it. Auto refresh asks again as often as
-// its interval says, at most every two seconds.
+// finding enough, or if requests on it have no end recorded), one for requests in
+// progress, one for who is online, and one for each day to be counted. The answers
+// of the last three are shared by all viewers and kept for five times as long as
+// they took. Auto refresh asks again as often as its interval says, at most every
+// two seconds. Exports have connections of their own, and there are at most four
+// at a time.
 // Loki's tail endpoint is not used: it allows ten readers for a tenant, needs a
 // WebSocket, and would show events two seconds earlier at best.
+//
+// # Looks at the trail
+//
+// Config.Accessed is told what each request has shown. Put on the request's own
+// record, that keeps the record out of the page's views, unless looks at the trail
+// are asked for: a search does not find itself. What is left out must be a GET or a
+// HEAD, at the page's own path, with a note that begins as the page writes it:
+// nobody can hide an act that way.
 //
 // # While Loki is away
 //

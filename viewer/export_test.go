@@ -55,6 +55,9 @@ func TestNoCellIsAFormula(t *testing.T) {
 		"x =1":                            "x '=1",
 		"x；＝1":                            "x；'＝1",
 		"a - b":                           "a - b",
+		"a; - b":                          "a; '- b",
+		"a -b":                            "a '-b",
+		"a, \"@b\"":                       "a, \"'@b\"",
 		"rv:140.0) Gecko/20100101; en-US": "rv:140.0) Gecko/20100101; en-US",
 	} {
 		if got := safeCell(cell); got != want {

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strings"
-	"unicode"
 
+	"github.com/adminsessions/adminsessions/internal/redact"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -98,85 +97,6 @@ func addAny[S ~string](add func(string, ...any), name string, values []S) {
 	add("%s %s", name, strings.Join(words, " or "))
 }
 
-// secretForms are texts that hold a secret: a name that says so with a value, and
-// tokens that are known by how they begin.
-var secretForms = regexp.MustCompile(`(?i)` +
-	`(pass|pwd|secret|token|api.?key|auth|bearer|credential|session.?id|otp|pin.?code|cvv)[a-z_-]*"?\s*[=: ]\s*"?\S` +
-	`|\beyJ[\w-]{8,}|\b(gh[pousr]|github_pat|glpat|sk|pk|rk|xox[abprs]|hf|npm|shpat|dop_v1|AIza|ya29)[_.-]?\w{10,}` +
-	`|\b(AKIA|ASIA)[A-Z0-9]{12,}|-----BEGIN|://[^/\s:@]*:[^/\s@]+@`)
-
 // looksSecret reports whether a text that is searched may be a secret that
-// somebody looks for in the trail. In doubt it is: the search is recorded then
-// without it. Ids in hexadecimal, as the trail itself is full of, are none.
-func looksSecret(s string) bool {
-	if secretForms.MatchString(s) {
-		return true
-	}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("_-+/=.", r)
-	}) {
-		if isCard(word) {
-			return true
-		}
-		for part := range strings.FieldsFuncSeq(word, func(r rune) bool { return strings.ContainsRune("/.=", r) }) {
-			if isRandom(part) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isRandom reports whether a word of 16 characters or more mixes letters and
-// digits as no name does.
-func isRandom(word string) bool {
-	var digits, upper, lower, other, changes int
-	last := 0
-	for _, r := range word {
-		kind := 0
-		switch {
-		case unicode.IsDigit(r):
-			digits++
-			kind = 1
-		case unicode.IsUpper(r):
-			upper++
-			kind = 2
-		case unicode.IsLetter(r):
-			lower++
-			kind = 3
-		default:
-			other++
-		}
-		if kind != last {
-			changes++
-		}
-		last = kind
-	}
-	switch n := digits + upper + lower; {
-	case n < 16 || other > 3 && strings.Count(word, "-") == 4: // short, or a UUID
-		return false
-	case strings.Trim(word, "0123456789abcdef-") == "" && n <= 64:
-		return false // an id
-	default:
-		return digits > 0 && upper+lower > 0 && changes >= n/4 || upper > 0 && lower > 0 && changes >= n/3
-	}
-}
-
-// isCard reports whether a word is the number of a payment card.
-func isCard(word string) bool {
-	digits := strings.ReplaceAll(word, "-", "")
-	if len(digits) < 13 || len(digits) > 19 || strings.Trim(digits, "0123456789") != "" {
-		return false
-	}
-	sum := 0
-	for i := range len(digits) {
-		d := int(digits[len(digits)-1-i] - '0')
-		if i%2 == 1 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
-}
+// somebody looks for in the trail: by the rules that keep secrets out of it.
+func looksSecret(s string) bool { return new(redact.Redactor).Value(s) }

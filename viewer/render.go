@@ -46,9 +46,9 @@ type stream struct {
 	// The next part may take as long as longest to be made and read, and
 	// writeTimeout to be read.
 	longest, writeTimeout time.Duration
-	buf   bytes.Buffer
-	sent  bool
-	err   error
+	buf                   bytes.Buffer
+	sent                  bool
+	err                   error
 }
 
 func (h *Handler) startPage(w http.ResponseWriter, p *pageData) *stream {

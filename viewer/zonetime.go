@@ -19,16 +19,16 @@ type wallClock struct{ time.Time }
 // what clocks would show had they gone forward later, or earlier.
 func (w wallClock) meanings(zone *time.Location) (earliest, latest time.Time) {
 	shown := time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), w.Nanosecond(), time.UTC)
-	var real, would []time.Time // at which clocks show it, and would
+	var does, would []time.Time // when clocks show it, and would
 	for _, offset := range offsetsAround(shown, zone) {
 		at := shown.Add(-offset)
 		would = append(would, at)
 		if offsetAt(at, zone) == offset {
-			real = append(real, at)
+			does = append(does, at)
 		}
 	}
-	if len(real) > 0 {
-		would = real
+	if len(does) > 0 {
+		would = does
 	}
 	return slices.MinFunc(would, time.Time.Compare), slices.MaxFunc(would, time.Time.Compare)
 }

@@ -66,7 +66,7 @@ func TestDaysHaveNoGap(t *testing.T) {
 				if !last.IsZero() && !start.Equal(last) || start.After(end) {
 					t.Errorf("%s: %s goes from %s to %s, the day before ended at %s", name, w.Format(time.DateOnly), start, end, last)
 				}
-				if !start.Equal(end) && dateOf(start, zone) != w.Time || dateOf(start.Add(-1), zone) == w.Time {
+				if !start.Equal(end) && !dateOf(start, zone).Equal(w.Time) || dateOf(start.Add(-1), zone).Equal(w.Time) {
 					t.Errorf("%s: %s starts at %s", name, w.Format(time.DateOnly), start.In(zone))
 				}
 				last = end

@@ -2,6 +2,7 @@ package capture
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime"
@@ -28,6 +29,7 @@ func BenchmarkOptions(b *testing.B) {
 		opts    []instrumentation.Option
 	}{
 		{name: "none"},
+		{name: "folded", opts: []instrumentation.Option{instrumentation.WithAnonymousLimit(1)}},
 		{name: "WithAdmin", opts: []instrumentation.Option{instrumentation.WithAdmin(func(*http.Request) adminsessions.User { return admin })}},
 		{name: "SetAdmin", handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			instrumentation.SetAdmin(r.Context(), admin)
@@ -73,7 +75,11 @@ func BenchmarkOptions(b *testing.B) {
 				next.ServeHTTP(w, r)
 			})
 		}
-		mw, err := instrumentation.NewMiddleware(append(c.opts, instrumentation.WithLoggerProvider(discard{}))...)
+		mw, err := instrumentation.NewMiddleware(append([]instrumentation.Option{
+			instrumentation.WithLoggerProvider(discard{}),
+			instrumentation.WithAnonymousLimit(1_000_000), // all but one are recorded one by one
+			instrumentation.WithLogger(slog.New(slog.DiscardHandler)),
+		}, c.opts...)...)
 		if err != nil {
 			b.Fatal(err)
 		}

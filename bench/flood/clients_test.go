@@ -22,7 +22,7 @@ const pipelined = 64
 
 // flooder sends requests as fast as they are answered, until stop is closed.
 type flooder struct {
-	b        *testing.B
+	b        testing.TB
 	address  string
 	sources  int // addresses that take part in turn; 1 for one
 	answered atomic.Int64
@@ -30,7 +30,7 @@ type flooder struct {
 	stop     chan struct{}
 }
 
-func startFlood(b *testing.B, address string, connections, sources int) *flooder {
+func startFlood(b testing.TB, address string, connections, sources int) *flooder {
 	f := &flooder{b: b, address: address, sources: sources, stop: make(chan struct{})}
 	for i := range connections {
 		f.running.Go(func() { f.connection(i, connections) })
@@ -100,7 +100,7 @@ func (f *flooder) send(source, rounds int) bool {
 
 // administrators make requests at a steady rate over connections of their own.
 type administrators struct {
-	b       *testing.B
+	b       testing.TB
 	address string
 	phase   string
 	took    durations
@@ -111,7 +111,7 @@ type administrators struct {
 
 const adminConnections = 2
 
-func startAdministrators(b *testing.B, address, phase string) *administrators {
+func startAdministrators(b testing.TB, address, phase string) *administrators {
 	a := &administrators{b: b, address: address, phase: phase, stop: make(chan struct{})}
 	for range adminConnections {
 		a.running.Go(a.work)

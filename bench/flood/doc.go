@@ -13,6 +13,7 @@
 // once, and the anonymous records must stand for exactly as many requests as
 // were served.
 //
+//	go test -run TestFlood ./flood  (a short one, in make test)
 //	go test -run '^$' -bench Flood -benchtime 1x -timeout 30m ./flood
 //
 // The tables come with the benchmark's log. docs/benchmarks.md has figures.

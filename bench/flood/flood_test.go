@@ -2,6 +2,7 @@ package flood
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -37,15 +38,15 @@ type outcome struct {
 }
 
 // flood lets administrators work alone, and then while a flood lasts.
-func flood(b *testing.B, p *panelProcess, s scenario) outcome {
+func flood(b testing.TB, p *panelProcess, s scenario, quiet, lasts time.Duration) outcome {
 	var o outcome
 	alone := startAdministrators(b, p.address, "quiet")
-	<-time.After(*quietFlag)
+	<-time.After(quiet)
 	o.quiet = alone.end()
 
 	f, admins := startFlood(b, p.address, s.connections, s.sources), startAdministrators(b, p.address, "flood")
 	start := time.Now()
-	<-time.After(*lastsFlag)
+	<-time.After(lasts)
 	o.flooded = admins.end()
 	o.requests = f.end()
 	o.rate = float64(o.requests) / time.Since(start).Seconds()
@@ -63,7 +64,7 @@ type recorded struct {
 	missing                int // numbers
 }
 
-func readBack(b *testing.B, loki *lokitest.Server, instance string) recorded {
+func readBack(b testing.TB, loki *lokitest.Server, instance string) recorded {
 	b.Helper()
 	entries, err := loki.Query(b.Context(), fmt.Sprintf(`{service_name=%q, service_instance_id=%q}`, serviceName, instance), lokitest.Last(time.Hour))
 	if err != nil {
@@ -97,35 +98,62 @@ func readBack(b *testing.B, loki *lokitest.Server, instance string) recorded {
 	return r
 }
 
-// BenchmarkFlood fails if an administrator's event is lost or the records do
-// not stand for all anonymous requests.
+// record floods a panel that records, and fails if an administrator's event is
+// lost or the records do not stand for all anonymous requests.
+func record(b testing.TB, loki *lokitest.Server, s scenario, instance string, quiet, lasts time.Duration) (o outcome, r recorded, lost int) {
+	c := panelConfig{Record: true, Loki: loki.URL(), SpoolDir: b.TempDir(), SpoolLimit: s.limit, Instance: instance}
+	if s.away {
+		loki.Stop()
+		c.Deliver = 10 * time.Second
+	}
+	o = flood(b, startPanel(b, c), s, quiet, lasts)
+	if s.away {
+		loki.Restart()
+		c.Deliver = time.Minute
+		startPanel(b, c).end() // delivers what the first one has left
+	}
+	r = readBack(b, loki, instance)
+	lost = int(o.panel.Admin) - r.admin
+	if lost != 0 || r.adminTwice != 0 || r.alone+r.folded != int(o.requests) || r.missing != 0 {
+		b.Errorf("%s: %d administrators' events lost, %d twice; records stand for %d of %d anonymous requests; %d numbers missing",
+			s.name, lost, r.adminTwice, r.alone+r.folded, o.requests, r.missing)
+	}
+	if limit := s.limit; limit > 0 && o.panel.PeakSpool > limit || o.panel.PeakHeap > 64<<20 {
+		b.Errorf("%s: the spool took %d bytes, the heap %d", s.name, o.panel.PeakSpool, o.panel.PeakHeap)
+	}
+	return o, r, lost
+}
+
+// TestFlood is the gravest case of the benchmark, for two seconds.
+func TestFlood(t *testing.T) {
+	for _, s := range scenarios[len(scenarios)-2:] {
+		t.Run(s.name, func(t *testing.T) {
+			loki := lokitest.Start(t)
+			_, r, _ := record(t, loki, s, "flood-test", time.Second, 2*time.Second)
+			if r.records == 0 || r.records+r.alone > 2000 {
+				t.Errorf("%d records of requests and %d of folded ones", r.alone, r.records)
+			}
+		})
+	}
+}
+
 func BenchmarkFlood(b *testing.B) {
+	only, err := regexp.Compile(*onlyFlag)
+	if err != nil {
+		b.Fatal(err)
+	}
 	loki := lokitest.Start(b)
 	turn := 0
 	for b.Loop() {
 		turn++
 		var kept, waits [][]string
 		for i, s := range scenarios {
+			if !only.MatchString(s.name) {
+				continue
+			}
 			instance := fmt.Sprintf("flood-%d-%d", turn, i)
-			bare := flood(b, startPanel(b, panelConfig{}), s)
-
-			c := panelConfig{Record: true, Loki: loki.URL(), SpoolDir: b.TempDir(), SpoolLimit: s.limit, Instance: instance}
-			if s.away {
-				loki.Stop()
-				c.Deliver = 10 * time.Second
-			}
-			o := flood(b, startPanel(b, c), s)
-			if s.away {
-				loki.Restart()
-				c.Deliver = time.Minute
-				startPanel(b, c).end() // delivers what the first one has left
-			}
-			r := readBack(b, loki, instance)
-			lost := int(o.panel.Admin) - r.admin
-			if lost != 0 || r.adminTwice != 0 || r.alone+r.folded != int(o.requests) || r.missing != 0 {
-				b.Errorf("%s: %d administrators' events lost, %d twice; records stand for %d of %d anonymous requests; %d numbers missing",
-					s.name, lost, r.adminTwice, r.alone+r.folded, o.requests, r.missing)
-			}
+			bare := flood(b, startPanel(b, panelConfig{}), s, *quietFlag, *lastsFlag)
+			o, r, lost := record(b, loki, s, instance, *quietFlag, *lastsFlag)
 			kept = append(kept, []string{
 				s.name, count(o.requests), fmt.Sprintf("%.0f", o.rate), count(o.panel.Admin), count(int64(lost)),
 				count(int64(r.alone)), count(int64(r.folded)), count(int64(r.records)),
@@ -133,11 +161,12 @@ func BenchmarkFlood(b *testing.B) {
 			})
 			waits = append(waits, []string{
 				s.name, ms(o.quiet), ms(bare.flooded), ms(o.flooded), us(o.panel.Quiet), us(bare.panel.Flood), us(o.panel.Flood),
+				us(o.panel.Undisturbed), fmt.Sprintf("%.1f", 100-100*float64(o.panel.Undisturbed.N)/float64(o.panel.Flood.N)),
 				fmt.Sprintf("%.0f", bare.rate), fmt.Sprintf("%.0f", o.rate),
 			})
 		}
 		table(b, "what is kept", []string{"flood", "requests", "a second", "administrators' requests", "lost", "anonymous, recorded alone", "folded", "into records", "peak spool MiB", "peak heap MiB", "heap of a panel that records nothing"}, kept)
-		table(b, "what an administrator waits, p50 / p99 / most", []string{"flood", "no flood, ms", "flood, nothing recorded, ms", "flood, recorded, ms", "in the panel: no flood, µs", "flood, nothing recorded, µs", "flood, recorded, µs", "requests/s, nothing recorded", "requests/s, recorded"}, waits)
+		table(b, "what an administrator waits, p50 / p99 / most", []string{"flood", "no flood, ms", "flood, nothing recorded, ms", "flood, recorded, ms", "in the panel: no flood, µs", "flood, nothing recorded, µs", "flood, recorded, µs", "of them not interrupted, µs", "interrupted, %", "requests/s, nothing recorded", "requests/s, recorded"}, waits)
 	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -11,6 +11,7 @@ import (
 var (
 	lastsFlag = flag.Duration("lasts", 15*time.Second, "how long a flood lasts")
 	quietFlag = flag.Duration("quiet", 5*time.Second, "how long administrators are alone before it")
+	onlyFlag  = flag.String("only", "", "run only the scenarios whose name matches this regular expression")
 	rateFlag  = flag.Int("rate", 200, "administrators' requests per second")
 )
 

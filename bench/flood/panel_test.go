@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/metrics"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
+	"golang.org/x/sys/unix"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
@@ -49,6 +51,7 @@ type panelConfig struct {
 type panelStats struct {
 	Anonymous, Admin int64         // requests served
 	Quiet, Flood     quantiles     // of the time an administrator's request spent in the panel
+	Undisturbed      quantiles     // of Flood's, without those that another program has interrupted
 	PeakHeap         int64         // bytes
 	PeakRSS          int64         // bytes
 	PeakSpool        int64         // bytes
@@ -60,6 +63,7 @@ type panelStats struct {
 type panel struct {
 	anonymous, admin atomic.Int64
 	quiet, flood     durations
+	undisturbed      durations
 }
 
 func (p *panel) handler() http.Handler {
@@ -76,18 +80,39 @@ func (p *panel) handler() http.Handler {
 	return mux
 }
 
-// timed measures the time that administrators' requests spend in the panel.
+// timed measures the time that administrators' requests spend in the panel, and
+// apart the time of those in whose midst the operating system did not give the
+// processor to another program.
 func (p *panel) timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		next.ServeHTTP(w, r)
+		all, undisturbed := &p.flood, &p.undisturbed
 		switch {
 		case strings.HasPrefix(r.URL.Path, "/admin/quiet/"):
-			p.quiet.add(time.Since(start))
-		case strings.HasPrefix(r.URL.Path, "/admin/flood/"):
-			p.flood.add(time.Since(start))
+			all, undisturbed = &p.quiet, nil
+		case !strings.HasPrefix(r.URL.Path, "/admin/flood/"):
+			next.ServeHTTP(w, r)
+			return
+		}
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		before := preempted()
+		start := time.Now()
+		next.ServeHTTP(w, r)
+		took := time.Since(start)
+		all.add(took)
+		if undisturbed != nil && preempted() == before {
+			undisturbed.add(took)
 		}
 	})
+}
+
+// preempted is how often the thread has had to give up its processor.
+func preempted() int64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		panic(err)
+	}
+	return u.Nivcsw
 }
 
 func servePanel(config string) error {
@@ -147,6 +172,7 @@ func servePanel(config string) error {
 	s.CPU, s.PeakRSS = usage()
 	s.Anonymous, s.Admin = p.anonymous.Load(), p.admin.Load()
 	s.Quiet, s.Flood = p.quiet.quantiles(), p.flood.quantiles()
+	s.Undisturbed = p.undisturbed.quantiles()
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 
@@ -204,7 +230,7 @@ func folderSize(dir string) (size int64) {
 
 // panelProcess is a panel as the benchmark sees it.
 type panelProcess struct {
-	b       *testing.B
+	b       testing.TB
 	cmd     *exec.Cmd
 	stdin   interface{ Close() error }
 	stdout  *bufio.Reader
@@ -212,7 +238,7 @@ type panelProcess struct {
 	address string
 }
 
-func startPanel(b *testing.B, c panelConfig) *panelProcess {
+func startPanel(b testing.TB, c panelConfig) *panelProcess {
 	b.Helper()
 	if c.Deliver == 0 {
 		c.Deliver = time.Minute

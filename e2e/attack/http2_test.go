@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -23,7 +24,7 @@ func http2Attacks() []attack {
 	add := func(name string, w want, head []hpack.HeaderField, more ...hpack.HeaderField) {
 		attacks = append(attacks, attack{name: "h2-" + name, want: w, send: func(t *testing.T, s *suite, a *attack) {
 			c := s.dialHTTP2(t, a)
-			defer c.close()
+			defer c.conn.Close()
 			c.request(t, 1, append(append(append([]hpack.HeaderField{}, head...), hpack.HeaderField{Name: "user-agent", Value: a.userAgent()}), append(anna, more...)...))
 			c.await(t, a, 1)
 		}})
@@ -59,7 +60,7 @@ func http2Attacks() []attack {
 			}
 		}, send: func(t *testing.T, s *suite, a *attack) {
 			c := s.dialHTTP2(t, a)
-			defer c.close()
+			defer c.conn.Close()
 			agent := hpack.HeaderField{Name: "user-agent", Value: a.userAgent()}
 			for i := range 10 {
 				id := uint32(2*i + 1)
@@ -73,7 +74,7 @@ func http2Attacks() []attack {
 		}},
 		attack{name: "h2-streams", want: want{lines: many, email: "anna@example.com", status: 200}, send: func(t *testing.T, s *suite, a *attack) {
 			c := s.dialHTTP2(t, a)
-			defer c.close()
+			defer c.conn.Close()
 			for i := range many {
 				c.request(t, uint32(2*i+1), append(append(pseudo("GET", panelHost, path), hpack.HeaderField{Name: "user-agent", Value: a.userAgent()}), anna...))
 			}
@@ -88,7 +89,7 @@ func http2Attacks() []attack {
 // http2Conn writes frames as they stand.
 type http2Conn struct {
 	framer *http2.Framer
-	close  func() error
+	conn   net.Conn
 }
 
 func (s *suite) dialHTTP2(t *testing.T, a *attack) *http2Conn {
@@ -100,7 +101,7 @@ func (s *suite) dialHTTP2(t *testing.T, a *attack) *http2Conn {
 	if _, err := io.WriteString(conn, http2.ClientPreface); err != nil {
 		t.Fatal(err)
 	}
-	c := &http2Conn{framer: http2.NewFramer(conn, conn), close: conn.Close}
+	c := &http2Conn{framer: http2.NewFramer(conn, conn), conn: conn}
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	if err := errors.Join(c.framer.WriteSettings(), c.framer.WriteWindowUpdate(0, 1<<24)); err != nil {
 		t.Fatal(err)

@@ -1,12 +1,16 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +18,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlplog/otlploghttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdoutlog"
 	"go.opentelemetry.io/otel/log"
 	"go.opentelemetry.io/otel/log/noop"
 	sdklog "go.opentelemetry.io/otel/sdk/log"
@@ -26,107 +31,117 @@ import (
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
-// both sends each event both ways. It is the provider of the middleware, so
-// that both get the very same event.
-type both struct {
+// all sends each event every way. It is the provider of the middleware, so that
+// all get the very same event.
+type all struct {
 	noop.LoggerProvider
 	exporter *exporter.LoggerProvider
-	otlp     log.Logger
+	loggers  []log.Logger
 	events   int
 }
 
-func (b *both) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
-	b.events++
-	b.otlp.Emit(ctx, e.Record())
-	return b.exporter.RecordEvent(ctx, e, d)
+func (a *all) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
+	a.events++
+	for _, l := range a.loggers {
+		l.Emit(ctx, e.Record())
+	}
+	return a.exporter.RecordEvent(ctx, e, d)
 }
 
-func TestTheExporterAndOTLPMakeTheSameEntry(t *testing.T) {
+// An event is the same line in Loki whether it goes through the exporter, as an
+// OpenTelemetry record into Loki's OTLP endpoint (deploy/collector only takes the
+// rest of the record away), or as a record in a file (deploy/alloy reads line and
+// time where this test does).
+func TestEveryWayMakesTheSameLine(t *testing.T) {
 	ctx := t.Context()
 	loki := lokitest.Start(t)
 	res := resource.NewSchemaless(
-		attribute.String(adminsessions.KeyServiceName, "panel"),
-		attribute.String(adminsessions.KeyDeploymentEnvironment, "test"),
-		attribute.String(adminsessions.KeyServiceInstanceID, "host-1"),
+		attribute.String("service.name", "panel"),
+		attribute.String("deployment.environment.name", "test"),
+		attribute.String("service.instance.id", "host-1"),
 	)
+	x, err := exporter.New(exporter.WithLoki(adminsessions.Loki{URL: loki.URL()}), exporter.WithSpoolDir(t.TempDir()), exporter.WithResource(res))
+	if err != nil {
+		t.Fatal(err)
+	}
 	otlpExporter, err := otlploghttp.New(ctx, otlploghttp.WithEndpointURL(loki.URL()+"/otlp/v1/logs"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	otlp := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewBatchProcessor(otlpExporter)), sdklog.WithResource(res))
-	x, err := exporter.New(exporter.WithEndpoint(loki.URL()), exporter.WithSpoolDir(t.TempDir()), exporter.WithResource(res))
+	var file bytes.Buffer
+	fileExporter, err := stdoutlog.New(stdoutlog.WithWriter(&file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ours := x.LoggerProvider()
-	provider := &both{exporter: ours, otlp: otlp.Logger(adminsessions.ScopeName, log.WithInstrumentationVersion(adminsessions.Version))}
+	inFile := sdklog.NewLoggerProvider(sdklog.WithProcessor(sdklog.NewSimpleProcessor(fileExporter)), sdklog.WithResource(res))
+	provider := &all{exporter: x.LoggerProvider(), loggers: []log.Logger{otlp.Logger(adminsessions.ScopeName), inFile.Logger(adminsessions.ScopeName)}}
 
 	requests(t, provider)
-	if provider.events != 9 { // a strict request and a stream are two each
+	if provider.events < 9 { // a strict request and a stream are two each
 		t.Fatalf("%d events", provider.events)
 	}
-
 	flush, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := otlp.Shutdown(flush); err != nil {
-		t.Fatal(err)
+	for _, end := range []func(context.Context) error{otlp.Shutdown, inFile.Shutdown, provider.exporter.Shutdown} {
+		if err := end(flush); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := ours.Shutdown(flush); err != nil {
-		t.Fatal(err)
-	}
-	viaExporter, viaOTLP := map[string]lokitest.Entry{}, map[string]lokitest.Entry{}
+
+	ways := map[string]map[string]time.Time{"exporter": {}, "OTLP": {}, "file": shipped(t, &file)} // times by line
 	for _, entry := range loki.Await(flush, `{service_name="panel"}`, lokitest.Last(time.Hour), 2*provider.events) {
-		id := entry.Metadata["admin_request_id"] + " " + entry.Metadata["admin_request_stage"]
-		way := viaOTLP
-		if entry.Metadata["audit_log_id"] != "" {
-			way = viaExporter
+		way, line := "OTLP", entry.Line
+		if entry.Labels["audit_log_id"] != "" {
+			way = "exporter"
+			// What the exporter adds stands behind the last TAB.
+			line = line[:strings.LastIndexByte(line, '\t')]
 		}
-		if _, twice := way[id]; twice {
-			t.Errorf("%s is there twice", id)
-		}
-		way[id] = entry
+		ways[way][line] = entry.Time
 	}
-	if len(viaExporter) != provider.events || len(viaOTLP) != provider.events {
-		t.Fatalf("%d entries through the exporter and %d through OTLP, want %d", len(viaExporter), len(viaOTLP), provider.events)
-	}
-	for id, want := range viaOTLP {
-		got, ok := viaExporter[id]
-		if !ok {
-			t.Errorf("%s did not come through the exporter", id)
-			continue
+	for way, lines := range ways {
+		if len(lines) != provider.events {
+			t.Errorf("%d lines by %s, want %d", len(lines), way, provider.events)
 		}
-		metadata := maps.Clone(got.Metadata)
-		for _, own := range []string{adminsessions.KeyLogID, adminsessions.KeySequenceNumber} {
-			if _, ok := metadata[adminsessions.LokiName(own)]; !ok {
-				t.Errorf("%s has no %s", id, own)
+		for line, at := range lines {
+			if _, err := adminsessions.ParseLine(line); err != nil {
+				t.Errorf("by %s: %v: %s", way, err, line)
 			}
-			delete(metadata, adminsessions.LokiName(own))
-		}
-		if got.Line != want.Line {
-			t.Errorf("line\n through the exporter %s\n through OTLP         %s", got.Line, want.Line)
-		}
-		if !maps.Equal(got.Labels, want.Labels) {
-			t.Errorf("labels\n through the exporter %v\n through OTLP         %v", got.Labels, want.Labels)
-		}
-		for name := range union(metadata, want.Metadata) {
-			if a, b := metadata[name], want.Metadata[name]; a != b {
-				t.Errorf("%s: %s = %q through the exporter, %q through OTLP", want.Line, name, a, b)
+			want, ok := ways["exporter"][line]
+			if !ok {
+				t.Errorf("only by %s: %s", way, line)
 			}
-		}
-		if d := got.Time.Sub(want.Time); d < 0 || d >= time.Millisecond {
-			t.Errorf("%s: the exporter's entry is %v later", id, d)
+			// The exporter keeps times apart.
+			if d := want.Sub(at); d < 0 || d >= time.Millisecond {
+				t.Errorf("by %s at %s, by the exporter at %s: %s", way, at, want, line)
+			}
 		}
 	}
 }
 
-func union(a, b map[string]string) map[string]bool {
-	names := map[string]bool{}
-	for _, m := range []map[string]string{a, b} {
-		for name := range m {
-			names[name] = true
-		}
+// shipped reads a file of records as deploy/alloy/config.alloy does.
+func shipped(t *testing.T, file io.Reader) map[string]time.Time {
+	t.Helper()
+	config, err := os.ReadFile("../../deploy/alloy/config.alloy")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return names
+	if places := `{line = "Body.Value", time = "Timestamp"}`; !bytes.Contains(config, []byte(places)) {
+		t.Errorf("deploy/alloy reads line and time elsewhere than at %s", places)
+	}
+	lines := make(map[string]time.Time)
+	for decoder := json.NewDecoder(file); ; {
+		var record struct {
+			Timestamp time.Time
+			Body      struct{ Value string }
+		}
+		if err := decoder.Decode(&record); errors.Is(err, io.EOF) {
+			return lines
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		lines[record.Body.Value] = record.Timestamp
+	}
 }
 
 // requests goes through everything that a record can hold.
@@ -135,6 +150,7 @@ func requests(t *testing.T, provider log.LoggerProvider) {
 	record, err := instrumentation.NewMiddleware(
 		instrumentation.WithLoggerProvider(provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(sdktrace.NewTracerProvider())),
+		instrumentation.WithSignInNames(func(string) bool { return true }, nil),
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("192.0.2.0/24")),
 		instrumentation.WithSessionID(func(r *http.Request) string { return "secret" }, make([]byte, 16)),
 		instrumentation.WithHeaders("Referer", "X-Tenant"),

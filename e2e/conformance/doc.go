@@ -1,4 +1,4 @@
-// Package conformance shows that a record has the same form in Loki whichever
-// way it gets there: through this project's exporter, or through the SDK's
-// OTLP exporter into Loki's own OTLP endpoint.
+// Package conformance shows that an event is the same line in Loki whichever way
+// it gets there: through this module's exporter, through OpenTelemetry's OTLP
+// exporter, or from a file.
 package conformance

@@ -61,6 +61,7 @@ type panel struct {
 	listen  string
 	lokiURL string
 	dataDir string
+	env     []string // beyond what every panel of the tests gets
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process is gone
@@ -71,11 +72,18 @@ type panel struct {
 // loki, and returns when it is ready.
 func startPanel(t *testing.T, loki *lokitest.Server) *panel {
 	t.Helper()
-	address := freeAddress(t)
-	p := &panel{t: t, url: "http://" + address, ops: freeAddress(t), listen: address, lokiURL: loki.URL(), dataDir: t.TempDir()}
-	t.Cleanup(p.kill)
+	p := newPanel(t, loki, t.TempDir())
 	p.start()
 	p.awaitReady()
+	return p
+}
+
+// newPanel is a panel that does not run yet.
+func newPanel(t *testing.T, loki *lokitest.Server, dataDir string, env ...string) *panel {
+	t.Helper()
+	address := freeAddress(t)
+	p := &panel{t: t, url: "http://" + address, ops: freeAddress(t), listen: address, lokiURL: loki.URL(), dataDir: dataDir, env: env}
+	t.Cleanup(p.kill)
 	return p
 }
 
@@ -88,6 +96,7 @@ func (p *panel) start() {
 		"ADMINPANEL_DATA="+p.dataDir,
 		"ADMINSESSIONS_LOKI_URL="+p.lokiURL,
 		"ADMINSESSIONS_DEMO_TRAFFIC=off")
+	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.log = new(bytes.Buffer)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	childproc.Bind(p.cmd, syscall.SIGKILL)

@@ -1,13 +1,17 @@
 package viewer
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
+	"github.com/adminsessions/adminsessions/viewer"
 )
 
 // TestLooksAtTheTrail leaves looks at the trail out of every view, unless they
@@ -84,5 +88,56 @@ func TestLooksAtTheTrail(t *testing.T) {
 	body := p.page(t, "?q=needle")
 	if got := len(rowKeys(body)); got != 4 || !strings.Contains(body, "1–4 of 4") {
 		t.Errorf("the page shows %d rows", got)
+	}
+}
+
+// TestASearchDoesNotFindItself searches through the middleware that records the
+// search, again and again.
+func TestASearchDoesNotFindItself(t *testing.T) {
+	loki := lokitest.Start(t)
+	sink := &recordtest.Sink{}
+	middleware, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(sink),
+		instrumentation.WithAdmin(func(*http.Request) adminsessions.User { return anna }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPanel(t, loki, func(c *viewer.Config) {
+		c.Accessed = func(ctx context.Context, note string) { instrumentation.Annotate(ctx, note) }
+	})
+	p.Config.Handler = middleware(p.Config.Handler)
+	token := "ghp_" + strings.Repeat("a1B2", 9)
+	delivered := 0
+	deliver := func() {
+		events := sink.Events()
+		if len(events) == delivered {
+			t.Fatal("the look is not recorded")
+		}
+		for i := range events {
+			events[i].Sequence = uint64(i + 1)
+		}
+		push(t, loki, stream("one", events[delivered:]...))
+		delivered = len(events)
+	}
+	for round := range 3 {
+		for _, q := range []string{"needle in the trail", token} {
+			body := p.page(t, "?"+query("q", q).Encode())
+			deliver()
+			if n := len(rowKeys(body)); n != 0 {
+				t.Errorf("round %d: a search for %q finds %d rows", round, q, n)
+			}
+			if got := counted(p.events(t, query("q", q))); len(got) != 0 {
+				t.Errorf("round %d: the API finds %d events", round, len(got))
+			}
+			deliver()
+		}
+	}
+	all := p.events(t, query("q", "needle in the trail", "looks", "1"))
+	if len(all) != 6 || !strings.Contains(all[0].Fields["note"], `search "needle in the trail"`) || all[0].Fields["email"] != anna.Email {
+		t.Errorf("%d looks are recorded, want 6: %+v", len(all), all)
+	}
+	for _, e := range p.events(t, query("looks", "1", "size", "200")) {
+		if strings.Contains(e.Line, token) {
+			t.Errorf("the secret that was searched stands in the trail: %s", e.Line)
+		}
 	}
 }

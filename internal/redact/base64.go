@@ -76,30 +76,36 @@ func base64Value(c byte) (byte, bool) {
 	return 0, false
 }
 
+// Bounds of the work that made-up base64 can make.
+const (
+	probed     = 16 // characters that must make sense for the rest to be decoded
+	maxDecoded = 8  // stretches of one text that are decoded
+)
+
 // findEncoded looks for base64 of a text that holds a secret. It may begin
 // anew behind a slash and a plus, which are in its alphabet.
 func (r *Redactor) findEncoded(s string, f found) bool {
-	for i := 0; i < len(s); i++ {
+	inner := 0
+	for i := 0; i+probed <= len(s) && inner < maxDecoded; {
 		if !isAlnum(s[i]) {
+			i++
 			continue
 		}
-		start, anew := i, 0
-		for i < len(s) && isBase64(s[i]) && s[i] != '=' {
-			if anew == 0 && (s[i] == '/' || s[i] == '+') {
-				anew = i
+		start := i
+		if len(decodeBase64(s[start:start+probed], true)) < 3*probed/4 {
+			for i < len(s) && isBase64URL(s[i]) {
+				i++
 			}
+			continue
+		}
+		for i < len(s) && isBase64(s[i]) && s[i] != '=' {
 			i++
 		}
-		if i-start < 16 {
-			continue
-		}
 		plain := decodeBase64(s[start:i], true)
-		if len(plain) < 11 {
-			if anew > 0 {
-				i = anew
-			}
-			continue
+		if plain == "" {
+			plain = decodeBase64(s[start:start+probed], true)
 		}
+		inner++
 		holds := layers(plain, func(text string) bool {
 			return r.scan(text, decoded, func(int, int) bool { return true })
 		})

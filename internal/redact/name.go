@@ -16,7 +16,7 @@ func Name(name string) bool { return rules.name(name) == always }
 
 // table is nameRules made fit for looking up.
 type table struct {
-	words, wholes   map[string]when
+	words           map[string]entry
 	starts, ends    [256][]affix // by their first and by their last byte
 	ins             [256][]affix
 	parts           [256][]affix
@@ -33,6 +33,9 @@ type nounEnd struct {
 	kind int // in of
 }
 
+// entry says what a word means as part of a name, and as the whole of it.
+type entry struct{ word, whole when }
+
 type affix struct {
 	text string
 	when when
@@ -42,7 +45,7 @@ var rules = compile(nameRules)
 
 func compile(list []nameRule) *table {
 	t := &table{
-		words: map[string]when{}, wholes: map[string]when{}, harmless: set(harmless),
+		words: map[string]entry{}, harmless: set(harmless),
 		about: set(about), identify: set(identifies), linkNames: set(links),
 	}
 	for _, r := range list {
@@ -50,8 +53,8 @@ func compile(list []nameRule) *table {
 		if w == never {
 			w = always
 		}
-		each(r.word, func(s string) { t.words[s] = w })
-		each(r.whole, func(s string) { t.wholes[s] = w })
+		each(r.word, func(s string) { t.words[s] = entry{w, t.words[s].whole} })
+		each(r.whole, func(s string) { t.words[s] = entry{t.words[s].word, w} })
 		each(r.start, func(s string) { t.starts[s[0]] = append(t.starts[s[0]], affix{s, w}) })
 		each(r.end, func(s string) { t.ends[s[len(s)-1]] = append(t.ends[s[len(s)-1]], affix{s, w}) })
 		each(r.in, func(s string) { t.ins[s[0]] = append(t.ins[s[0]], affix{s, w}) })
@@ -231,17 +234,18 @@ func keepCase(name string) string {
 
 func (t *table) look(s *split) when {
 	joined := s.joined()
-	if s.words > 1 && t.harmless[string(joined)] {
-		return never
+	found := never
+	if s.words > 1 {
+		if t.harmless[string(joined)] {
+			return never
+		}
+		e := t.words[string(joined)]
+		found = stronger(e.word, e.whole)
 	}
-	found := t.wholes[string(joined)]
 	for i := range s.words {
-		if found = stronger(found, t.word(s.word(i))); found == always {
+		if found = stronger(found, t.word(s.word(i), s.words == 1)); found == always {
 			return always
 		}
-	}
-	if s.words > 1 {
-		found = stronger(found, t.words[string(joined)])
 	}
 	if t.noun(s) {
 		return always
@@ -263,19 +267,21 @@ func stronger(a, b when) when {
 	return a
 }
 
-// word looks at one word.
-func (t *table) word(w []byte) when {
-	if found := t.words[string(w)]; found != never {
-		return found
-	}
+// word looks at one word, which may be the whole name.
+func (t *table) word(w []byte, whole bool) when {
+	found := t.words[string(w)]
 	bare := trimDigits(w)
 	if len(bare) == 0 {
-		return never
+		return found.word
 	}
-	if len(bare) != len(w) {
-		if found := t.words[string(bare)]; found != never {
-			return found
-		}
+	if len(bare) != len(w) && found.word == never {
+		found.word = t.words[string(bare)].word
+	}
+	if found.word != never {
+		return found.word
+	}
+	if whole && found.whole != never {
+		return found.whole
 	}
 	for _, p := range t.starts[bare[0]] {
 		if hasPrefix(bare, p.text) && !t.harmless[string(bare)] {

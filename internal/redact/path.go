@@ -69,6 +69,7 @@ func HideIn(u string, p PathPattern) string {
 	if hiddenSegments(one, path, false, spans.add); len(spans) == 0 {
 		hiddenSegments(one, path, true, spans.add) // the route of a part that is mounted somewhere
 	}
+	spans.sort()
 	b := append(make([]byte, 0, len(u)), u[:start]...)
 	for at := 0; at <= len(path); {
 		stop := at
@@ -102,39 +103,81 @@ func (p *PathPattern) add(segment string, hidden bool) {
 // RoutePattern makes a pattern of a route's ("GET /reset/{token}", chi's
 // "/reset/{token:[a-z]+}", gin's "/reset/:token") that hides the segments whose
 // wildcards have a secret's name. It reports false if there is none.
-func (r *Redactor) RoutePattern(route string) (PathPattern, bool) {
-	if strings.IndexAny(route, "{:*") < 0 {
-		return PathPattern{}, false
-	}
+func (r *Redactor) RoutePattern(route string) (p PathPattern, hides bool) {
 	slash := strings.IndexByte(route, '/')
-	if slash < 0 {
-		return PathPattern{}, false
+	if slash < 0 || strings.IndexAny(route, "{:*") < 0 {
+		return p, false
 	}
-	var p PathPattern
-	hides, before := false, ""
-	for part := range strings.SplitSeq(route[slash+1:], "/") {
-		var name string
+	if route = route[slash+1:]; areIDs(route) {
+		return p, false
+	}
+	r.eachWildcard(route, func(_, _ string, hidden bool) { hides = hides || hidden })
+	if !hides {
+		return p, false
+	}
+	r.eachWildcard(route, func(part, name string, hidden bool) {
+		if name == "" {
+			p.add(normalSegment(part), false)
+			return
+		}
+		p.add("", hidden)
+		p.rest = strings.HasSuffix(name, "...") || part[0] == '*'
+	})
+	p.literal = true // the router has said that it matches
+	return p, true
+}
+
+// areIDs reports of most routes, cheaply, that their wildcards are identifiers.
+func areIDs(route string) bool {
+	for {
+		i := strings.IndexByte(route, '{')
+		if i < 0 {
+			return strings.IndexAny(route, ":*") < 0
+		}
+		route = route[i+1:]
 		switch {
-		case part == "":
+		case strings.HasPrefix(route, "id}"), strings.HasPrefix(route, "uuid}"), strings.HasPrefix(route, "$}"):
+		default:
+			return false
+		}
+	}
+}
+
+// mayHide reports whether patterns may hide something of a path that can be
+// read in one way only.
+func mayHide(patterns []PathPattern, path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	for i := range patterns {
+		if want := patterns[i].segments[0]; want == "" || strings.EqualFold(want, first) {
+			return true
+		}
+	}
+	return false
+}
+
+// eachWildcard calls f with the segments of a route, and the names of those
+// that are wildcards.
+func (r *Redactor) eachWildcard(route string, f func(part, name string, hidden bool)) {
+	before := ""
+	for more := true; more; {
+		var part string
+		if part, route, more = strings.Cut(route, "/"); part == "" || part == "{$}" {
 			continue
+		}
+		name := ""
+		switch {
 		case isWildcard(part):
 			name, _, _ = strings.Cut(part[1:len(part)-1], ":")
 		case part[0] == ':', part[0] == '*':
 			name = part[1:]
 		case strings.IndexByte(part, '{') >= 0: // chi: {id}-{token}
 			name = part
-		default:
-			p.add(normalSegment(part), false)
-			before = part
-			continue
 		}
-		hidden := r.hidesWildcard(before, strings.TrimSuffix(name, "..."))
-		p.rest = strings.HasSuffix(name, "...") || part[0] == '*'
-		p.add("", hidden)
-		hides = hides || hidden
+		f(part, name, name != "" && r.hidesWildcard(before, strings.TrimSuffix(name, "...")))
+		if name == "" {
+			before = part
+		}
 	}
-	p.literal = true // the router has said that it matches
-	return p, hides
 }
 
 // hidesWildcard reports whether a wildcard has a secret's name. The segment
@@ -286,14 +329,14 @@ func (p *PathPattern) match(path []segment, f found) bool {
 		if !p.hidden[i] {
 			continue
 		}
-		last := i + 1
+		start, end := path[i].start, path[i].end
 		if p.rest && i == len(p.segments)-1 {
-			last = len(path)
+			end = path[len(path)-1].end
+		} else if path[i].text == "." || path[i].text == ".." {
+			continue
 		}
-		for _, s := range path[i:last] {
-			if s.text != "." && s.text != ".." && f(s.start, s.end) {
-				return true
-			}
+		if f(start, end) {
+			return true
 		}
 	}
 	return false

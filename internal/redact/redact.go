@@ -86,6 +86,45 @@ func (r *Redactor) name(name string) when {
 // whatever the value.
 func (r *Redactor) Name(name string) bool { return r.encodedName(name) == always }
 
+// isProse reports of most notes and media types, cheaply, that nothing can be
+// in them: short words, none of which is a scheme that credentials may follow.
+func (r *Redactor) isProse(s string) bool {
+	if len(s) > 200 {
+		return false
+	}
+	start, digits := 0, 0
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c == ' ':
+			if isScheme(s[start:i]) {
+				return false
+			}
+			start = i + 1
+			continue
+		case c == '/' && len(r.paths) == 0 && i > start:
+			start = i + 1
+			continue
+		case classes[c] == other && c != '.' && c != ',' && c != '-' || c >= 0x80 || i-start >= maxHarmless, c == '-' && i == start:
+			return false
+		case isDigit(c):
+			digits++
+		}
+	}
+	return digits < 13
+}
+
+func isScheme(w string) bool {
+	var lower [16]byte
+	if len(w) < 3 || len(w) > len(lower) {
+		return false
+	}
+	for i := range len(w) {
+		lower[i] = w[i] | 0x20
+	}
+	return schemes[string(lower[:len(w)])] != 0
+}
+
 // HidesName reports whether a value is left out because of its name. The value
 // may still hold a secret of its own.
 func (r *Redactor) HidesName(name, value string) bool {
@@ -158,7 +197,7 @@ func (r *Redactor) Value(s string) bool { return r.holds(s, 0) }
 
 // holds is Value for a text of which more is known.
 func (r *Redactor) holds(s string, m mode) bool {
-	if isHarmless(s) {
+	if isHarmless(s) || r.isProse(s) {
 		return false
 	}
 	if len(s) > maxText {
@@ -191,7 +230,7 @@ func isHarmless(s string) bool {
 func (r *Redactor) Text(s string) string { return r.clear(s, 0) }
 
 func (r *Redactor) clear(s string, m mode) string {
-	if isHarmless(s) {
+	if isHarmless(s) || r.isProse(s) {
 		return s
 	}
 	if len(s) > maxText {

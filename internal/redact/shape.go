@@ -41,13 +41,15 @@ func findShapes(s string, f found) bool {
 			if !strings.HasPrefix(s[i:], p.text) || !p.anywhere && i > 0 && isAlnum(s[i-1]) {
 				continue
 			}
-			end := p.shape.then.end(s, i+len(p.text))
-			rest := s[i+len(p.text) : end]
+			start := i + len(p.text)
+			end := start + p.shape.then.length(s[start:min(len(s), start+maxToken)])
+			rest := s[start:end]
 			if len(rest) < p.shape.min || p.shape.random && !isRandom(rest) && !isRandom(s[i:end]) {
 				continue
 			}
+			end += p.shape.then.length(s[end:])
 			if end < len(s) && s[end] == ':' { // AKIA…:signature
-				end = base64s.end(s, end+1)
+				end += 1 + base64s.length(s[end+1:])
 			}
 			if f(i, end) {
 				return true
@@ -58,8 +60,12 @@ func findShapes(s string, f found) bool {
 	return findTickets(s, f)
 }
 
-// end returns where the characters of the set that begin at i end.
-func (set charset) end(s string, i int) int {
+// maxToken is how much of a token is looked at to tell that it is one.
+const maxToken = 96
+
+// length returns how many characters of the set s begins with.
+func (set charset) length(s string) int {
+	i := 0
 	for i < len(s) && set.has(s[i]) {
 		i++
 	}

@@ -1,6 +1,9 @@
 package redact
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Limits of the work that one URL can make, and of what is shown of its parts.
 const (
@@ -64,7 +67,7 @@ func (r *Redactor) URL(s string, limit int) (_ string, cut bool) {
 
 // appendPath appends an escaped path, in room bytes at most.
 func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bool) {
-	if len(path) <= room && len(r.paths) == 0 && isPlainPath(path) {
+	if len(path) <= room && isPlainPath(path) && !mayHide(r.paths, path) {
 		return append(b, path...), false
 	}
 	if len(path) > maxPath {
@@ -73,6 +76,7 @@ func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bo
 	var spans spanList
 	hiddenSegments(r.paths, path, false, spans.add)
 	r.linkSegments(path, spans.add)
+	spans.sort()
 	m := isPath
 	if cut {
 		m |= mayGoOn
@@ -151,6 +155,9 @@ func isPlainPath(path string) bool {
 	for i := range len(path) {
 		c := path[i]
 		if c == '/' {
+			if i > 0 && (i == start || path[i-1] == '.') || i+1 < len(path) && path[i+1] == '.' {
+				return false // other segments than these may be meant
+			}
 			if i-start > maxHarmless && !isPlainSegment(path[start:i]) {
 				return false
 			}
@@ -159,7 +166,7 @@ func isPlainPath(path string) bool {
 			return false
 		}
 	}
-	return len(path)-start <= maxHarmless || isPlainSegment(path[start:])
+	return !strings.HasSuffix(path, ".") && (len(path)-start <= maxHarmless || isPlainSegment(path[start:]))
 }
 
 func isPlainSegment(s string) bool {
@@ -187,6 +194,9 @@ func isPlainSegment(s string) bool {
 // appendQuery appends a query, in room bytes at most. Where it doesn't fit,
 // values are cut to the same length, and names when that is not enough.
 func (r *Redactor) appendQuery(b []byte, query string, room int) (_ []byte, cut bool) {
+	if len(query) <= room && r.isPlainQuery(query) {
+		return append(b, query...), false
+	}
 	first := len(b)
 	if len(query) <= room {
 		if b, cut = r.appendAll(b, query, len(query), room); len(b)-first <= room {
@@ -201,6 +211,33 @@ func (r *Redactor) appendQuery(b []byte, query string, room int) (_ []byte, cut 
 			return withEllipsis(b, first, first+room), true
 		}
 	}
+}
+
+// isPlainQuery reports of most queries that nothing is in them.
+func (r *Redactor) isPlainQuery(query string) bool {
+	if r.all {
+		return false
+	}
+	start, equal := 0, -1
+	for i := 0; i <= len(query); i++ {
+		if i == len(query) || query[i] == '&' {
+			if equal < 0 && i > start || i-max(equal+1, start) > maxHarmless {
+				return false
+			}
+			if name := query[start:max(start, equal)]; len(name) > maxHarmless && !isPlainSegment(name) || r.encodedName(name) != never {
+				return false
+			}
+			start, equal = i+1, -1
+			continue
+		}
+		c := query[i]
+		if c == '=' && equal < 0 {
+			equal = i
+		} else if classes[c] == other && c != '-' && c != '_' && c != '.' && c != ',' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }
 
 // fitting returns to what length the values of a query have to be cut for it to
@@ -337,13 +374,27 @@ func (r *Redactor) appendLong(b []byte, s string, limit int, long bool) (_ []byt
 type spanList [][2]int
 
 func (l *spanList) add(start, end int) bool {
+	if n := len(*l); n > 0 && (*l)[n-1][0] <= start && end <= (*l)[n-1][1] {
+		return false
+	}
 	*l = append(*l, [2]int{start, end})
 	return false
 }
 
-func (l spanList) covers(start, end int) bool {
-	for _, s := range l {
-		if s[0] < end && start < s[1] {
+// sort puts the list in order, for covers.
+func (l spanList) sort() { slices.SortFunc(l, func(a, b [2]int) int { return a[0] - b[0] }) }
+
+// covers reports whether something in the list meets start to end. It must be
+// asked in order: it takes off what lies before.
+func (l *spanList) covers(start, end int) bool {
+	for len(*l) > 0 && (*l)[0][1] <= start {
+		*l = (*l)[1:]
+	}
+	for _, s := range *l {
+		if s[0] >= end {
+			return false
+		}
+		if start < s[1] {
 			return true
 		}
 	}

@@ -2,6 +2,9 @@ package redact
 
 import "strings"
 
+// maxUserInfo bounds how far from an @ a user and a password are looked for.
+const maxUserInfo = 256
+
 // findUserInfo looks for user:password@host, and for whatever stands before an
 // @ in the authority of a URL.
 func findUserInfo(s string, m mode, f found) bool {
@@ -27,7 +30,7 @@ func findUserInfo(s string, m mode, f found) bool {
 			}
 			// A password with a slash in it, or one whose end was cut off.
 			more := start
-			for more < len(s) && !endsWord(s[more]) {
+			for more < len(s) && more < start+maxUserInfo && !endsWord(s[more]) {
 				more++
 			}
 			at = strings.LastIndexByte(s[start:more], '@')
@@ -47,20 +50,21 @@ func findUserInfo(s string, m mode, f found) bool {
 
 // findBareUserInfo looks for user:password@host without a scheme.
 func findBareUserInfo(s string, f found) bool {
+	start, colon := 0, -1 // of the word, and of the first colon in it
 	for i := 0; i < len(s); i++ {
-		if s[i] != '@' || i+1 == len(s) || endsWord(s[i+1]) || s[i+1] == '/' {
-			continue
-		}
-		start := i
-		for start > 0 && !endsWord(s[start-1]) && s[start-1] != '=' && s[start-1] != '/' && s[start-1] != '?' && s[start-1] != '&' {
-			start--
-		}
-		user, password, ok := strings.Cut(s[start:i], ":")
-		if !ok || password == "" || hasPrefixFold(password, "%2f%2f") || s[start:i] == Placeholder || beforeAddress(user, password, s[i+1:]) {
-			continue
-		}
-		if f(start, i) {
-			return true
+		switch c := s[i]; {
+		case endsWord(c) || c == '=' || c == '/' || c == '?' || c == '&':
+			start, colon = i+1, -1
+		case c == ':' && colon < 0:
+			colon = i
+		case c == '@' && colon >= 0 && colon+1 < i && i+1 < len(s) && !endsWord(s[i+1]) && s[i+1] != '/':
+			user, password := s[start:colon], s[colon+1:i]
+			if hasPrefixFold(password, "%2f%2f") || beforeAddress(user, password, s[i+1:]) {
+				continue
+			}
+			if f(start, i) {
+				return true
+			}
 		}
 	}
 	return false

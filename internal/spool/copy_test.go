@@ -197,7 +197,7 @@ func used(t *testing.T, dir string, clean bool) (id string) {
 			t.Fatal(err)
 		}
 	} else {
-		l.turn(true)
+		l.runRound(true)
 	}
 	for range 10 {
 		next(t, l.Reader())

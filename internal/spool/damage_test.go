@@ -86,7 +86,7 @@ func (b built) reopen(t testing.TB, change func(files map[string][]byte)) outcom
 		t.Fatalf("open: %v", err)
 	}
 	o.id, o.acked = l.ID(), l.acked.Load()
-	l.turn(true)
+	l.runRound(true)
 	last := o.acked
 	for {
 		rec, ok, err := l.Reader().TryNext()
@@ -107,7 +107,7 @@ func (b built) reopen(t testing.TB, change func(files map[string][]byte)) outcom
 	if err != nil || b.records[rec.Seq] != "" {
 		t.Fatalf("appending gave number %d: %v", rec.Seq, err)
 	}
-	l.turn(true)
+	l.runRound(true)
 	if got, ok, err := l.Reader().TryNext(); !ok || got.Seq != rec.Seq {
 		t.Fatalf("read %v %v %v, want record %d", got, ok, err, rec.Seq)
 	}
@@ -344,7 +344,7 @@ func TestForgedRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.turn(true)
+	l.runRound(true)
 	var got []string
 	for {
 		r, ok, err := l.Reader().TryNext()

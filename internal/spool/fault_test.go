@@ -88,7 +88,7 @@ func faultyWork(t *testing.T, what string, fault func(n int, op, name string) er
 	}
 	drain := func(l *Log) {
 		for range 20 {
-			l.turn(true)
+			l.runRound(true)
 			for {
 				rec, ok, err := l.Reader().TryNext()
 				if !ok || err != nil {
@@ -106,7 +106,7 @@ func faultyWork(t *testing.T, what string, fault func(n int, op, name string) er
 	m.fault = fault
 	l := open()
 	work(l, 12)
-	l.turn(true)
+	l.runRound(true)
 	work(l, 6)
 	drain(l)
 	work(l, 6)

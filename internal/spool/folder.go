@@ -35,7 +35,7 @@ func (l *Log) keepFolder() {
 		l.restoreFiles()
 	} else if now := l.opts.Now(); now.Sub(l.listed) >= listEvery || now.Before(l.listed) || l.closed.Load() {
 		l.listed = now
-		if there, err := l.fileNames(); err == nil {
+		if there, err := l.fileSizes(); err == nil {
 			l.loseRemoved(there)
 		}
 	}
@@ -60,7 +60,7 @@ func (l *Log) filesInPlace() (bool, error) {
 			return named, err
 		}
 	}
-	return l.outOfPlace.Load() == nil, nil
+	return l.folder.get() == nil, nil
 }
 
 // restoreFiles writes anew what is not in its place. wmu is held; what was found
@@ -69,13 +69,13 @@ func (l *Log) restoreFiles() {
 	err := l.putFilesBack()
 	signal(l.kick)
 	if err == nil {
-		if l.outOfPlace.Swap(nil) != nil {
+		if l.folder.set(nil) != nil {
 			l.opts.Logger.Info("the spool's folder can be used again", "dir", l.opts.Dir)
 		}
 		return
 	}
 	err = fmt.Errorf("folder %s was removed or replaced and can't be made again: %w", l.opts.Dir, err)
-	if l.outOfPlace.Swap(&err) == nil {
+	if l.folder.set(err) == nil {
 		l.opts.Logger.Error("the spool's folder is gone; records are refused until it can be made again", "dir", l.opts.Dir, "error", err)
 	}
 }
@@ -99,8 +99,7 @@ func (l *Log) noteFound(d Damage) {
 // evicted tells that another process has the folder. What is there is its own from
 // then on, also after its end: this process must not touch it.
 func (l *Log) evicted() bool {
-	err := l.outOfPlace.Load()
-	return err != nil && errors.Is(*err, ErrLocked)
+	return errors.Is(l.folder.get(), ErrLocked)
 }
 
 // openSegment is a segment with a file through which all of it can be read, or
@@ -145,7 +144,7 @@ func (l *Log) putFilesBack() error {
 		l.discard(old)
 		l.noteFound(Damage{File: cursorName, Reason: DamageRemoved})
 	}
-	there, err := l.fileNames()
+	there, err := l.fileSizes()
 	if err != nil {
 		return err
 	}
@@ -159,7 +158,12 @@ func (l *Log) putFilesBack() error {
 		} else if named {
 			continue
 		}
-		if err := l.putBack(o, there[o.seg.name]); err != nil {
+		if size, taken := there[o.seg.name]; taken {
+			if _, err := l.setForeignAside(o.seg.name, size); err != nil {
+				return err
+			}
+		}
+		if err := l.putBack(o); err != nil {
 			return err
 		}
 		l.noteFound(Damage{File: o.seg.name, Reason: DamageRemoved})
@@ -167,16 +171,19 @@ func (l *Log) putFilesBack() error {
 	return nil
 }
 
-func (l *Log) fileNames() (map[string]bool, error) {
+// fileSizes returns the size of every file in the folder, by name.
+func (l *Log) fileSizes() (map[string]int64, error) {
 	entries, err := l.opts.FS.ReadDir(l.opts.Dir)
 	if err != nil {
 		return nil, err
 	}
-	names := make(map[string]bool, len(entries))
+	sizes := make(map[string]int64, len(entries))
 	for _, e := range entries {
-		names[e.Name()] = true
+		if at, err := e.Info(); err == nil {
+			sizes[e.Name()] = at.Size()
+		}
 	}
-	return names, nil
+	return sizes, nil
 }
 
 // takeAgain takes the folder that stands where the log's own was, made if need
@@ -187,7 +194,7 @@ func (l *Log) takeAgain() error {
 	if err != nil {
 		return err
 	}
-	if err := l.setForeignAside(); err != nil {
+	if err := l.setReplacementsAside(); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	old := l.lock
@@ -195,8 +202,8 @@ func (l *Log) takeAgain() error {
 	return old.Close()
 }
 
-func (l *Log) setForeignAside() error {
-	there, err := l.fileNames()
+func (l *Log) setReplacementsAside() error {
+	there, err := l.fileSizes()
 	if err != nil {
 		return err
 	}
@@ -207,21 +214,30 @@ func (l *Log) setForeignAside() error {
 	}
 	l.mu.Lock()
 	ours := map[string]bool{}
-	for _, s := range slices.Concat(l.segments, l.dead) {
+	for _, s := range slices.Concat(l.segments, l.retired) {
 		ours[s.name] = true
 	}
 	l.mu.Unlock()
-	for name := range there {
+	for name, size := range there {
 		if _, ok := parseSegmentName(name); name != cursorName && !ok || ours[name] && l.holdsOurs(name) {
 			continue
 		}
-		to, err := l.setAside(name)
+		to, err := l.setForeignAside(name, size)
 		if err != nil {
 			return err
 		}
 		l.opts.Logger.Warn("the spool's folder was replaced; a file of the new one was set aside", "dir", l.opts.Dir, "file", name, "set_aside_as", to)
 	}
 	return nil
+}
+
+// setForeignAside sets a file aside that has not been counted yet.
+func (l *Log) setForeignAside(name string, size int64) (string, error) {
+	to, err := l.setAside(name, size)
+	if err == nil {
+		l.used.Add(size)
+	}
+	return to, err
 }
 
 // holdsOurs tells that the segment file name is this log's, as far as its header
@@ -240,13 +256,8 @@ func (l *Log) holdsOurs(name string) bool {
 
 // putBack writes an open segment's content to a new file under its name. Nothing
 // more is written to it then.
-func (l *Log) putBack(o openSegment, taken bool) error {
+func (l *Log) putBack(o openSegment) error {
 	l.seal(o.seg)
-	if taken {
-		if _, err := l.setAside(o.seg.name); err != nil {
-			return err
-		}
-	}
 	name := l.path(o.seg.name)
 	f, err := l.opts.FS.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
@@ -270,7 +281,7 @@ func (l *Log) putBack(o openSegment, taken bool) error {
 	l.mu.Lock()
 	old := o.seg.file
 	o.seg.file, o.seg.reading = f, nil // the reader goes on with the old one
-	o.seg.synced, o.seg.syncedTo, o.seg.newborn = 0, 0, true
+	o.seg.synced, o.seg.syncedTo, o.seg.unnamed = 0, 0, true
 	l.mu.Unlock()
 	if old != nil {
 		l.discard(old)
@@ -287,9 +298,9 @@ func (l *Log) discard(f File) {
 
 // loseRemoved gives up the closed segments whose files are not there. wmu is held,
 // so that none is being made.
-func (l *Log) loseRemoved(there map[string]bool) {
+func (l *Log) loseRemoved(there map[string]int64) {
 	for _, o := range l.listSegments() {
-		if o.file == nil && !there[o.seg.name] {
+		if _, ok := there[o.seg.name]; o.file == nil && !ok {
 			l.lose(o.seg)
 		}
 	}

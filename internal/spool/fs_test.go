@@ -115,7 +115,7 @@ func TestOpenReadsOnlyTheEnd(t *testing.T) {
 		if l.nextSeq.Load() != uint64(records+1) {
 			t.Errorf("the next number is %d of %d", l.nextSeq.Load(), records)
 		}
-		l.turn(true)
+		l.runRound(true)
 		return n
 	}
 	if few, many := opened(20), opened(2000); few != many || many > 2 {

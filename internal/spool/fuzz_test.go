@@ -66,7 +66,7 @@ func FuzzFiles(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.turn(true)
+		l.runRound(true)
 		for {
 			_, ok, err := l.Reader().TryNext()
 			if err != nil {

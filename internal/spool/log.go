@@ -47,7 +47,7 @@ type Log struct {
 	// mu guards what is known about the segments, and the counters.
 	mu          sync.Mutex
 	segments    []*segment    // oldest first; the active one is the last
-	dead        []*segment    // delivered, to be removed
+	retired     []*segment    // delivered, to be removed
 	last        uint64        // last record written
 	lastWritten int64         // its Time
 	space       chan struct{} // closed and replaced when room is made
@@ -58,8 +58,12 @@ type Log struct {
 	discarded   []File     // to be closed by it
 	lost        []numbers  // not acknowledged, in files that were removed, and reported
 
-	// outOfPlace is why the folder can't be used, nil if it can; see keepFolder.
-	outOfPlace atomic.Pointer[error]
+	// What doesn't work now.
+	folder   fault // see keepFolder
+	writing  fault // records
+	syncing  fault // segments
+	noting   fault // what is delivered, in the cursor
+	removing fault // delivered segments
 
 	refusals refusals
 	blocked  atomic.Int64 // callers that wait for room
@@ -132,7 +136,7 @@ func (l *Log) Ack(seq uint64) error {
 	l.acked.Store(seq)
 	l.lost = slices.DeleteFunc(l.lost, func(r numbers) bool { return r.to <= seq })
 	l.mu.Unlock()
-	if l.bury() {
+	if l.retire() {
 		signal(l.kick)
 	}
 	return l.cursor.update(func(p *position) { p.acked = max(p.acked, seq) })
@@ -182,14 +186,14 @@ func (l *Log) Close() error {
 	high := l.nextSeq.Load() - 1
 	l.wmu.Unlock()
 	err := l.syncSegments()
-	l.release()
+	l.closeFiles()
 	clean, closed := err == nil, uint32(l.opts.Now().Unix())
 	cerr := l.writeCursor(func(p *position) { p.high, p.clean, p.closed = high, clean, closed })
 	if cerr == nil && clean {
 		cerr = l.cursor.setModified(l.path(cursorName))
 	}
 	err = errors.Join(err, l.syncCursor(cerr))
-	l.removeDead()
+	l.removeRetired()
 	l.probe.close()
 	return errors.Join(err, l.cursor.file.Close(), l.lock.Close())
 }

@@ -159,7 +159,7 @@ func (h *history) append() {
 
 func (h *history) turn() {
 	r := h.l.round
-	h.l.turn(true)
+	h.l.runRound(true)
 	if h.fs.crashed() {
 		h.note("turn: crash")
 		return
@@ -168,7 +168,7 @@ func (h *history) turn() {
 	h.l.mu.Lock()
 	defer h.l.mu.Unlock()
 	for seq := range h.must {
-		for _, s := range slices.Concat(h.l.segments, h.l.dead) {
+		for _, s := range slices.Concat(h.l.segments, h.l.retired) {
 			if s.syncErr != nil && s.first <= seq && seq > s.syncedTo && seq <= s.last {
 				// Another fsync, by the next process, proves nothing.
 				h.doubtful[seq] = true

@@ -56,12 +56,10 @@ func (p *probe) open(l *Log, acked uint64) bool {
 	if seg == nil {
 		return false
 	}
-	f, h, ok, err := l.openSegment(seg)
+	f, h, _, err := l.openSegment(seg)
 	if err != nil {
+		closeIfOpen(f)
 		return false
-	}
-	if !ok {
-		h.first = seg.first
 	}
 	size, _ := l.extent(seg)
 	p.seg, p.prev, p.file, p.seq = seg, seg, f, 0

@@ -84,15 +84,13 @@ func (v *View) readSegment(seg *segment, last *uint64, yield func(Record, error)
 		return true
 	}
 	if err != nil {
+		closeIfOpen(f)
 		yield(Record{}, err)
 		return false
 	}
 	defer f.Close()
-	if !ok {
-		h.first = seg.first
-		if !yield(Record{}, &DamageError{Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader}}) {
-			return false
-		}
+	if !ok && !yield(Record{}, &DamageError{Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader}}) {
+		return false
 	}
 	*last = max(*last, h.first-1)
 	var scan scanner

@@ -5,10 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"math"
-	"os"
 	"slices"
 	"strings"
 )
@@ -23,7 +20,7 @@ func Open(o Options) (*Log, error) {
 		return nil, err
 	}
 	go l.syncLoop()
-	if l.bury() || l.hasUnsynced() {
+	if l.retire() || l.hasUnsynced() {
 		signal(l.kick)
 	}
 	return l, nil
@@ -85,7 +82,7 @@ func (l *Log) recover() error {
 		if i+1 < len(l.segments) && l.segments[i+1].first-1 <= pos.synced || s.last != 0 && s.last <= pos.synced {
 			s.synced = s.size
 		} else {
-			s.synced, s.newborn = -1, true // neither it nor its name may be durable
+			s.synced, s.unnamed = -1, true // neither it nor its name may be durable
 		}
 	}
 
@@ -127,7 +124,7 @@ func (l *Log) list() error {
 		if ok {
 			l.segments = append(l.segments, &segment{first: first, name: name, size: info.Size(), sealed: true})
 		} else {
-			l.stats.setAsideBytes += info.Size()
+			l.stats.setAsideBytes.Add(info.Size())
 		}
 	}
 	slices.SortFunc(l.segments, func(a, b *segment) int { return cmp.Compare(a.first, b.first) })
@@ -144,7 +141,7 @@ func (l *Log) withoutCursor() (position, error) {
 	var err error
 	for _, s := range l.segments {
 		d := Damage{File: s.name, Bytes: s.size, Reason: DamageUnreadable}
-		if d.SetAsideAs, d.Err = l.setAside(s.name); d.Err != nil {
+		if d.SetAsideAs, d.Err = l.setAside(s.name, s.size); d.Err != nil {
 			return position{}, d.Err
 		}
 		l.report(d)
@@ -161,14 +158,9 @@ func (l *Log) withoutCursor() (position, error) {
 // positionFromSegments takes the identity from the newest header that is whole.
 func (l *Log) positionFromSegments() (position, bool) {
 	for _, s := range slices.Backward(l.segments) {
-		f, err := l.opts.FS.OpenFile(l.path(s.name), os.O_RDONLY, 0)
-		if err != nil {
-			continue
-		}
-		b := make([]byte, headerSize)
-		n, _ := f.ReadAt(b, 0)
-		_ = f.Close()
-		if h, ok := parseHeader(b[:n]); ok {
+		f, h, ok, err := l.openSegment(s)
+		closeIfOpen(f)
+		if err == nil && ok {
 			return position{identity: h.identity, acked: l.segments[0].first - 1}, true
 		}
 	}
@@ -183,144 +175,4 @@ func newIdentity() identity {
 		i.secret[j] |= 1 // a marker is never found among zeros
 	}
 	return i
-}
-
-// recoverTail finds the end of the newest segment that holds a record and cuts
-// off what a crash left behind it. It returns the highest number that may have
-// been given to a record. Where bytes are torn or can't be read, numbers are
-// passed over rather than given twice.
-func (l *Log) recoverTail(pos position) (high uint64, err error) {
-	var torn []Damage
-	for n := len(l.segments); n > 0 && l.last == 0; n = len(l.segments) {
-		s := l.segments[n-1]
-		t, err := l.scanTail(s)
-		if err != nil {
-			return 0, err
-		}
-		l.last, l.lastTime = t.last, t.lastTime
-		if t.unreadable && pos.clean {
-			t.starts = 0 // the cursor knows it all
-		}
-		high = max(high, max(t.last, s.first-1)+t.starts)
-		if t.unreadable {
-			// Only what can be read now is known. The reader tries again.
-			if t.last == 0 {
-				l.last = s.first - 1
-			}
-			break
-		}
-		d := Damage{File: s.name, Offset: t.end, Bytes: s.size - t.end, Reason: DamageTail}
-		if t.last != 0 {
-			s.last = t.last
-			l.cutTail(s, t.end)
-		} else {
-			d.Offset, d.Bytes = 0, s.size
-			l.segments = l.segments[:n-1]
-			if s.size <= headerSize || t.starts == 0 && pos.written < s.first {
-				err = l.removeSegment(s)
-			} else {
-				d.SetAsideAs, err = l.setAside(s.name)
-				l.stats.setAsideBytes += s.size
-			}
-			if err != nil {
-				return 0, err
-			}
-		}
-		if t.starts > 0 {
-			torn = append(torn, d)
-		}
-	}
-
-	// The numbers lost at the end, by what is torn there and by what the cursor
-	// knows to have been written.
-	top := max(high, pos.written)
-	lost := top - min(top, max(l.last, pos.acked))
-	if len(torn) == 0 && lost > 0 {
-		d := Damage{File: cursorName, Reason: DamageMissing}
-		if n := len(l.segments); n > 0 {
-			d.File, d.Offset = l.segments[n-1].name, l.segments[n-1].size
-		}
-		if n := len(l.segments); n == 0 || l.segments[n-1].last != 0 {
-			torn = append(torn, d)
-		}
-	}
-	for i, d := range torn {
-		if i == 0 {
-			d.Records = lost
-		}
-		l.report(d)
-	}
-	return top, nil
-}
-
-// tail is what recovery learns of a segment.
-type tail struct {
-	last       uint64 // last record, 0 if there is none
-	lastTime   int64
-	end        int64  // behind the last record
-	starts     uint64 // records that may have been in what follows it
-	unreadable bool   // the disk did not give all of it
-}
-
-func (l *Log) scanTail(s *segment) (tail, error) {
-	t := tail{end: headerSize}
-	f, err := l.opts.FS.OpenFile(l.path(s.name), os.O_RDONLY, 0)
-	if err != nil {
-		if !permanent(err) {
-			return t, fmt.Errorf("spool: opening segment: %w", err)
-		}
-		t.unreadable = true
-		t.starts = uint64(s.size / frameOverhead)
-		return t, nil
-	}
-	defer f.Close()
-	key := s.key
-	b := make([]byte, headerSize)
-	if n, err := f.ReadAt(b, 0); err == nil || err == io.EOF {
-		if h, ok := parseHeader(b[:n]); ok {
-			key = l.ident.secret.key(h.first)
-		}
-	}
-	var scan scanner
-	scan.reset(f, key, headerSize, s.size, s.first, math.MaxUint64)
-	for {
-		rec, err := scan.next()
-		switch {
-		case err == nil:
-			t.last, t.lastTime, t.end, t.starts = rec.Seq, rec.Time, scan.pos, 0
-		case err == io.EOF:
-			if !scan.blank && (scan.starts > 0 || !unfinished(f, t.end)) {
-				t.starts += max(1, scan.starts)
-			}
-			return t, nil
-		case permanent(err):
-			t.unreadable = true
-			t.starts += sector / frameOverhead
-			scan.blankOut(sector)
-		default:
-			return t, fmt.Errorf("spool: reading segment %s: %w", l.path(s.name), err)
-		}
-	}
-}
-
-// unfinished tells that what is at end is a record that was being copied when the
-// process was killed: its marker comes last. Nobody has heard of its number.
-func unfinished(f File, end int64) bool {
-	var mark [4]byte
-	n, err := f.ReadAt(mark[:], end)
-	return n == len(mark) && err == nil && mark == [4]byte{}
-}
-
-// cutTail ends a segment after its last record. If the file can't be cut, what
-// is behind is met again, and reported, when another segment has followed.
-func (l *Log) cutTail(s *segment, end int64) {
-	if s.size == end {
-		return
-	}
-	if f, err := l.opts.FS.OpenFile(l.path(s.name), os.O_RDWR, 0); err == nil {
-		_ = f.Truncate(end)
-		_ = f.Close()
-	}
-	l.used.Add(end - s.size)
-	s.size = end
 }

@@ -97,23 +97,6 @@ func (l *Log) tellTaken() {
 	}
 }
 
-// Refusing returns why records are refused now, or "" if they are taken. Some are
-// refused beside that, for what they are.
-func (l *Log) Refusing() Reason {
-	if err := l.outOfPlace.Load(); err != nil {
-		return classify(*err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	switch {
-	case l.stats.lastWriteErr != nil:
-		return classify(l.stats.lastWriteErr)
-	case l.full:
-		return ReasonSpoolFull
-	}
-	return ""
-}
-
 func (r *refusals) totals() (n [len(reasons)]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -91,7 +91,7 @@ type segment struct {
 	sealed   bool   // nothing more is written here
 	unlinked bool   // the name may be another segment's by now
 	damaged  bool   // set aside instead of removed
-	newborn  bool   // its name in the folder is not yet durable
+	unnamed  bool   // its name in the folder is not yet durable
 	syncedTo uint64 // last record an fsync covers
 	syncErr  error  // the fsync that failed; there is no second try
 }

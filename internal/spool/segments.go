@@ -99,10 +99,7 @@ func (l *Log) abandon(seg *segment, exists bool) (setAside string, last uint64) 
 		return "", last
 	}
 	// If it can't even be renamed it stays, and is met again by the next Open.
-	setAside, _ = l.setAside(seg.name)
-	l.mu.Lock()
-	l.stats.setAsideBytes += seg.size
-	l.mu.Unlock()
+	setAside, _ = l.setAside(seg.name, seg.size)
 	return setAside, last
 }
 

@@ -1,10 +1,8 @@
 package spool
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,19 +43,19 @@ type Stats struct {
 	SetAsideBytes int64                   // of all files set aside, older ones included
 }
 
+// counters are what Stats counts since Open.
 type counters struct {
+	// Guarded by Log.mu.
 	appended, appendedBytes uint64
+	found                   [len(damageReasons)]uint64 // as DamageReasons
+	recordsLost             uint64
+	bytesSkipped            int64
 
-	syncs, syncErrors, cursorErrors, writeErrors, removeErrors, clockResets uint64
-	lastSync                                                                time.Time
-	lastSyncTook                                                            time.Duration
-	lastSyncErr, lastCursorErr, lastWriteErr, lastRemoveErr                 error
-
-	found         [len(damageReasons)]uint64 // as DamageReasons
-	recordsLost   uint64
-	bytesSkipped  int64
-	setAside      uint64
-	setAsideBytes int64
+	syncs, syncErrors, cursorErrors, writeErrors, removeErrors atomic.Uint64
+	clockResets, setAside                                      atomic.Uint64
+	setAsideBytes                                              atomic.Int64
+	lastSync                                                   atomic.Pointer[time.Time]
+	lastSyncTook                                               atomic.Int64 // ns
 }
 
 func (c *counters) damage(d Damage) {
@@ -101,12 +99,16 @@ func (l *Log) Stats() Stats {
 		NextSeq: l.nextSeq.Load(), AckedSeq: l.acked.Load(),
 		Segments: len(l.segments), DiskBytes: l.used.Load(), FreeBytes: free, MaxBytes: l.opts.MaxBytes,
 		AppendedRecords: c.appended, AppendedBytes: c.appendedBytes, Blocked: int(l.blocked.Load()),
-		Syncs: c.syncs, LastSync: c.lastSync, LastSyncTook: c.lastSyncTook,
-		SyncErrors: c.syncErrors, CursorErrors: c.cursorErrors, WriteErrors: c.writeErrors, RemoveErrors: c.removeErrors,
-		ClockResets: c.clockResets, RecordsLost: c.recordsLost, BytesSkipped: c.bytesSkipped,
-		FilesSetAside: c.setAside, SetAsideBytes: c.setAsideBytes,
+		Syncs: c.syncs.Load(), LastSyncTook: time.Duration(c.lastSyncTook.Load()),
+		SyncErrors: c.syncErrors.Load(), CursorErrors: c.cursorErrors.Load(), WriteErrors: c.writeErrors.Load(),
+		RemoveErrors: c.removeErrors.Load(), ClockResets: c.clockResets.Load(),
+		RecordsLost: c.recordsLost, BytesSkipped: c.bytesSkipped,
+		FilesSetAside: c.setAside.Load(), SetAsideBytes: c.setAsideBytes.Load(),
 		Dropped:     make(map[Reason]uint64, len(reasons)),
 		DamageFound: make(map[DamageReason]uint64, len(damageReasons)),
+	}
+	if at := c.lastSync.Load(); at != nil {
+		s.LastSync = *at
 	}
 	for i, n := range l.refusals.totals() {
 		s.Dropped[reasons[i]] = n
@@ -128,39 +130,4 @@ func (l *Log) Stats() Stats {
 		}
 	}
 	return s
-}
-
-// Health returns nil if the spool takes records and keeps its promises, else what
-// is wrong now and what can be done.
-func (l *Log) Health() error {
-	if l.closed.Load() {
-		return ErrClosed
-	}
-	cursorErr := l.cursor.failing()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c := &l.stats
-	var errs []error
-	if err := l.outOfPlace.Load(); err != nil {
-		errs = append(errs, fmt.Errorf("spool refuses records, see to its folder: %w", *err))
-	}
-	if c.lastWriteErr != nil {
-		errs = append(errs, fmt.Errorf("spool %s refuses records, free or repair its disk: %w", l.opts.Dir, c.lastWriteErr))
-	}
-	if c.lastSyncErr != nil {
-		errs = append(errs, fmt.Errorf("records of spool %s may not survive a power cut, check its disk: %w", l.opts.Dir, c.lastSyncErr))
-	}
-	if err := cmp.Or(c.lastCursorErr, cursorErr); err != nil {
-		errs = append(errs, fmt.Errorf("spool %s can't note what is delivered, after a crash it would be sent again, check its disk: %w", l.opts.Dir, err))
-	}
-	if c.lastRemoveErr != nil {
-		errs = append(errs, fmt.Errorf("spool %s can't free delivered segments, check the folder's permissions: %w", l.opts.Dir, c.lastRemoveErr))
-	}
-	if l.full {
-		errs = append(errs, fmt.Errorf("spool %s has reached its limit of %d bytes, raise it or see to the delivery", l.opts.Dir, l.opts.MaxBytes))
-	}
-	if c.setAsideBytes > l.opts.MaxBytes/2 {
-		errs = append(errs, fmt.Errorf("files set aside as damaged take %d of the %d bytes of spool %s, move them away", c.setAsideBytes, l.opts.MaxBytes, l.opts.Dir))
-	}
-	return errors.Join(errs...)
 }

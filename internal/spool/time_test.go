@@ -356,7 +356,7 @@ func TestUnreadableSpot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.turn(true)
+	l.runRound(true)
 	read := map[uint64]bool{}
 	var waited time.Duration
 	for len(read) < 50 {

@@ -83,6 +83,14 @@ func (w *walk) enter() error {
 		return io.EOF
 	}
 	f, h, ok, err := w.l.openSegment(seg)
+	if err == nil && ok && h.secret != w.l.ident.secret {
+		_ = f.Close()
+		w.giveUp(seg, Damage{Reason: DamageUnreadable, Err: errors.New("segment of another log")})
+		return nil
+	}
+	if err != nil {
+		closeIfOpen(f)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		w.giveUp(seg, Damage{Reason: DamageMissing, Err: err})
@@ -92,10 +100,6 @@ func (w *walk) enter() error {
 		return nil
 	case err != nil:
 		return err
-	case ok && h.secret != w.l.ident.secret:
-		_ = f.Close()
-		w.giveUp(seg, Damage{Reason: DamageUnreadable, Err: errors.New("segment of another log")})
-		return nil
 	}
 	w.prev = seg
 	if ok {
@@ -106,7 +110,6 @@ func (w *walk) enter() error {
 		}
 		w.l.report(Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader})
 		w.l.markDamaged(seg)
-		h.first = seg.first
 	}
 	limit, _, _ := w.l.limit(seg)
 	w.seg, w.file, w.found, w.tried = seg, f, false, limit
@@ -219,17 +222,24 @@ func permanent(err error) bool {
 }
 
 // openSegment opens a segment's file and reads its header; ok says that it is
-// whole.
+// whole. The file is open, and to be closed, also if only the header can't be read.
 func (l *Log) openSegment(seg *segment) (f File, h header, ok bool, err error) {
 	if f, err = l.opts.FS.OpenFile(l.path(seg.name), os.O_RDONLY, 0); err != nil {
 		return nil, header{}, false, err
 	}
 	b := make([]byte, headerSize)
 	n, err := f.ReadAt(b, 0)
-	if err != nil && err != io.EOF {
-		_ = f.Close()
-		return nil, header{}, false, err
+	if err == io.EOF {
+		err = nil
 	}
-	h, ok = parseHeader(b[:n])
-	return f, h, ok, nil
+	if h, ok = parseHeader(b[:n]); !ok {
+		h.first = seg.first // as its name says
+	}
+	return f, h, ok && err == nil, err
+}
+
+func closeIfOpen(f File) {
+	if f != nil {
+		_ = f.Close()
+	}
 }

@@ -25,8 +25,8 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 	if l.broken.closedAt(now) {
 		return len(reqs), l.broken.reason, l.broken.err
 	}
-	if err := l.outOfPlace.Load(); err != nil {
-		return len(reqs), classify(*err), *err
+	if err := l.folder.get(); err != nil {
+		return len(reqs), classify(err), err
 	}
 	seg := l.active
 	if seg != nil && seg.size+frameSize(len(reqs[0].payload)) > l.opts.SegmentBytes && seg.size > headerSize {
@@ -74,7 +74,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		l.seal(seg) // cuts it back: nothing is half kept
 		return n, l.writeFailed(now, err), err
 	}
-	l.mended()
+	l.writable()
 	l.nextSeq.Store(seq)
 	l.lastTime = last
 	l.publish(seg, int64(len(buf)), seq-1, last, n)
@@ -112,9 +112,7 @@ func (l *Log) stamp(ts, last int64, now time.Time) int64 {
 		ts = now.UnixNano()
 	}
 	if last > limit {
-		l.mu.Lock()
-		l.stats.clockResets++
-		l.mu.Unlock()
+		l.stats.clockResets.Add(1)
 		return ts
 	}
 	return max(ts, last+1)
@@ -125,12 +123,12 @@ func (l *Log) stamp(ts, last int64, now time.Time) int64 {
 // durable. wmu is held.
 func (l *Log) newSegment(now time.Time) (*segment, error) {
 	first := l.nextSeq.Load()
-	seg := &segment{first: first, name: segmentName(first), key: l.ident.secret.key(first), newborn: true}
+	seg := &segment{first: first, name: segmentName(first), key: l.ident.secret.key(first), unnamed: true}
 	name := l.path(seg.name)
 	f, err := l.opts.FS.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		// Left over from an attempt that failed and could not be undone.
-		if _, err := l.setAside(seg.name); err != nil {
+		if _, err := l.setAside(seg.name, 0); err != nil {
 			return nil, fmt.Errorf("making segment %s: %w", seg.name, err)
 		}
 		f, err = l.opts.FS.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
@@ -175,7 +173,7 @@ func (l *Log) seal(seg *segment) {
 	if seg.size == headerSize {
 		l.segments = slices.Delete(slices.Clone(l.segments), len(l.segments)-1, len(l.segments))
 		seg.unlinked = true
-		l.dead = append(l.dead, seg)
+		l.retired = append(l.retired, seg)
 	}
 	l.mu.Unlock()
 	l.reader.visible()
@@ -186,31 +184,23 @@ func (l *Log) seal(seg *segment) {
 func (l *Log) writeFailed(now time.Time, err error) Reason {
 	reason := classify(err)
 	l.broken.failed(now, reason, err)
-	l.mu.Lock()
-	l.stats.writeErrors++
-	l.stats.lastWriteErr = err
-	l.mu.Unlock()
+	l.stats.writeErrors.Add(1)
+	l.writing.set(err)
 	return reason
 }
 
-// mended notes that the disk takes writes. wmu is held.
-func (l *Log) mended() {
-	if l.broken.err == nil {
-		return
+// writable notes that the disk takes writes. wmu is held.
+func (l *Log) writable() {
+	if l.broken.err != nil {
+		l.broken = backoff{}
+		l.writing.set(nil)
 	}
-	l.broken = backoff{}
-	l.mu.Lock()
-	l.stats.lastWriteErr = nil
-	l.mu.Unlock()
 }
 
-// mend does what an Append would to find out whether there is room again, at once
-// if room was made; so Health can tell without one. wmu is held.
-func (l *Log) mend(freed bool) {
-	l.mu.Lock()
-	full := l.full
-	l.mu.Unlock()
-	if full {
+// lookForRoom does what an Append would to find out whether there is room again, at
+// once if some was made; so Health can tell without one. wmu is held.
+func (l *Log) lookForRoom(freed bool) {
+	if l.isFull() {
 		l.makeRoom()
 	}
 	now := l.opts.Now()
@@ -226,7 +216,7 @@ func (l *Log) mend(freed bool) {
 		l.writeFailed(now, err)
 		return
 	}
-	l.mended()
+	l.writable()
 }
 
 func classify(err error) Reason {
@@ -243,7 +233,7 @@ func (l *Log) makeRoom() {
 	l.mu.Unlock()
 	if seg := l.active; seg != nil && seg.last != 0 && seg.last <= l.acked.Load() {
 		l.seal(seg)
-		l.bury()
+		l.retire()
 		signal(l.kick)
 	}
 }

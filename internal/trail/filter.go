@@ -44,7 +44,6 @@ type stage int
 const (
 	anyStage         stage = iota
 	ended                  // complete ones
-	started                // the first of the two records of a request that goes on
-	startedSignedIn        // … of somebody who is signed in
+	startedSignedIn        // the first of the two records of a request that goes on, of somebody who is signed in
 	startedAnonymous       // … of somebody who is not
 )

@@ -96,23 +96,26 @@ func (s *Store) expression(f Filter, stage stage) *expression {
 // stage chooses by the stage, and keeps out lines that do not begin like an
 // event's: those have no status.
 func (e *expression) stage(s stage) {
+	status := e.word("status")
 	switch s {
 	case anyStage:
-		e.where(e.word("status") + `!=""`)
+		e.where(status + `!=""`)
 	case ended:
-		e.where(e.word("status") + `!=""`)
-		e.where(e.word("status") + `!="started"`)
-	case started, startedSignedIn, startedAnonymous:
-		e.contains(" status=started ")
-		e.where(e.word("status") + `="started"`)
-	}
-	switch s {
+		e.where(status + `!=""`)
+		e.where(status + `!="started"`)
 	case startedSignedIn:
+		e.started()
 		e.where(e.word("email") + `!="-" or ` + e.word("id") + `!="-"`)
 	case startedAnonymous:
+		e.started()
 		e.where(e.word("email") + `="-"`)
 		e.where(e.word("id") + `="-"`)
 	}
+}
+
+func (e *expression) started() {
+	e.contains(" status=started ")
+	e.where(e.word("status") + `="started"`)
 }
 
 // oneOf wants a word to be one of some values.

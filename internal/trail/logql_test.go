@@ -23,8 +23,9 @@ func TestQuery(t *testing.T) {
 	}{
 		"everything": {want: `{service_name=~".+"} ` + words + noLooks + `, p_note`},
 		"ended":      {stage: ended, want: `{service_name=~".+"} ` + words + ` | p_status!="started"` + noLooks + `, p_note`},
-		"started": {stage: started, filter: Filter{Looks: true},
-			want: `{service_name=~".+"} |= " status=started " | pattern "type=<_> method=<_> status=<p_status> <_>" | p_status="started" | drop p_status`},
+		"started": {stage: startedAnonymous, filter: Filter{Looks: true},
+			want: `{service_name=~".+"} |= " status=started " | pattern "type=<_> method=<_> status=<p_status> email=<p_email> ip=<_> id=<p_id> <_>"` +
+				` | p_status="started" | p_email="-" | p_id="-" | drop p_status, p_email, p_id`},
 		"scope": {config: Config{Services: []string{"panel", "a.b"}, Environments: []string{"production"}}, filter: Filter{Looks: true},
 			want: `{service_name=~"panel|a\\.b", deployment_environment_name=~"production"} | pattern "type=<_> method=<_> status=<p_status> <_>" | p_status!="" | drop p_status`},
 		"search": {filter: Filter{Search: "Anna", Looks: true},

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // search wants events whose part for people contains text, whatever the case.
@@ -23,24 +25,61 @@ func (e *expression) search(text string) {
 	if text == "" {
 		return
 	}
-	var hints, exact []string
-	hinted := true
-	for _, form := range forms(clean(text)) {
-		hint := form.written
-		if !isASCII(hint) {
-			hint = longestPlain(hint)
-		}
-		hinted = hinted && hint != ""
-		hints = append(hints, quote("(?i)"+regexp.QuoteMeta(hint)))
-		exact = append(exact, captured+"people=~"+quote(form.pattern()))
+	text = clean(text)
+	all := forms(text)
+	exact := make([]string, len(all))
+	for i, form := range all {
+		exact[i] = captured + "people=~" + quote(form.pattern())
 	}
-	if hinted {
-		slices.Sort(hints)
-		e.lines.WriteString(" |~ " + strings.Join(slices.Compact(hints), " or "))
+	if hints := hintsFor(text, all); len(hints) > 0 {
+		for i, h := range hints {
+			hints[i] = quote("(?i)" + regexp.QuoteMeta(h))
+		}
+		e.lines.WriteString(" |~ " + strings.Join(hints, " or "))
 	}
 	e.labels = append(e.labels, "pattern "+quote("<"+captured+"people>\t<_>"))
 	e.where(strings.Join(exact, " or "))
 	e.dropped = append(e.dropped, captured+"people")
+}
+
+// hintsFor are texts of which a line has one if it has a form of text: one that
+// all forms have, if that tells lines apart, else one of each form. They are none
+// if Loki could not compare one of them rightly.
+func hintsFor(text string, all []form) (hints []string) {
+	if len(all) > 1 {
+		if piece := commonPiece(text); piece != "" {
+			return []string{piece}
+		}
+	}
+	for _, form := range all {
+		hint := form.written
+		if !isASCII(hint) {
+			hint = longestPlain(hint)
+		}
+		if hint == "" {
+			return nil
+		}
+		hints = append(hints, hint)
+	}
+	slices.Sort(hints)
+	return slices.Compact(hints)
+}
+
+// skeleton is what every line has.
+var skeleton = strings.ToLower((&adminsessions.Event{}).Line())
+
+// commonPiece is the longest part of text that stands in all its forms as it is,
+// and not in every line; "" if there is none worth looking for.
+func commonPiece(text string) (longest string) {
+	for piece := range strings.FieldsFuncSeq(text, func(r rune) bool { return encodeWord("x"+string(r)) != "x"+string(r) }) {
+		if !isASCII(piece) {
+			piece = longestPlain(piece)
+		}
+		if len(piece) >= 3 && len(piece) > len(longest) && !strings.Contains(skeleton, strings.ToLower(piece)) {
+			longest = piece
+		}
+	}
+	return longest
 }
 
 // pattern is a regular expression for the people's part of a line that has the

@@ -92,7 +92,12 @@ func TestHints(t *testing.T) {
 		"İstanbul":         ` |~ "(?i)stanbul" | `,
 		"Р":                ` | pattern `,
 		"ſ":                ` | pattern `,
-		"Anna K":           ` |~ "(?i)Anna K" or "(?i)Anna%20K" | `,
+		"Anna Kowalska":    ` |~ "(?i)Kowalska" | `,
+		"status=404":       ` |~ "(?i)404" | `,
+		"status=40":        ` |~ "(?i)status%3d40" or "(?i)status=40" | `,
+		"type=API method":  ` |~ "(?i)API" | `,
+		`a "b" c`:          ` |~ "(?i)a \\\\\"b\\\\\" c" or "(?i)a%20%22b%22%20c" | `,
+		"Łena Żółć":        ` |~ "(?i)Żółć" | `,
 	} {
 		if got := New(nil, Config{}).query(Filter{Search: text}, anyStage); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
 			t.Errorf("%s: %s, want it to begin with %s", text, got, want)

@@ -1,0 +1,3 @@
+// Package imports has a test only: what importing this module's packages does to
+// a program.
+package imports
