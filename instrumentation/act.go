@@ -45,7 +45,7 @@ func describeAct(e *adminsessions.Event, known *act) {
 	if e.Resource.ID != "" || done.id < 0 {
 		return
 	}
-	if id := done.resourceID(path); id != "" && !strings.Contains(id, Redacted) {
+	if id := done.resourceID(path); id != "" && !strings.Contains(id, redacted) {
 		var cut bool
 		if e.Resource.ID, cut = text.Clean(id, fieldResourceID.limit); cut {
 			markCut(e, fieldResourceID.name)
@@ -287,7 +287,7 @@ func (a *act) resourceID(path string) string {
 func routeOfPath(path string) string {
 	segs := strings.Split(strings.Trim(path, "/"), "/")
 	for i, seg := range segs {
-		if seg == Redacted || seg != "" && mount(seg) == "" && !isName(seg) {
+		if seg == redacted || seg != "" && mount(seg) == "" && !isName(seg) {
 			segs[i] = "{id}"
 		}
 	}
