@@ -40,9 +40,17 @@ func (p *payload) release() {
 	}
 }
 
-// cut reports whether the line says that something was cut from the event. The
-// quote can't stand in a value, so no value can say it.
-func (p *payload) cut() bool { return bytes.Contains(p.buf[p.line:], []byte(` cut="`)) }
+// cut reports whether the line says that something was cut from the event: it
+// says so last, and the names that it lists hold no quote.
+func (p *payload) cut() bool {
+	line := p.buf[p.line:]
+	if len(line) == 0 || line[len(line)-1] != '"' {
+		return false
+	}
+	line = line[:len(line)-1]
+	opening := bytes.LastIndexByte(line, '"')
+	return opening >= 0 && bytes.HasSuffix(line[:opening], []byte(" cut="))
+}
 
 var errNoLabels = errors.New("the spooled record has no stream labels")
 

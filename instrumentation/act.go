@@ -16,6 +16,7 @@ type act struct {
 	action   string // "client.address.delete"
 	resource string // type of the resource: "address"
 	id       int    // index of the route's segment that names the resource, or -1
+	slashes  int    // between the route's segments, or -1 if it goes on as it likes
 }
 
 // describeAct fills in what an event does where the application has not said it.
@@ -44,7 +45,7 @@ func describeAct(e *adminsessions.Event, known *act) {
 	if e.Resource.ID != "" || done.id < 0 {
 		return
 	}
-	if id := resourceID(path, route, done.id); id != "" && !strings.Contains(id, Redacted) {
+	if id := done.resourceID(path); id != "" && !strings.Contains(id, redacted) {
 		var cut bool
 		if e.Resource.ID, cut = text.Clean(id, fieldResourceID.limit); cut {
 			markCut(e, fieldResourceID.name)
@@ -57,7 +58,7 @@ func describeAct(e *adminsessions.Event, known *act) {
 
 // actOf reads an act off a method and a route.
 func actOf(method, route string) act {
-	done := act{id: -1}
+	done := act{id: -1, slashes: slashesOf(route)}
 	var nouns, verbs []string
 	stripped := map[string]bool{}
 	afterNoun := false // the next wildcard names the resource
@@ -242,22 +243,43 @@ func pathOf(recorded string) string {
 	return recorded
 }
 
-// resourceID is the segment of a path at the place of the route's segment i.
-// What the path has before the route is where the router is mounted.
-func resourceID(path, route string, i int) string {
-	path, route = strings.Trim(path, "/"), strings.Trim(strings.TrimSuffix(route, "{$}"), "/")
+// slashesOf is how many slashes stand between the segments of a route, or -1 if
+// its last segment stands for any number of them.
+func slashesOf(route string) int {
+	route = strings.Trim(strings.TrimSuffix(route, "{$}"), "/")
 	last := route[strings.LastIndexByte(route, '/')+1:]
-	if last != "" && last[0] != '*' && !strings.HasSuffix(last, "...}") {
-		i += max(0, strings.Count(path, "/")-strings.Count(route, "/"))
+	if last == "" || last[0] == '*' || strings.HasSuffix(last, "...}") {
+		return -1
 	}
-	for ; i > 0 && path != ""; i-- {
-		_, path, _ = strings.Cut(path, "/")
+	return strings.Count(route, "/")
+}
+
+// resourceID is the segment of a path at the place of the route's segment that
+// names the resource. What the path has before the route is where the router is
+// mounted.
+func (a *act) resourceID(path string) string {
+	path = strings.Trim(path, "/")
+	skip := a.id
+	if a.slashes >= 0 {
+		skip += max(0, strings.Count(path, "/")-a.slashes)
 	}
-	segment, _, _ := strings.Cut(path, "/")
-	if id, err := url.PathUnescape(segment); err == nil {
+	for ; skip > 0; skip-- {
+		i := strings.IndexByte(path, '/')
+		if i < 0 {
+			return ""
+		}
+		path = path[i+1:]
+	}
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		path = path[:i]
+	}
+	if strings.IndexByte(path, '%') < 0 {
+		return path
+	}
+	if id, err := url.PathUnescape(path); err == nil {
 		return id
 	}
-	return segment
+	return path
 }
 
 // routeOfPath makes a route of a path: segments that hold a digit, or are no
@@ -265,7 +287,7 @@ func resourceID(path, route string, i int) string {
 func routeOfPath(path string) string {
 	segs := strings.Split(strings.Trim(path, "/"), "/")
 	for i, seg := range segs {
-		if seg == Redacted || seg != "" && mount(seg) == "" && !isName(seg) {
+		if seg == redacted || seg != "" && mount(seg) == "" && !isName(seg) {
 			segs[i] = "{id}"
 		}
 	}

@@ -74,7 +74,7 @@ func TestDescribe(t *testing.T) {
 		{"POST", "/admin/login", "https://panel.example/admin/login", 303, "login", "", ""},
 		{"POST", "/admin/delete/{id}", "https://panel.example/admin/delete/7", 303, "delete", "", ""},
 		{"GET", "/admin/issue/{id}", "https://panel.example/admin/issue/7", 200, "issue.view", "issue", "7"},
-		{"GET", "/reset/{token}", "https://panel.example/reset/" + Redacted, 200, "reset", "", ""},
+		{"GET", "/reset/{token}", "https://panel.example/reset/" + redacted, 200, "reset", "", ""},
 		{"BREW", "/pots/{id}", "https://panel.example/pots/1", 418, "pots.brew", "pots", "1"},
 		// Without a route.
 		{"POST", "", "https://panel.example/admin/clients/7731/delete.php", 302, "clients.delete", "clients", "7731"},

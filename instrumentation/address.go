@@ -12,12 +12,13 @@ import (
 // others on as the client sent them, so reading whichever is there would
 // believe the client.
 //
-// Any other name than these is that of a header with one address in it, as
-// XRealIP: "CF-Connecting-IP", "True-Client-IP", "Fly-Client-IP",
-// "X-Azure-ClientIP".
+// Any other name than [XForwardedFor] and [Forwarded] is that of a header with
+// one address in it, which the nearest proxy has set, with X-Forwarded-Proto,
+// -Host and -Port beside it: "X-Real-IP", "CF-Connecting-IP", "True-Client-IP",
+// "Fly-Client-IP", "X-Azure-ClientIP".
 type ForwardedHeader string
 
-// The headers of reverse proxies.
+// The headers that list the hops of a request.
 const (
 	// XForwardedFor is X-Forwarded-For, with X-Forwarded-Proto, -Host and -Port
 	// beside it: nginx, HAProxy, Envoy, Traefik, Caddy and the load balancers of
@@ -25,9 +26,6 @@ const (
 	XForwardedFor ForwardedHeader = "X-Forwarded-For"
 	// Forwarded is the header of RFC 7239, with its for, proto and host.
 	Forwarded ForwardedHeader = "Forwarded"
-	// XRealIP is X-Real-IP, one address that the nearest proxy has set, with
-	// X-Forwarded-Proto, -Host and -Port beside it.
-	XRealIP ForwardedHeader = "X-Real-Ip"
 )
 
 // Bounds of the work that an endless header can make.

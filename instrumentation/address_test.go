@@ -85,10 +85,10 @@ func TestClientAddress(t *testing.T) {
 		{"Forwarded, nothing in it", Forwarded, "10.0.0.1:1", []string{`Forwarded: ;;,`}, "10.0.0.1"},
 		{"Forwarded: the other headers are not read", Forwarded, "10.0.0.1:1", []string{"X-Forwarded-For: 1.1.1.1"}, "10.0.0.1"},
 
-		{"X-Real-IP", XRealIP, "10.0.0.1:1", []string{"X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
-		{"X-Real-IP from a stranger", XRealIP, "192.0.2.1:1", []string{"X-Real-Ip: 1.1.1.1"}, "192.0.2.1"},
-		{"X-Real-IP twice", XRealIP, "10.0.0.1:1", []string{"X-Real-Ip: 1.1.1.1", "X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
-		{"X-Real-IP, garbage", XRealIP, "10.0.0.1:1", []string{"X-Real-Ip: evil"}, "10.0.0.1"},
+		{"X-Real-IP", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
+		{"X-Real-IP from a stranger", "X-Real-IP", "192.0.2.1:1", []string{"X-Real-Ip: 1.1.1.1"}, "192.0.2.1"},
+		{"X-Real-IP twice", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: 1.1.1.1", "X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
+		{"X-Real-IP, garbage", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: evil"}, "10.0.0.1"},
 
 		{"no address at all", XForwardedFor, "@", []string{"X-Forwarded-For: 1.1.1.1"}, "invalid IP"},
 		{"without a port", "", "192.0.2.1", nil, "192.0.2.1"},
@@ -286,7 +286,7 @@ func TestWidePrefixesAreWarnedAbout(t *testing.T) {
 		{XForwardedFor, "192.0.2.0/24", nil, false},
 		{XForwardedFor, "127.0.0.0/8", nil, false},
 		{XForwardedFor, "10.0.0.0/8", []Option{WithProxyHops(1)}, false},
-		{XRealIP, "10.0.0.0/8", nil, false},
+		{"X-Real-IP", "10.0.0.0/8", nil, false},
 		{"CF-Connecting-IP", "104.16.0.0/13", nil, false},
 	} {
 		var log strings.Builder

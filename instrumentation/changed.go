@@ -126,7 +126,7 @@ func hidden(value string) string {
 	if value == "" {
 		return ""
 	}
-	return Redacted
+	return redacted
 }
 
 // add adds a value, or what it is made of.

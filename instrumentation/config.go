@@ -53,7 +53,7 @@ func newConfig(opts []Option) (config, error) {
 		requestIDHeader: defaultRequestIDHeader,
 		strictTimeout:   defaultStrictTimeout,
 		startedAfter:    defaultStartedAfter,
-		anonymousLimit:  DefaultAnonymousLimit,
+		anonymousLimit:  defaultAnonymousLimit,
 	}
 	var errs []error
 	for _, opt := range opts {

@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/panics"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
@@ -85,7 +86,7 @@ func (s *scope) finish(returned bool, panicked any) {
 func (s *scope) conclude(returned bool, panicked any, end time.Time) (status int, errorType string) {
 	defer func() {
 		if v := recover(); v != nil {
-			status, errorType = s.status, panicType(v)
+			status, errorType = s.status, panics.Type(v)
 			if !s.wroteHeader {
 				status = http.StatusInternalServerError
 			}

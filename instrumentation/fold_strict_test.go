@@ -35,7 +35,7 @@ func everywhere(i int) string { return fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&
 
 func TestAFloodOfStrictRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = instrumentation.DefaultAnonymousLimit
+		const limit = anonymousLimit
 		var s sink
 		h := newMiddleware(t, &s, instrumentation.WithLogger(discardLogger),
 			instrumentation.WithStrict(instrumentation.Routes("POST /reset", "/as-anna")))(foldPanel())
@@ -70,7 +70,7 @@ func TestAFloodOfStrictRequests(t *testing.T) {
 
 func TestAFloodOfStrictRequestsFromManyAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const limit = 10 * instrumentation.DefaultAnonymousLimit
+		const limit = 10 * anonymousLimit
 		var s sink
 		h := newMiddleware(t, &s, instrumentation.WithLogger(discardLogger),
 			instrumentation.WithAdmin(func(r *http.Request) adminsessions.User {

@@ -16,6 +16,9 @@ import (
 	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
+// anonymousLimit is the default of WithAnonymousLimit.
+const anonymousLimit = 30
+
 // foldPanel answers like a panel: some routes, a sign-in, somebody signed in.
 func foldPanel() http.Handler {
 	mux := http.NewServeMux()
@@ -80,7 +83,7 @@ func TestAFloodFromOneAddressIsFolded(t *testing.T) {
 			sendAs(h, 1, mallory, "GET", "/clients/7?n="+fmt.Sprint(time.Since(began).Milliseconds()))
 			time.Sleep(time.Millisecond / 2)
 		}
-		if alone, _, records := tally(s.Events(), everything); alone != instrumentation.DefaultAnonymousLimit+3 || records != 0 {
+		if alone, _, records := tally(s.Events(), everything); alone != anonymousLimit+3 || records != 0 {
 			t.Errorf("%d recorded alone and %d folded at first, want the limit and three of the kind", alone, records)
 		}
 		time.Sleep(time.Second)
@@ -133,7 +136,7 @@ func TestWhatAFloodDoesNotHide(t *testing.T) {
 		"somebody signed in, at the same address":            {mallory, "DELETE", "/as-anna", 500},
 		"somebody signed in, elsewhere":                      {"198.51.100.1:1", "DELETE", "/as-anna", 500},
 		"a sign-in that succeeds, at the same address":       {mallory, "POST", "/sign-in?name=anna" + right, 100},
-		"sign-ins that fail, at the same address":            {mallory, "POST", "/sign-in?name=anna", instrumentation.DefaultAnonymousLimit},
+		"sign-ins that fail, at the same address":            {mallory, "POST", "/sign-in?name=anna", anonymousLimit},
 		"another method, at the same address":                {mallory, "POST", "/reset", 3},
 		"another route, at the same address":                 {mallory, "GET", "/clients/1", 3},
 		"another route that answers, at the same address":    {mallory, "GET", "/export/1", 3},
@@ -184,7 +187,7 @@ func TestAFloodFromManyAddresses(t *testing.T) {
 				time.Sleep(window)
 				synctest.Wait()
 				alone, folded, records := tally(s.Events(), func(e adminsessions.Event) bool { return e.SignIn.Name == "" })
-				if alone+folded != n || alone > 10*instrumentation.DefaultAnonymousLimit || records > 265 {
+				if alone+folded != n || alone > 10*anonymousLimit || records > 265 {
 					t.Errorf("%d alone and %d folded in %d records of %d requests", alone, folded, records, n)
 				}
 				if alone, _, _ := tally(s.Events(), func(e adminsessions.Event) bool { return e.SignIn.Name == "berta@example.com" }); alone != 5 {

@@ -182,7 +182,7 @@ func (m *middleware) recordFields(e *adminsessions.Event, values url.Values) {
 		}
 		text := strings.Join(v, ", ")
 		if m.redaction.HidesName(f.name, text) {
-			text = Redacted
+			text = redacted
 		}
 		text = m.redaction.Text(text)
 		m.setAttribute(e, attribute.String(f.key, m.bounded(e, attributeField(f.key, maxFormFieldBytes), text)))

@@ -5,14 +5,12 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/redact"
 )
 
 // Defaults of the options.
 const (
-	// DefaultAnonymousLimit is how many requests of one address that nobody is
-	// signed in to are recorded one by one in ten seconds.
-	DefaultAnonymousLimit = 30
-
+	defaultAnonymousLimit  = 30
 	defaultStartedAfter    = 10 * time.Second
 	defaultStrictTimeout   = 2 * time.Second
 	defaultRequestIDHeader = "X-Request-Id"
@@ -24,9 +22,9 @@ const maxAnonymousLimit = 1_000_000
 // retryAfter is what a request refused in strict mode is told to wait.
 const retryAfter = "5"
 
-// Redacted stands in a record where a value was left out because it looks like
+// redacted stands in a record where a value was left out because it looks like
 // a secret.
-const Redacted = "REDACTED"
+const redacted = redact.Placeholder
 
 // Limits, in bytes of UTF-8, of what is no field of the event.
 const (

@@ -223,7 +223,7 @@ func WithLogger(l *slog.Logger) Option {
 
 // WithAnonymousLimit sets how many requests of one address that nobody is
 // signed in to are recorded one by one in ten seconds, attempts to sign in apart
-// from others; default [DefaultAnonymousLimit]. All addresses together have ten
+// from others; default 30. All addresses together have ten
 // times as many. What goes beyond is folded into counted records: one for each
 // address and kind of request, every ten seconds. Requests of somebody who is
 // signed in are always recorded one by one.

@@ -37,9 +37,9 @@ func TestImpossibleOptionsAreErrorsThatNameThem(t *testing.T) {
 		{instrumentation.WithProxyHops(1), []string{"WithTrustedProxies", "WithProxyHops"}},
 		{instrumentation.WithForwardedPrefix(), []string{"WithTrustedProxies", "WithForwardedPrefix"}},
 		{instrumentation.WithSignInNames(nil, []byte("short")), []string{"WithSignInNames", "16"}},
-		{instrumentation.WithTrustedProxies(instrumentation.XRealIP), []string{"WithTrustedProxies", "no prefixes"}},
-		{instrumentation.WithTrustedProxies(instrumentation.XRealIP, netip.Prefix{}), []string{"WithTrustedProxies", "invalid"}},
-		{instrumentation.WithTrustedProxies(instrumentation.XRealIP, mustPrefix("::ffff:10.0.0.0/104")), []string{"WithTrustedProxies", "::ffff:10.0.0.0/104"}},
+		{instrumentation.WithTrustedProxies("X-Real-IP"), []string{"WithTrustedProxies", "no prefixes"}},
+		{instrumentation.WithTrustedProxies("X-Real-IP", netip.Prefix{}), []string{"WithTrustedProxies", "invalid"}},
+		{instrumentation.WithTrustedProxies("X-Real-IP", mustPrefix("::ffff:10.0.0.0/104")), []string{"WithTrustedProxies", "::ffff:10.0.0.0/104"}},
 		{instrumentation.WithTrustedUnixSocket("non sense"), []string{"WithTrustedUnixSocket", "non sense"}},
 		{instrumentation.WithTruncatedAddresses(33, 48), []string{"WithTruncatedAddresses", "33"}},
 		{instrumentation.WithTruncatedAddresses(24, -1), []string{"WithTruncatedAddresses", "-1"}},
@@ -77,7 +77,7 @@ func TestImpossibleOptionsAreErrorsThatNameThem(t *testing.T) {
 		}
 	}
 	_, err := instrumentation.NewMiddleware(
-		instrumentation.WithTrustedProxies(instrumentation.XRealIP, mustPrefix("10.0.0.0/8")),
+		instrumentation.WithTrustedProxies("X-Real-IP", mustPrefix("10.0.0.0/8")),
 		instrumentation.WithTrustedUnixSocket(instrumentation.Forwarded))
 	if err == nil || !strings.Contains(err.Error(), "one header only") {
 		t.Errorf("two headers: %v", err)

@@ -3,22 +3,21 @@ package instrumentation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"reflect"
 	"strconv"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/panics"
 )
 
 // Values of error.type. Where several things are true they stand side by side,
-// separated by a comma and a space. That of a panic is "panic: " and the type of
-// what it was called with.
+// separated by a comma and a space. Those of panics are of package panics.
 const (
 	errorTypeClientGone   = "client_gone"        // the client left before the answer was complete
 	errorTypeTimeout      = "timeout"            // a deadline set around the middleware ran out
 	errorTypeWriteTimeout = "write_timeout"      // the server's WriteTimeout ran out: the client got nothing, or a part
-	errorTypeAbort        = "abort"              // http.ErrAbortHandler: the answer was cut off on purpose
 	errorTypeExit         = "goexit"             // the handler ended its goroutine
 	errorTypeUnrecorded   = "record_unavailable" // refused in strict mode
 )
@@ -38,7 +37,7 @@ func (s *scope) outcome(returned bool, panicked any, end time.Time) (status int,
 	failure := ""
 	switch {
 	case panicked != nil:
-		failure = panicType(panicked)
+		failure = panics.Type(panicked)
 	case !returned:
 		failure = errorTypeExit
 	}
@@ -63,11 +62,11 @@ func (s *scope) outcome(returned bool, panicked any, end time.Time) (status int,
 		left = errorTypeClientGone
 	}
 	switch {
-	case failure == errorTypeAbort && (given || left != ""):
+	case failure == panics.Abort && (given || left != ""):
 		// A proxying handler aborts when either side has gone. What it has
 		// passed on until then stands.
 		if left == "" {
-			return s.status, errorTypeAbort
+			return s.status, panics.Abort
 		}
 		failure = ""
 	case failure != "" && (!given || left == ""):
@@ -94,16 +93,6 @@ func joinTypes(a, b string) string {
 		return a
 	}
 	return a + ", " + b
-}
-
-// panicType is the error.type of a panic. It calls no method of v, which may
-// panic itself, and like net/http it takes only ErrAbortHandler itself for an
-// abort.
-func panicType(v any) string {
-	if v == http.ErrAbortHandler { //nolint:errorlint // see above
-		return errorTypeAbort
-	}
-	return fmt.Sprintf("panic: %T", v)
 }
 
 // shortestWriteTimeout is less than any server's, so that the server is looked

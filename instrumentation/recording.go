@@ -95,7 +95,7 @@ func (r Recording) SignIn(name string, outcome adminsessions.SignInOutcome) bool
 // letters, digits, dots, dashes and underscores, is at most
 // [adminsessions.MaxKeyBytes] long and must not be one of the event's own: others
 // are refused and counted. A value whose key looks like a secret's is recorded as
-// [Redacted].
+// REDACTED.
 func (r Recording) Annotate(note string, attrs ...attribute.KeyValue) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		if note != "" {
@@ -114,8 +114,7 @@ func (r Recording) SetRoute(pattern string) bool {
 }
 
 // SetErrorType gives the record an error.type: a short name of a class of
-// errors, not a message. Code that recovers from panics can say so with it,
-// see [PanicType].
+// errors, not a message. Code that recovers from panics can say so with it.
 func (r Recording) SetErrorType(name string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.ErrorType = m.bounded(e, fieldErrorType, name)
@@ -254,7 +253,3 @@ func isFreeKey(key string) bool {
 	_, taken := adminsessions.FieldByKey(key)
 	return !taken
 }
-
-// PanicType is the error.type of a request whose handler panicked with v, for
-// [Recording.SetErrorType].
-func PanicType(v any) string { return panicType(v) }

@@ -23,19 +23,19 @@ func (m *middleware) attributeWithoutSecrets(kv attribute.KeyValue) attribute.Ke
 	switch kv.Value.Type() {
 	case attribute.BOOL, attribute.FLOAT64:
 		if m.redaction.Name(key) {
-			return attribute.String(key, Redacted)
+			return attribute.String(key, redacted)
 		}
 		return kv
 	case attribute.INT64:
 		v := kv.Value.AsInt64()
 		if m.redaction.Name(key) || v >= smallestCard && m.redaction.Value(strconv.FormatInt(v, 10)) {
-			return attribute.String(key, Redacted)
+			return attribute.String(key, redacted)
 		}
 		return kv
 	default: // strings, and lists as they would be shown
 		value := kv.Value.String()
 		if m.redaction.HidesName(key, value) {
-			return attribute.String(key, Redacted)
+			return attribute.String(key, redacted)
 		}
 		return attribute.String(key, m.redaction.Text(value))
 	}

@@ -125,7 +125,7 @@ func TestAnnotate(t *testing.T) {
 	}
 	got := attributes(e)
 	for key, want := range map[string]string{
-		"client.id": "7731", "forced": "true", "to": "ben", "list": `["a","b"]`, "new_password": instrumentation.Redacted,
+		"client.id": "7731", "forced": "true", "to": "ben", "list": `["a","b"]`, "new_password": "REDACTED",
 		"long": strings.Repeat("x", adminsessions.MaxAttributeBytes),
 	} {
 		if got[key] != want {

@@ -4,6 +4,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/panics"
 )
 
 // Middleware records the route's pattern, and the type of a panic before
@@ -18,7 +19,7 @@ func Middleware() echo.MiddlewareFunc {
 			}
 			defer func() {
 				if v := recover(); v != nil {
-					record.SetErrorType(instrumentation.PanicType(v))
+					record.SetErrorType(panics.Type(v))
 					panic(v)
 				}
 			}()

@@ -4,6 +4,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/panics"
 )
 
 // Middleware records the route's pattern, and the type of a panic before
@@ -17,7 +18,7 @@ func Middleware() gin.HandlerFunc {
 		}
 		defer func() {
 			if v := recover(); v != nil {
-				record.SetErrorType(instrumentation.PanicType(v))
+				record.SetErrorType(panics.Type(v))
 				panic(v)
 			}
 		}()
