@@ -32,7 +32,7 @@ const value = "VALUE"
 // digits and what names and addresses are made of, cut and in quotes. It can
 // neither address a channel nor be a link.
 func said(label string) string {
-	return "{{ with $labels." + label + " }}{{ reReplaceAll `[^\\pL\\pN .@_+-]` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
+	return "{{ with $labels." + label + " }}{{ reReplaceAll `[^\\pL\\pN .@_+-]|(^|[ .])@` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
 }
 
 // known is a label of the panel's own, or what stands for it where an alert has

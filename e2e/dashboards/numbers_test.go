@@ -347,7 +347,9 @@ func TestLogPanels(t *testing.T) {
 		texts    []string
 		keep     func(e *event, text string) bool
 	}{
-		"admin.json/Newest requests/A":  {"admin", []string{"", "anna@example.com", "Zaneta+Ops@example.com", "anna", "x", "service-9", "2", "{{5}}"}, func(e *event, text string) bool { return text != "" && (strings.EqualFold(e.User.Email, text) || e.User.ID == text) }},
+		"admin.json/Newest requests/A": {"admin", []string{"", "anna@example.com", "Zaneta+Ops@example.com", "anna", "x", "service-9", "2", "{{5}}"}, func(e *event, text string) bool {
+			return text != "" && (strings.EqualFold(e.User.Email, text) || e.User.ID == text)
+		}},
 		"event.json/Request/A":          {"request", []string{"request-005", "download-1", "request-0.*", "x", "", "request", "-"}, func(e *event, text string) bool { return e.RequestID == text }},
 		"event.json/Details/A":          {"request", []string{"request-005", "download-1", "x", ""}, func(e *event, text string) bool { return e.RequestID == text }},
 		"event.json/The same session/A": {"session", []string{"s-anna-2", "s-anna", "", "s-.*"}, func(e *event, text string) bool { return text == "s-anna-2" && session(e) }},

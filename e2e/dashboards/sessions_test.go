@@ -48,7 +48,9 @@ func shown(e *event, vars variables) bool {
 		!holds("type", string(e.Type)) || !holds("method", e.Method) {
 		return false
 	}
-	if v := vars["status"]; !v.isAll() && !slices.ContainsFunc(v.text, func(s string) bool { return word(e, "status") == s || len(s) == 1 && strings.HasPrefix(word(e, "status"), s) }) {
+	if v := vars["status"]; !v.isAll() && !slices.ContainsFunc(v.text, func(s string) bool {
+		return word(e, "status") == s || len(s) == 1 && strings.HasPrefix(word(e, "status"), s)
+	}) {
 		return false
 	}
 	if !fold(e.people(), text("search")) {
