@@ -8,8 +8,11 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 )
@@ -59,18 +62,31 @@ func TestServersDeadlineIsNotThePages(t *testing.T) {
 	}
 }
 
-// TestStalledReaders has many clients ask for an export and read none of it.
+// TestStalledReaders has many clients ask for an export and read none of it: more
+// than the buffers on the way hold.
 func TestStalledReaders(t *testing.T) {
 	var events []adminsessions.Event
-	for i := range 4000 {
-		events = append(events, eventAgo(time.Minute+time.Duration(i)*time.Millisecond, "https://panel.example/"+strings.Repeat("x", 1500)))
+	for i := range 1500 {
+		events = append(events, eventAgo(time.Minute+time.Duration(i)*time.Millisecond, "https://panel.example/", func(e *adminsessions.Event) {
+			for k := range 16 {
+				e.Attributes = append(e.Attributes, attribute.String(fmt.Sprint("a", k), strings.Repeat("x", 1000)))
+			}
+		}))
 	}
 	h := newTestHandler(t, newFakeLoki(t, holds(events...)).URL)
 	h.writeTimeout = 100 * time.Millisecond
 	server := httptest.NewServer(h)
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
+	var refused, served atomic.Int64
 	var conns sync.WaitGroup
+	open := make(chan net.Conn, 60)
+	defer func() {
+		close(open)
+		for conn := range open {
+			conn.Close()
+		}
+	}()
 	for range 60 {
 		conns.Go(func() {
 			conn, err := net.Dial("tcp", host)
@@ -78,12 +94,21 @@ func TestStalledReaders(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			t.Cleanup(func() { conn.Close() })
+			open <- conn
 			_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 			fmt.Fprintf(conn, "GET /export.csv HTTP/1.1\r\nHost: %s\r\n\r\n", host)
+			first := make([]byte, len("HTTP/1.1 200"))
+			if _, err := io.ReadFull(conn, first); err == nil && strings.HasSuffix(string(first), "429") {
+				refused.Add(1)
+			} else {
+				served.Add(1)
+			}
 		})
 	}
 	conns.Wait()
+	if refused.Load() == 0 || served.Load() < maxExports {
+		t.Errorf("of 60 exports at once %d were refused, %d not", refused.Load(), served.Load())
+	}
 	// Others are served meanwhile, and exports again once the stalled are given up.
 	if resp, err := http.Get(server.URL + "/"); err != nil || resp.StatusCode != http.StatusOK {
 		t.Errorf("the page: %v, %v", resp, err)
@@ -93,23 +118,19 @@ func TestStalledReaders(t *testing.T) {
 	deadline := time.After(20 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		resp, err := http.Get(server.URL + "/export.ndjson")
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, err := io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			if err != nil || n < 4000*1500 {
-				t.Errorf("%d bytes, %v", n, err)
-			}
-			return
-		}
+	for len(h.exports) > 0 {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("status %d: the stalled readers keep their places", resp.StatusCode)
+			t.Fatalf("%d stalled readers keep their places", len(h.exports))
 		}
+	}
+	resp, err := http.Get(server.URL + "/export.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if n, err := io.Copy(io.Discard, resp.Body); resp.StatusCode != http.StatusOK || err != nil || n < 1500*16*1000 {
+		t.Errorf("status %d, %d bytes, %v", resp.StatusCode, n, err)
 	}
 }

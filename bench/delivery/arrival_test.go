@@ -61,7 +61,7 @@ type idAt struct {
 func readPage(b *testing.B, loki *lokitest.Server, instance string, from, to int64) []idAt {
 	b.Helper()
 	query := url.Values{
-		"query": {fmt.Sprintf(`{service_name=%q, service_instance_id=%q} | line_format "{{.admin_request_id}}" | keep service_name`, serviceName, instance)},
+		"query": {fmt.Sprintf(`{service_name=%q, service_instance_id=%q} | pattern "<_> request=<request> ms=<_>" | line_format "{{.request}}" | keep service_name`, serviceName, instance)},
 		"start": {strconv.FormatInt(from, 10)}, "end": {strconv.FormatInt(to, 10)},
 		"limit": {strconv.Itoa(pageSize)}, "direction": {"forward"},
 	}

@@ -2,7 +2,6 @@
 // they cost the process that records, how much they deliver, and what they lose.
 //
 //	adminsessions    this project's exporter, its spool on disk included
-//	adminsessions-lines  the same, storing lines, too (WithLines)
 //	loki-client-go   github.com/grafana/loki-client-go, with its defaults
 //	otlp             OpenTelemetry's batch processor and otlploghttp into Loki's
 //	                 OTLP endpoint, with their defaults

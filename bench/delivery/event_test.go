@@ -70,5 +70,4 @@ func (s *source) event(i int, e *adminsessions.Event) {
 	*e = s.templates[(s.first+i)%len(s.templates)]
 	e.RequestID = s.ids[i*idLen : (i+1)*idLen]
 	e.Time = time.Now()
-	e.Observed = e.Time
 }

@@ -18,7 +18,7 @@ import (
 
 const (
 	bareConnections = 2
-	bareBatch       = 2500 // events, about 2 MiB
+	bareBatch       = 4000 // events, about 2 MiB
 )
 
 // barePeer encodes events with Loki's own types and pushes them. It tries once.
@@ -54,14 +54,12 @@ func openBare(address string, s stream) *barePeer {
 }
 
 func (p *barePeer) emit(e *adminsessions.Event) error {
-	line := e.Sentence()
+	line := e.Line()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := len(p.current)
 	p.current = p.current[:n+1]
-	entry := &p.current[n] // its metadata's memory is used again
-	entry.Timestamp, entry.Line = e.Time, line
-	entry.StructuredMetadata = metadata(entry.StructuredMetadata[:0], e)
+	p.current[n] = push.Entry{Timestamp: e.Time, Line: line}
 	if len(p.current) == bareBatch {
 		p.full <- p.current
 		p.current = <-p.free

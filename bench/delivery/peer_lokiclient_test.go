@@ -33,7 +33,7 @@ func openLokiClient(address string, s stream) (peer, error) {
 }
 
 func (p *lokiClientPeer) emit(e *adminsessions.Event) error {
-	return p.client.HandleWithMetadata(p.labels, e.Time, e.Sentence(), metadata(nil, e))
+	return p.client.Handle(p.labels, e.Time, e.Line())
 }
 
 func (p *lokiClientPeer) finish(context.Context) error {

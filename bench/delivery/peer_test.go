@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
 	"sync/atomic"
 	"time"
 
-	"github.com/grafana/loki/pkg/push"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -31,7 +29,6 @@ type peer interface {
 // The names of the peers.
 const (
 	ours       = "adminsessions"
-	withLines  = "adminsessions-lines"
 	lokiClient = "loki-client-go"
 	otlp       = "otlp"
 	otlpTuned  = "otlp-tuned"
@@ -46,9 +43,9 @@ type stream struct{ instance string }
 
 func (s stream) resource() *resource.Resource {
 	return resource.NewSchemaless(
-		attribute.String(adminsessions.KeyServiceName, serviceName),
-		attribute.String(adminsessions.KeyServiceInstanceID, s.instance),
-		attribute.String(adminsessions.KeyDeploymentEnvironment, "bench"),
+		attribute.String("service.name", serviceName),
+		attribute.String("service.instance.id", s.instance),
+		attribute.String("deployment.environment.name", "bench"),
 	)
 }
 
@@ -61,8 +58,6 @@ func openPeer(c senderConfig) (peer, error) {
 	switch c.Peer {
 	case ours:
 		return openExporter(c, s)
-	case withLines:
-		return openExporter(c, s, exporter.WithLines())
 	case lokiClient:
 		return openLokiClient(c.Loki, s)
 	case otlp:
@@ -81,34 +76,31 @@ func openPeer(c senderConfig) (peer, error) {
 // size: it shall hold the burst.
 type exporterPeer struct {
 	exporter *exporter.Exporter
-	provider *exporter.LoggerProvider
-	metrics  *prometheus.Registry
 }
 
-func openExporter(c senderConfig, s stream, more ...exporter.Option) (peer, error) {
-	reg := prometheus.NewRegistry()
-	x, err := exporter.New(append([]exporter.Option{
-		exporter.WithEndpoint(c.Loki),
+func openExporter(c senderConfig, s stream) (peer, error) {
+	x, err := exporter.New(
+		exporter.WithLoki(adminsessions.Loki{URL: c.Loki}),
 		exporter.WithSpoolDir(c.SpoolDir),
-		exporter.WithSpoolLimit(4 << 30),
-		exporter.WithFullPolicy(exporter.FullBlock, time.Minute),
+		exporter.WithSpoolLimit(4<<30),
+		exporter.WithFullPolicy(exporter.BlockWhenFull),
+		exporter.WithBlockTimeout(time.Minute),
 		exporter.WithResource(s.resource()),
-		exporter.WithRegisterer(reg),
-	}, more...)...)
+	)
 	if err != nil {
 		return nil, err
 	}
-	return &exporterPeer{x, x.LoggerProvider(), reg}, nil
+	return &exporterPeer{x}, nil
 }
 
 func (p *exporterPeer) emit(e *adminsessions.Event) error {
-	return p.provider.RecordEvent(context.Background(), e, adminsessions.Spooled)
+	return p.exporter.RecordEvent(context.Background(), e, adminsessions.Spooled)
 }
 
-func (p *exporterPeer) finish(ctx context.Context) error { return p.provider.ForceFlush(ctx) }
+func (p *exporterPeer) finish(ctx context.Context) error { return p.exporter.ForceFlush(ctx) }
 
 func (p *exporterPeer) sent() int64 {
-	return counter(p.metrics, "adminsessions_exporter_pushed_bytes_total")
+	return int64(p.exporter.Stats().PushedBytes)
 }
 
 // counter returns the sum of a metric's series.
@@ -134,42 +126,6 @@ type nobody struct{}
 func (nobody) emit(*adminsessions.Event) error { return nil }
 func (nobody) finish(context.Context) error    { return nil }
 func (nobody) sent() int64                     { return 0 }
-
-// metadata is an event's structured metadata as peers without an encoder of
-// their own must make it.
-func metadata(m push.LabelsAdapter, e *adminsessions.Event) push.LabelsAdapter {
-	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		m = append(m, push.LabelAdapter{Name: lokiName(string(kv.Key)), Value: kv.Value.String()})
-		return true
-	})
-	return append(m,
-		push.LabelAdapter{Name: adminsessions.LokiObservedTimestamp, Value: strconv.FormatInt(e.Observed.UnixNano(), 10)},
-		push.LabelAdapter{Name: adminsessions.LokiSeverityNumber, Value: strconv.Itoa(int(e.Severity()))},
-		push.LabelAdapter{Name: adminsessions.LokiSeverityText, Value: e.SeverityText()},
-		push.LabelAdapter{Name: adminsessions.LokiScopeName, Value: adminsessions.ScopeName},
-		push.LabelAdapter{Name: adminsessions.LokiScopeVersion, Value: adminsessions.Version},
-	)
-}
-
-// lokiName is adminsessions.LokiName by table, as a careful client would have
-// it; keys of events are few.
-func lokiName(key string) string {
-	if name, ok := lokiNames[key]; ok {
-		return name
-	}
-	return adminsessions.LokiName(key)
-}
-
-var lokiNames = func() map[string]string {
-	m := make(map[string]string)
-	e := newSource(0, 1).templates[0]
-	e.RequestID = "1"
-	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		m[string(kv.Key)] = adminsessions.LokiName(string(kv.Key))
-		return true
-	})
-	return m
-}()
 
 // countingTransport counts the bytes of requests.
 type countingTransport struct {

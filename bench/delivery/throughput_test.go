@@ -9,7 +9,7 @@ import (
 // as it takes them, turn by turn. The medians over the turns are compared.
 func BenchmarkThroughput(b *testing.B) {
 	loki := startLoki(b)
-	peers := chosen(none, bare, ours, withLines, lokiClient, otlpTuned, otlp)
+	peers := chosen(none, bare, ours, lokiClient, otlpTuned, otlp)
 	type figures struct{ rate, cpu, allocs, wire, heap, rss, lost []float64 }
 	all := make(map[string]*figures)
 	for _, p := range peers {
@@ -28,7 +28,7 @@ func BenchmarkThroughput(b *testing.B) {
 			if name != none {
 				got := readBack(b, loki, instance)
 				delivered = len(got.ids)
-				if (name == ours || name == withLines) && (delivered != u.Accepted || got.doubled != 0) {
+				if name == ours && (delivered != u.Accepted || got.doubled != 0) {
 					b.Errorf("%d of %d events delivered, %d doubled", delivered, u.Accepted, got.doubled)
 				}
 			}

@@ -19,12 +19,12 @@ func ofType(names ...string) string {
 }
 
 func refused() string   { return ` | status=~"401|403"` }
-func failed() string    { return ` | status=~"5.*"` }
+func failed() string    { return ` | status=~"5.."` }
 func perRecord() string { return records + " | unwrap n" }
 
 // deleted leaves the acts that delete, whether or not it is known that they
 // were done.
-func deleted() string { return " | " + deletes + ` | outcome=~"success.*|error.*"` }
+func deleted() string { return " | " + deletes + " | " + done }
 
 func activity() *dashboard.DashboardBuilder {
 	b := frame(uidActivity, "Admins: activity", "Who is online, who does how much, what is refused and what fails.")
@@ -77,7 +77,7 @@ func activity() *dashboard.DashboardBuilder {
 		durations(place(8, 21, 8, 8)),
 		bars(13, "Refused and failed", "Refused requests (401, 403), other client errors, server errors.", place(16, 21, 8, 8)).
 			WithTarget(overTime("A", sum("", count(ofType()+refused(), onePoint)), "refused")).
-			WithTarget(overTime("B", sum("", count(ofType()+` | status=~"4.*" | status!~"401|403"`, onePoint)), "other 4xx")).
+			WithTarget(overTime("B", sum("", count(ofType()+` | status=~"4.." | status!~"401|403"`, onePoint)), "other 4xx")).
 			WithTarget(overTime("C", sum("", count(ofType()+failed(), onePoint)), "5xx")).
 			OverrideByName("refused", []property{fixed("orange")}).
 			OverrideByName("other 4xx", []property{fixed("yellow")}).

@@ -6,11 +6,12 @@ import (
 )
 
 // ofAdmin are the requests of one administrator, by the whole e-mail address or
-// the whole id: first the lines that hold it anywhere.
+// the whole id: first the lines that hold it anywhere. Key and value are compared
+// with the space behind them; an empty value would match every other.
 func ofAdmin(names ...string) string {
-	return selector() + " |~ `(?i)" + in("admin") + "`" + ours +
-		` | pattern "type=<type> method=<method> status=<status> <mail> ip=<ip> <user> action=<action> <_>" | ` +
-		matches("mail", "(?i)email="+in("admin")) + " or " + matches("user", "id="+in("admin"))
+	return selector(checked("admin")) + " |~ `(?i)" + in("admin") + "`" + ours +
+		` | pattern "type=<type> method=<method> status=<status> <mail>ip=<ip> <user>action=<action> <_>" | ` +
+		matches("mail", "(?i)email="+in("admin")+" ") + " or " + matches("user", "id="+in("admin")+" ")
 }
 
 func admin() *dashboard.DashboardBuilder {
@@ -32,7 +33,7 @@ func admin() *dashboard.DashboardBuilder {
 			WithTarget(instantly("C", lastSeen(names, pipeline, wholeRange))), columns)
 	}
 	acts := []column{actionColumn, methodColumn, numberColumn("A", "Requests", 100)}
-	tried := failedSignIns(selector()+" |~ `(?i)"+in("admin")+"`", "type") + " | label_format who=`tried={{ .tried }}` | " + matches("who", "(?i)tried="+in("admin"))
+	tried := failedSignIns(selector(checked("admin"))+" |~ `(?i)"+in("admin")+"`", "type") + " | label_format who=`tried={{ .tried }} ` | " + matches("who", "(?i)tried="+in("admin")+" ")
 
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		counted(1, "Requests", "Ended requests in the time range.", orZero(sum("", count(mine, wholeRange))), place(0, 0, 4, 3)),
@@ -41,7 +42,7 @@ func admin() *dashboard.DashboardBuilder {
 		counted(3, "Addresses", "Different client addresses. Orange from 5.", distinct("ip", mine, wholeRange), place(8, 0, 4, 3), step{5, "orange"}),
 		counted(4, "Sessions", "Different sessions.", distinct("session", mine+` | logfmt session | session!="-"`, wholeRange), place(12, 0, 4, 3)),
 		counted(5, "Failed sign-ins", "Attempts to sign in under this name that failed. Orange from 5, red from 20.", orZero("sum(sum_over_time("+tried+perRecord()+" ["+wholeRange+"]))"), place(16, 0, 4, 3), step{5, "orange"}, step{20, "red"}),
-		counted(6, "Refused, failed", "Requests that ended with 401, 403 or 5xx. Orange from 10.", orZero(sum("", count(mine+` | status=~"401|403|5.*"`, wholeRange))), place(20, 0, 4, 3), step{10, "orange"}),
+		counted(6, "Refused, failed", "Requests that ended with 401, 403 or 5xx. Orange from 10.", orZero(sum("", count(mine+` | status=~"401|403|5.."`, wholeRange))), place(20, 0, 4, 3), step{10, "orange"}),
 		colored(bars(7, "Requests by method", "What was done when. Drag over the bars to zoom.", place(0, 3, 24, 6)), methodColors).
 			WithTarget(overTime("A", sum("method", count(mine, onePoint)), "{{method}}")),
 		requests(12, "Newest requests", "The newest 500 requests of the time range, those that go on included. A click on the date shows every detail.",

@@ -32,7 +32,7 @@ const value = "VALUE"
 // digits and what names and addresses are made of, cut and in quotes. It can
 // neither address a channel nor be a link.
 func said(label string) string {
-	return "{{ with $labels." + label + " }}{{ reReplaceAll `[^\\pL\\pN .@_+-]` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
+	return "{{ with $labels." + label + " }}{{ reReplaceAll `[^\\pL\\pN .@_+-]|(^|[ .])@` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
 }
 
 // known is a label of the panel's own, or what stands for it where an alert has
@@ -57,7 +57,7 @@ func attempts(outcome, labels, over string) string {
 	if strings.HasSuffix(labels, ", name") {
 		names = " | label_format name=`{{ lower .tried }}`"
 	}
-	return "sum by (" + labels + ") (sum_over_time(\n  " + every + holds("signin", outcome) + ours + words("ip") +
+	return "sum by (" + labels + ") (sum_over_time(\n  " + every + holds("signin", outcome) + ours + words("method", "ip") + ` | method!=""` +
 		"\n  | logfmt | signin=\"" + outcome + "\"" + names + "\n " + records + " | keep " + labels + ", n | unwrap n [" + over + "]\n))"
 }
 
@@ -136,7 +136,7 @@ func trailAlerts() []alert {
 			},
 			expr: "sum by (service_name, email, id) (" + within(
 				every+" |~ `(?i)delete|destroy|remove|purge|erase|wipe|terminate`"+ours+words("method", "email", "id", "action", "outcome")+
-					"\n  | method!=\"\" | "+deletes+"\n  | outcome=~\"success.*|error.*\"", "10m") + ") > 20",
+					"\n  | method!=\"\" | "+deletes+"\n  | "+done, "10m") + ") > 20",
 			severity: "critical",
 			summary:  "Mass deletion at " + known("service_name"), description: said("email") + ", id " + said("id") + ", made " + value + " deletions at " + known("service_name") + " within 10 minutes.",
 			dashboard: uidSessions, panel: 3, vars: "{{ if ne $labels.email `-` }}" + setTo("admin", "email") + "{{ else }}" + setTo("admin", "id") + "{{ end }}",
@@ -145,7 +145,7 @@ func trailAlerts() []alert {
 			name: "AdminSessionsServerErrors", uid: "adminsessions-server-errors",
 			about: []string{"An admin panel has little traffic: six errors of one act are many."},
 			expr: "topk(20, sum by (service_name, action) (" + within(
-				every+" |= ` status=5`"+ours+words("method", "status", "action")+" | status=~\"5.*\"", "10m") + ") > 5)",
+				every+" |= ` status=5`"+ours+words("method", "status", "action")+" | status=~\"5..\"", "10m") + ") > 5)",
 			severity: "warning",
 			summary:  "Server errors at " + known("service_name"), description: value + " requests for " + said("action") + " at " + known("service_name") + " ended with a server error within 10 minutes.",
 			dashboard: uidSessions, panel: 3, vars: "&var-status=5",

@@ -8,14 +8,15 @@ import (
 )
 
 // byID are the lines of one request, or of all of a session: first those that
-// hold the word anywhere, then those that have it in its place.
+// hold the word anywhere, then those that have it in its place, compared with its
+// key and the space behind it: an empty value would match every other.
 func byID(name string) string {
 	words := map[string]string{
-		"session": `<_>\t<word> request=<_>`,
-		"request": `<_>\tsession=<_> <word> ms=<_>`,
+		"session": `<_>\t<word>request=<_>`,
+		"request": `<_>\tsession=<_> <word>ms=<_>`,
 	}
-	return selector() + " |~ `" + name + "=" + in(name) + "`" + ours +
-		` | pattern "` + words[name] + `" | ` + matches("word", name+"="+in(name))
+	return selector(checked(name)) + " |~ `" + name + "=" + in(name) + "`" + ours +
+		` | pattern "` + words[name] + `" | ` + matches("word", name+"="+in(name)+" ")
 }
 
 // titles are the headings of fields, in the order in which the details of a

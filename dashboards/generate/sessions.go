@@ -13,7 +13,7 @@ const mostRows = 1000
 // found is the search alone: the text anywhere in the line first, which is
 // cheap, then exactly in the part for people.
 func found() string {
-	return selector() + " |~ `(?i)" + in("search") + "`" + ours + `
+	return selector(checked("search")) + " |~ `(?i)" + in("search") + "`" + ours + `
   | pattern "<human>\t<_>" | ` + optional("search", matches("human", "(?i).*"+in("search")+".*"))
 }
 
@@ -23,7 +23,7 @@ func chosen() string {
   | pattern "type=<type> method=<method> status=<status> <mail> ip=<ip> id=<id> <_>" | ` +
 		matches("type", in("type")) + " | " +
 		matches("method", in("method")) + " | " +
-		matches("status", in("status")+".*") + "\n  | " +
+		matches("status", in("status")+"(?:..)?") + "\n  | " +
 		optional("admin", matches("mail", "(?i)email=.*"+in("admin")+".*")+" or "+matches("id", in("admin"))) + "\n  | " +
 		optional("ip", matches("ip", in("ip")+"(?:[.:].*)?")) + "\n " +
 		hidden

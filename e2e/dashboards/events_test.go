@@ -2,15 +2,13 @@ package dashboards_test
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
-
-	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
@@ -21,66 +19,69 @@ import (
 type event struct {
 	adminsessions.Event
 	service, environment, instance string
-	trace                          string
-	log                            string // audit_log_id
-	sequence                       int
+	log                            string // audit_log_id; "" where another provider has sent it
 }
 
 // id tells one entry from every other.
 func (e *event) id() string { return e.RequestID + " " + string(e.Stage) }
 
-// metadata is the event's structured metadata in Loki, all that the exporter
-// stores of it.
-func (e *event) metadata() map[string]string {
-	m := map[string]string{
-		adminsessions.LokiScopeName:         adminsessions.ScopeName,
-		adminsessions.LokiScopeVersion:      adminsessions.Version,
-		adminsessions.LokiSeverityText:      e.SeverityText(),
-		adminsessions.LokiSeverityNumber:    strconv.Itoa(int(e.Severity())),
-		adminsessions.LokiObservedTimestamp: strconv.FormatInt(e.Observed.UnixNano(), 10),
-	}
-	e.WalkAttributes(func(kv attribute.KeyValue) bool {
-		m[adminsessions.LokiName(string(kv.Key))] = kv.Value.String()
-		return true
-	})
-	if e.trace != "" {
-		m[adminsessions.LokiTraceID] = e.trace
-		m[adminsessions.LokiSpanID] = e.trace[16:]
-		m[adminsessions.LokiFlags] = "1"
-	}
+// line is the event's line, with the exporter's part if it has a log.
+func (e *event) line() string {
+	b := e.AppendLine(nil)
 	if e.log != "" {
-		m[adminsessions.LokiName(adminsessions.KeyLogID)] = e.log
-		m[adminsessions.LokiName(adminsessions.KeySequenceNumber)] = strconv.Itoa(e.sequence)
+		b = adminsessions.AppendSequence(b, e.Sequence, time.Time{})
 	}
-	return m
+	return string(b)
 }
 
-// field is the value under a name in Loki, a label or metadata.
+// people is the part of the line that is searched.
+func (e *event) people() string {
+	part, _, _ := strings.Cut(e.Line(), "\t")
+	return part
+}
+
+// field is the value under a name in Loki: a label, or a field of the line as it
+// stands there.
 func (e *event) field(name string) string {
 	switch name {
-	case adminsessions.LokiName(adminsessions.KeyServiceName):
+	case "service_name":
 		return e.service
-	case adminsessions.LokiName(adminsessions.KeyServiceInstanceID):
+	case "service_instance_id":
 		return e.instance
-	case adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment):
+	case "deployment_environment_name":
 		return e.environment
+	case "audit_log_id":
+		return e.log
+	case "name": // of a sign-in, folded, where a query groups by it
+		return strings.ToLower(e.SignIn.Name)
 	}
-	return e.metadata()[name]
+	for f := range adminsessions.Fields() {
+		if f.Name == name {
+			if v := f.Get(&e.Event); v != "" || !f.Word {
+				return v
+			}
+			return "-"
+		}
+	}
+	panic("no field " + name)
 }
+
+// weight is how many requests the record stands for.
+func (e *event) weight() float64 { return float64(max(e.Count, 1)) }
 
 // labels are those of the event's stream.
 func (e *event) labels() map[string]string {
-	l := map[string]string{
-		adminsessions.LokiName(adminsessions.KeyServiceName):       e.service,
-		adminsessions.LokiName(adminsessions.KeyServiceInstanceID): e.instance,
-	}
+	l := map[string]string{"service_name": e.service, "service_instance_id": e.instance}
 	if e.environment != "" {
-		l[adminsessions.LokiName(adminsessions.KeyDeploymentEnvironment)] = e.environment
+		l["deployment_environment_name"] = e.environment
+	}
+	if e.log != "" {
+		l["audit_log_id"] = e.log
 	}
 	return l
 }
 
-// store pushes events and their lines, each stream oldest first.
+// store pushes events, each stream oldest first.
 func store(t testing.TB, loki *lokitest.Server, events []event) {
 	t.Helper()
 	events = slices.Clone(events)
@@ -93,15 +94,33 @@ func store(t testing.TB, loki *lokitest.Server, events []event) {
 		if streams[key] == nil {
 			streams[key] = &lokitest.Stream{Labels: labels}
 		}
-		streams[key].Entries = append(streams[key].Entries, lokitest.Entry{Time: e.Time, Line: e.Sentence(), Metadata: e.metadata()})
+		streams[key].Entries = append(streams[key].Entries, lokitest.Entry{Time: e.Time, Line: e.line()})
 	}
 	for _, stream := range streams {
 		for batch := range slices.Chunk(stream.Entries, 2000) {
-			part := lokitest.Stream{Labels: stream.Labels, Entries: batch}
-			if err := errors.Join(loki.Push(t.Context(), part), loki.Push(t.Context(), part.Lines())); err != nil {
+			if err := loki.Push(t.Context(), lokitest.Stream{Labels: stream.Labels, Entries: batch}); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// storeForeign adds lines that are no events: of another program, with what
+// breaks queries, and such as look like events from the middle on.
+func storeForeign(t testing.TB, loki *lokitest.Server, to time.Time) {
+	t.Helper()
+	var entries []lokitest.Entry
+	for i, line := range []string{
+		"level=info msg=started", "", "{}", "GET /admin 200", "\t\t\t",
+		"type=\uFFFD method=GET status=200 email=\uFFFD ip=1 id=1 action=a outcome=success \tsession=s request=r ms=1 x",
+		"x type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url=\"u\"\tsession=s request=r ms=1 ua=\"x\"",
+		`msg="signin=\"failure\"" signin="failure" tried="root"`,
+		"request=download-1 session=s-anna-1",
+	} {
+		entries = append(entries, lokitest.Entry{Time: to.Add(-time.Duration(i+1) * time.Minute), Line: line})
+	}
+	if err := loki.Push(t.Context(), lokitest.Stream{Labels: map[string]string{"service_name": "panel", "service_instance_id": "other", "deployment_environment_name": "production"}, Entries: entries}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -120,11 +139,13 @@ func knownEvents(now time.Time) []event {
 	add := func(ago time.Duration, e event) {
 		n := len(events) + 1
 		e.Time = now.Add(-ago).Add(time.Duration(n)) // no two at the same nanosecond
-		e.Observed = e.Time
 		if e.RequestID == "" {
 			e.RequestID = fmt.Sprintf("request-%03d", n)
 		}
 		e.Stage = cmp.Or(e.Stage, adminsessions.Complete)
+		if e.Action == "" {
+			e.Action = map[string]string{"GET": "clients.view", "POST": "clients.create", "DELETE": "clients.delete"}[e.Method]
+		}
 		e.service = cmp.Or(e.service, "panel")
 		e.instance = cmp.Or(e.instance, "panel-1")
 		if e.service == "panel" {
@@ -140,7 +161,10 @@ func knownEvents(now time.Time) []event {
 		}}
 	}
 	inSession := func(e event, session, trace string) event {
-		e.SessionID, e.trace = session, trace
+		e.SessionID = session
+		if trace != "" {
+			e.TraceID, e.SpanID = [16]byte{1, 2, byte(len(trace))}, [8]byte{3}
+		}
 		return e
 	}
 
@@ -196,6 +220,34 @@ func knownEvents(now time.Time) []event {
 	signIn(44*time.Minute, nobody, "root", "203.0.113.9", adminsessions.SignInFailure, 401)
 	signIn(31*time.Minute, anna, "anna@example.com", "10.2.3.4", adminsessions.SignInSuccess, 302)
 
+	// Acts that delete, by other methods and with other ends than 204.
+	act := func(ago time.Duration, method, action string, status int) {
+		e := request(rory, "10.2.3.5", adminsessions.Web, method, "/admin/clients/9/x", "/admin/clients/{id}/x", status)
+		e.Action, e.Resource = action, adminsessions.Resource{Type: "client", ID: "9", Name: `Acme "&" <Sons>`}
+		add(ago, e)
+	}
+	act(70*time.Minute, "POST", "clients.delete", 200)
+	act(69*time.Minute, "POST", "clients.bulk_delete", 302)
+	act(68*time.Minute, "POST", "clients.invoices.purge_all", 499)
+	act(67*time.Minute, "GET", "clients.delete_form", 200)
+	act(66*time.Minute, "POST", "clients.undelete", 200)
+	act(65*time.Minute, "DELETE", "clients.delete", 403)
+	act(64*time.Minute, "DELETE", "", 500)
+
+	// A flood without credentials, folded; one of its records is of sign-ins.
+	flood := request(nobody, "198.51.100.99", adminsessions.Web, "GET", "/.env", "", 404)
+	flood.Count, flood.Since = 4123, now.Add(-51*time.Minute)
+	add(50*time.Minute, flood)
+	guesses := request(nobody, "198.51.100.99", adminsessions.Web, "POST", "/admin/login", "/admin/login", 401)
+	guesses.Count, guesses.Since = 17, now.Add(-50*time.Minute)
+	guesses.SignIn = adminsessions.SignIn{Name: "ROOT", Outcome: adminsessions.SignInFailure}
+	add(49*time.Minute, guesses)
+
+	// What another provider has sent has no number.
+	elsewhere := request(anna, "10.2.3.4", adminsessions.API, "GET", "/admin/api/otlp", "/admin/api/otlp", 200)
+	elsewhere.instance = "otlp"
+	add(40*time.Minute, elsewhere)
+
 	// A download: visible when it starts, counted when it ends.
 	download := request(anna, "10.2.3.4", adminsessions.Web, "GET", "/admin/backup", "/admin/backup", 200)
 	download.RequestID = "download-1"
@@ -217,14 +269,17 @@ func knownEvents(now time.Time) []event {
 
 	// Each instance numbers its own; panel-1 has lost its numbers 3 and 4.
 	slices.SortStableFunc(events, func(a, b event) int { return a.Time.Compare(b.Time) })
-	sequence := map[string]int{}
+	sequence := map[string]uint64{}
 	for i := range events {
 		e := &events[i]
-		e.log = "log-of-" + e.instance
+		if e.instance == "otlp" {
+			continue
+		}
+		e.log = "10900f" + e.instance
 		sequence[e.log]++
-		e.sequence = sequence[e.log]
-		if e.instance == "panel-1" && e.sequence > 5 {
-			e.sequence += 2
+		e.Sequence = sequence[e.log]
+		if e.instance == "panel-1" && e.Sequence > 5 {
+			e.Sequence += 2
 		}
 	}
 	return events

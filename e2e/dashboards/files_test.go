@@ -10,6 +10,7 @@ import (
 	"github.com/adminsessions/adminsessions/dashboards"
 )
 
+// lokiUID is the data source of the rules; a dashboard names the variable loki.
 const lokiUID = "adminsessions-loki"
 
 // A query of a dashboard over Loki.
@@ -21,10 +22,12 @@ type query struct {
 	instant   bool
 	log       bool // lists entries, does not count
 	limit     int  // of entries
-	forward   bool // oldest first
 }
 
-func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.refID }
+// letter is the query's place among those of its panel.
+func (q query) letter() string { return strings.TrimSuffix(q.refID, "-do-not-chunk") }
+
+func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.letter() }
 
 type dashboardFile struct {
 	queries []query
@@ -44,7 +47,6 @@ func (d *dashboardFile) byPanel() map[string]query {
 type variableModel struct {
 	Name, Type, AllValue string
 	IncludeAll           bool
-	Datasource           struct{ UID string }
 	Query                json.RawMessage // of a query variable, Label and Stream
 	Current              struct{ Value any }
 	Options              []struct{ Value any }
@@ -54,9 +56,9 @@ type panelModel struct {
 	Title   string
 	Panels  []panelModel
 	Targets []struct {
-		RefID, Expr, QueryType, Direction string
-		MaxLines                          int
-		Datasource                        struct{ UID string }
+		RefID, Expr, QueryType string
+		MaxLines               int
+		Datasource             struct{ UID string }
 	}
 }
 
@@ -80,9 +82,11 @@ func loadDashboards(t testing.TB) map[string]dashboardFile {
 		if err := json.Unmarshal(data, &model); err != nil {
 			t.Fatalf("%s: %v", file, err)
 		}
-		d := dashboardFile{list: model.Templating.List, vars: variables{"__user.email": one("")}}
+		d := dashboardFile{list: model.Templating.List, vars: variables{"__user.email": one(""), "__timezone": one("UTC")}}
 		for _, v := range model.Templating.List {
-			d.vars[v.Name] = v.initial()
+			if v.Type != "datasource" {
+				d.vars[v.Name] = v.initial()
+			}
 		}
 		d.collect(file, model.Panels)
 		all[file] = d
@@ -93,11 +97,11 @@ func loadDashboards(t testing.TB) map[string]dashboardFile {
 func (d *dashboardFile) collect(file string, panels []panelModel) {
 	for _, p := range panels {
 		for _, target := range p.Targets {
-			if target.Datasource.UID != lokiUID {
+			if target.Datasource.UID != "${loki}" {
 				continue
 			}
 			q := query{dashboard: file, panel: p.Title, refID: target.RefID, expr: target.Expr, instant: target.QueryType == "instant"}
-			q.limit, q.forward = target.MaxLines, target.Direction == "forward"
+			q.limit = target.MaxLines
 			q.log = !strings.Contains(q.expr, "_over_time")
 			d.queries = append(d.queries, q)
 		}
@@ -105,12 +109,8 @@ func (d *dashboardFile) collect(file string, panels []panelModel) {
 	}
 }
 
-// initial is the variable's value when somebody opens the dashboard. Where All
-// stands for every option, it is none yet: Grafana asks Loki for the options.
+// initial is the variable's value when somebody opens the dashboard.
 func (v variableModel) initial() value {
-	if v.IncludeAll && v.AllValue == "" {
-		return some()
-	}
 	if v.IncludeAll {
 		return everything(v.AllValue)
 	}

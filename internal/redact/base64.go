@@ -112,6 +112,10 @@ func (r *Redactor) findEncoded(s string, f found) bool {
 		for i < len(s) && s[i] == '=' {
 			i++
 		}
+		if !holds && len(plain) >= 15 && isPort(plain) && i < len(s) && s[i] == '.' { // an account's number, and what proves it
+			holds = true
+			i += base64s.length(s[i:])
+		}
 		if holds && f(start, i) {
 			return true
 		}

@@ -197,3 +197,12 @@ func TestValuesThatOnlyLookLikeSecretsAreShown(t *testing.T) {
 		}
 	}
 }
+
+func TestRequestsOfPanelsAreShown(t *testing.T) {
+	var r Redactor
+	for _, target := range corpus(t, "harmless_urls.txt") {
+		if got := request(&r, target); strings.Contains(got, Placeholder) || decodeAll(got) != decodeAll(target) {
+			t.Errorf("%s\nis recorded as %s", target, got)
+		}
+	}
+}

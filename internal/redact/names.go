@@ -41,17 +41,17 @@ var nameRules = []nameRule{
 	},
 	{
 		kind: "password in other languages",
-		part: "motdepasse palavrapasse contrasena contrasenya contrasinal katasandi katalaluan matkhau كلمةالمرور كلمةالسر",
-		in: "haslo kennwort losungswort senha wachtwoord adgangskode kodeord losenord salasana heslo geslo lozinka jelszo pasahitza " +
+		part: "motdepasse motpasse palavrapasse contrasena contrasenya contrasinal katasandi katalaluan matkhau كلمةالمرور كلمةالسر",
+		in: "parola haslo kennwort losungswort senha wachtwoord adgangskode kodeord losenord salasana heslo geslo lozinka jelszo pasahitza " +
 			"slaptazodis fjalekalim lykilord parool zaporka sifrem " +
 			"пароль парола лозинка гасло 密码 密碼 口令 暗証 パスワード 비밀번호 암호 รหัสผ่าน पासवर्ड סיסמה סיסמא κωδικος συνθηματικο პაროლი գաղտնաբառ",
-		word: "mdp parola parole parol sifre clave sandi mima chave",
+		word: "mdp parole parol sifre clave sandi mima chave",
 	},
 	{
 		kind: "token",
 		part: "token bearer",
 		in:   "jwt jws jwe токен 令牌 トークン 토큰",
-		word: "jeton zeton otc hdnts hdnea hdntl",
+		word: "tok tkn jeton zeton otc otac hdnts hdnea hdntl",
 	},
 	{
 		kind: "key", // keys of other kinds: see nouns
@@ -59,7 +59,7 @@ var nameRules = []nameRule{
 	},
 	{
 		kind: "secret",
-		part: "secret credential mnemonic seedphrase recoveryphrase securityanswer connectionstring connstr",
+		part: "secret credential mnemonic seedphrase recoveryphrase seedwords securityanswer questionanswer connectionstring connstr",
 		word: "cred creds hmac salt geheim geheimnis segreto segredo tajne tajny секрет",
 	},
 	{
@@ -89,7 +89,7 @@ var nameRules = []nameRule{
 	},
 	{
 		kind: "card",
-		word: "cvv cvc cvn csc cvvc",
+		word: "cvv cvc cvn csc ccv ssn",
 		part: "cardnumber cardnum cardno ccnumber ccnum",
 		end:  "cvv cvc",
 	},
@@ -102,11 +102,11 @@ var nameRules = []nameRule{
 		kind: "against forged requests",
 		in:   "csrf xsrf nonce captcha turnstile viewstate eventvalidation",
 	},
-	{kind: "staying signed in", part: "rememberme staysignedin keepmeloggedin", whole: "remember", when: unlessFlag},
+	{kind: "staying signed in", part: "rememberme staysignedin keepsignedin keepmesignedin keepmeloggedin", whole: "remember", when: unlessFlag},
 	{kind: "state of a sign-in", word: "state", when: unlessPlain},
 	{kind: "ticket of a sign-in", word: "ticket tickets tgt pgt pgtiou", when: unlessPlain},
 	{kind: "seed", word: "seed", when: unlessPlain},
-	{kind: "signed policy", whole: "policy authentication", when: unlessPlain},
+	{kind: "signed policy", whole: "policy authentication oauth", when: unlessPlain},
 	{
 		kind: "link by mail",
 		whole: "invite invitation activation activate confirmation confirm verification verify recovery recover reset unlock " +
@@ -150,7 +150,7 @@ const harmless = "monkey donkey turkey whiskey hockey jockey hokey pokey smokey 
 	"compass encompass gyrocompass bypass surpass trespass overpass underpass bandpass lowpass highpass " +
 	"secretary secretariat secretarial undersecretary secretion tokenize tokenizer tokenization tokenise tokeniser detokenize " +
 	"obsession possession repossession forbearer haslogo haslocation haslocal haslogin haslog haslong " +
-	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth oauth statecode"
+	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth statecode"
 
 // about are words of names that tell something about a secret: "token_type",
 // "password_expires_at".

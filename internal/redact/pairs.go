@@ -18,7 +18,7 @@ func (r *Redactor) findPairs(s string, m mode, f found) bool {
 				return true
 			}
 		case '"', '\'', '`':
-			if structured && r.quotedAt(s, i, f) {
+			if r.quotedAt(s, i, structured, f) {
 				return true
 			}
 		}
@@ -30,6 +30,9 @@ func (r *Redactor) pairAt(s string, i int, m mode, f found) bool {
 	name, quoted := nameBefore(s, i)
 	if name == "" {
 		return false
+	}
+	if n := word.length(s[i+1:]); s[i] == ':' && n >= 30 && isAccount(name) && f(max(0, i-len(name)), i+1+n) {
+		return true
 	}
 	w := r.name(name)
 	if w == never {
@@ -57,6 +60,16 @@ func (r *Redactor) pairAt(s string, i int, m mode, f found) bool {
 		return false
 	}
 	return f(start, end)
+}
+
+// isAccount reports whether a name is a number, with which the token of a bot
+// begins.
+func isAccount(name string) bool {
+	digits := 0
+	for digits < len(name) && isDigit(name[len(name)-1-digits]) {
+		digits++
+	}
+	return digits >= 8 && digits <= 12 && digits >= len(name)-len("bot")
 }
 
 // nameBefore returns the name that ends before i, and whether it is in quotes.
@@ -160,50 +173,81 @@ func (r *Redactor) elementAt(s string, i int, f found) bool {
 	return value != "" && value != Placeholder && w.hides(value) && f(i+1, stop)
 }
 
-// quotedAt looks at a string in quotes that is a secret's name and has no value
-// beside it: what belongs to it is somewhere behind.
-func (r *Redactor) quotedAt(s string, i int, f found) bool {
+// quotedAt looks at a string in quotes: at one that is a secret's name and has
+// no value beside it, where what belongs to it is somewhere behind; and at one
+// before which such a name stands: "password 'hunter2'".
+func (r *Redactor) quotedAt(s string, i int, structured bool, f found) bool {
 	n := strings.IndexByte(s[i+1:min(len(s), i+1+maxName)], s[i])
 	if n <= 0 {
 		return false
 	}
 	content := strings.Trim(s[i+1:i+1+n], `\ `)
-	for j := range len(content) {
-		if !isNameByte(content[j]) {
-			return false
+	if content == Placeholder {
+		return false
+	}
+	if i > 0 && isBlank(s[i-1]) {
+		name, _ := nameBefore(s, i)
+		if strings.EqualFold(name, "by") {
+			name, _ = nameBefore(s, strings.LastIndexAny(s[:i], "bB"))
+			if strings.EqualFold(name, "identified") && f(i+1, i+1+n) {
+				return true
+			}
+		} else if r.name(name) == always && f(i+1, i+1+n) {
+			return true
 		}
 	}
-	if r.name(content) != always {
+	if !structured || len(content) == 0 || nameLength(content) != len(content) || r.name(content) != always {
 		return false
 	}
 	next := strings.TrimLeft(s[i+n+2:], " \t\r\n")
-	if next == "" || next[0] == ':' || next[0] == '=' || content == Placeholder {
+	if next == "" || next[0] == ':' || next[0] == '=' {
 		return false
 	}
 	return f(i+1, len(s))
 }
 
-// findFlags looks for flags of a command line: --password hunter2.
+// nameLength returns how many bytes of a name s begins with.
+func nameLength(s string) int {
+	i := 0
+	for i < len(s) && isNameByte(s[i]) {
+		i++
+	}
+	return i
+}
+
+// findFlags looks for flags of a command line: --password hunter2, and
+// -u anna:hunter2.
 func (r *Redactor) findFlags(s string, f found) bool {
-	for i := 0; ; {
-		at := strings.Index(s[i:], "--")
-		if at < 0 {
-			return false
-		}
-		start := i + at + 2
-		end := start
-		for end < len(s) && (isAlnum(s[end]) || s[end] == '-' || s[end] == '_') {
-			end++
-		}
-		i = max(end, start)
-		if end == start || end == len(s) || !isBlank(s[end]) || r.name(s[start:end]) != always {
+	for i := 0; i < len(s); i++ {
+		if s[i] != '-' || i > 0 && isAlnum(s[i-1]) || i > 0 && !isBlank(s[i-1]) && !isQuote(s[i-1]) && !strings.HasPrefix(s[i:], "--") {
 			continue
 		}
-		for end < len(s) && isBlank(s[end]) {
-			end++
+		start := i
+		for start < len(s) && s[start] == '-' {
+			start++
 		}
-		if stop := endOfValue(s, end, 0); stop > end && s[end:stop] != Placeholder && f(end, stop) {
+		i = start + word.length(s[start:])
+		flag := s[start:i]
+		if flag == "" || i >= len(s) || !isBlank(s[i]) {
+			continue
+		}
+		from := i
+		for from < len(s) && isBlank(s[from]) {
+			from++
+		}
+		end := endOfValue(s, from, 0)
+		value := s[from:end]
+		if flag == "u" || flag == "user" {
+			_, password, ok := strings.Cut(value, ":")
+			if !ok || password == "" {
+				continue
+			}
+		} else if r.name(flag) != always {
+			continue
+		}
+		if end > from && value != Placeholder && f(from, end) {
 			return true
 		}
 	}
+	return false
 }

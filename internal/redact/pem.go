@@ -2,8 +2,12 @@ package redact
 
 import "strings"
 
-// findPEM looks for keys in PEM, and for what is left of one.
+// findPEM looks for keys in PEM and in PuTTY's form, and for what is left of
+// one.
 func findPEM(s string, f found) bool {
+	if i := strings.Index(s, "PuTTY-User-Key-File"); i >= 0 && f(i, len(s)) {
+		return true
+	}
 	const begin = "-----BEGIN"
 	for i := 0; ; {
 		at := strings.Index(s[i:], begin)

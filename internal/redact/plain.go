@@ -101,6 +101,23 @@ func isRandom(v string) bool {
 	return changes >= 4
 }
 
+// isMixed reports whether a value is one word of letters and digits, as
+// passwords are, and no identifier of a known form.
+func isMixed(v string) bool {
+	letters, digits := 0, 0
+	for i := range len(v) {
+		switch {
+		case isDigit(v[i]):
+			digits++
+		case isLetter(v[i]):
+			letters++
+		default:
+			return false
+		}
+	}
+	return letters > 0 && digits > 0 && len(v) >= 7 && !isObjectID(v) && !isULID(v)
+}
+
 // isUUID also takes a UUID in braces or without dashes for one only in the
 // usual form: 32 hexadecimal digits in a row are as often a token.
 func isUUID(v string) bool {

@@ -92,7 +92,7 @@ func (r *Redactor) isProse(s string) bool {
 	if len(s) > 200 {
 		return false
 	}
-	start, digits := 0, 0
+	start, digits, slash := 0, 0, false
 	for i := range len(s) {
 		c := s[i]
 		switch {
@@ -103,7 +103,7 @@ func (r *Redactor) isProse(s string) bool {
 			start = i + 1
 			continue
 		case c == '/' && len(r.paths) == 0 && i > start:
-			start = i + 1
+			start, slash = i+1, true
 			continue
 		case classes[c] == other && c != '.' && c != ',' && c != '-' || c >= 0x80 || i-start >= maxHarmless, c == '-' && i == start:
 			return false
@@ -111,7 +111,7 @@ func (r *Redactor) isProse(s string) bool {
 			digits++
 		}
 	}
-	return digits < 13
+	return digits < 13 && !(slash && digits > 0)
 }
 
 func isScheme(w string) bool {
@@ -322,8 +322,8 @@ func (r *Redactor) findPaths(s string, m mode, f found) bool {
 
 func endsPath(c byte) bool { return endsWord(c) || c == '?' || c == '#' }
 
-// linkSegments calls f with segments that look random and stand behind one that
-// says that a secret follows.
+// linkSegments calls f with segments that look like secrets and stand behind
+// one that says that a secret follows.
 func (r *Redactor) linkSegments(path string, f found) bool {
 	before := ""
 	for start := 0; start < len(path); {
@@ -332,7 +332,7 @@ func (r *Redactor) linkSegments(path string, f found) bool {
 			end++
 		}
 		segment := path[start:end]
-		if isRandom(segment) && before != "" && r.announces(before) && f(start, end) {
+		if before != "" && (isRandom(segment) && r.announces(before) || isMixed(upTo(segment, '+')) && r.Name(before)) && f(start, end) {
 			return true
 		}
 		if segment != "" {
@@ -343,7 +343,15 @@ func (r *Redactor) linkSegments(path string, f found) bool {
 	return false
 }
 
-// announces reports whether a segment of a path says that a secret follows.
+func upTo(s string, c byte) string {
+	if i := strings.IndexByte(s, c); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+// announces reports whether a segment of a path says that a link sent by mail
+// follows, or what is in one.
 func (r *Redactor) announces(segment string) bool {
 	segment = decodeAll(segment)
 	if r.name(segment) == always {

@@ -45,7 +45,35 @@ func findUserInfo(s string, m mode, f found) bool {
 			return true
 		}
 	}
-	return findBareUserInfo(s, f)
+	return findBareUserInfo(s, f) || findOracle(s, f)
+}
+
+// findOracle looks for user/password@host of Oracle's connection strings.
+func findOracle(s string, f found) bool {
+	const mark = "oracle:"
+	for i := 0; i+len(mark) < len(s); i++ {
+		if s[i]|0x20 != 'o' || !hasPrefixFold(s[i:], mark) {
+			continue
+		}
+		start := i + len(mark)
+		i = start
+		for i < len(s) && i < start+maxUserInfo && !endsWord(s[i]) {
+			i++
+		}
+		at := strings.IndexByte(s[start:i], '@')
+		if at < 0 {
+			continue
+		}
+		start += strings.LastIndexByte(s[start:start+at], ':') + 1
+		end := i - (i - strings.IndexByte(s[start:], '@') - start)
+		for isSlash(s[start]) {
+			start++
+		}
+		if strings.IndexByte(s[start:end], '/') > 0 && f(start, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // findBareUserInfo looks for user:password@host without a scheme.
