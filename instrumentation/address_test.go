@@ -85,10 +85,10 @@ func TestClientAddress(t *testing.T) {
 		{"Forwarded, nothing in it", Forwarded, "10.0.0.1:1", []string{`Forwarded: ;;,`}, "10.0.0.1"},
 		{"Forwarded: the other headers are not read", Forwarded, "10.0.0.1:1", []string{"X-Forwarded-For: 1.1.1.1"}, "10.0.0.1"},
 
-		{"X-Real-IP", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
-		{"X-Real-IP from a stranger", "X-Real-IP", "192.0.2.1:1", []string{"X-Real-Ip: 1.1.1.1"}, "192.0.2.1"},
-		{"X-Real-IP twice", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: 1.1.1.1", "X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
-		{"X-Real-IP, garbage", "X-Real-IP", "10.0.0.1:1", []string{"X-Real-Ip: evil"}, "10.0.0.1"},
+		{"X-Real-IP", "X-Real-Ip", "10.0.0.1:1", []string{"X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
+		{"X-Real-IP from a stranger", "X-Real-Ip", "192.0.2.1:1", []string{"X-Real-Ip: 1.1.1.1"}, "192.0.2.1"},
+		{"X-Real-IP twice", "X-Real-Ip", "10.0.0.1:1", []string{"X-Real-Ip: 1.1.1.1", "X-Real-Ip: 192.0.2.7"}, "192.0.2.7"},
+		{"X-Real-IP, garbage", "X-Real-Ip", "10.0.0.1:1", []string{"X-Real-Ip: evil"}, "10.0.0.1"},
 
 		{"no address at all", XForwardedFor, "@", []string{"X-Forwarded-For: 1.1.1.1"}, "invalid IP"},
 		{"without a port", "", "192.0.2.1", nil, "192.0.2.1"},

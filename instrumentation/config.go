@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 	"github.com/adminsessions/adminsessions/internal/redact"
 )
 
@@ -19,7 +20,7 @@ type config struct {
 	provider        log.LoggerProvider // nil for the global one
 	otelhttp        bool
 	otelhttpOptions []otelhttp.Option
-	registerer      prometheus.Registerer
+	metrics         *counters.Set
 	logger          *slog.Logger
 	clock           func() time.Time
 
@@ -46,6 +47,7 @@ type config struct {
 type namedFilter struct {
 	name string
 	Rule
+	matched *atomic.Int64 // how many requests
 }
 
 func newConfig(opts []Option) (config, error) {
@@ -60,6 +62,12 @@ func newConfig(opts []Option) (config, error) {
 		if opt != nil {
 			errs = append(errs, opt(&c))
 		}
+	}
+	if c.metrics == nil {
+		c.metrics = counters.New()
+	}
+	for i := range c.filters {
+		c.filters[i].matched = c.metrics.Filter(c.filters[i].name)
 	}
 	if c.logger == nil {
 		c.logger = slog.Default()

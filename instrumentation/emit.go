@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 )
 
 // destination is where records go: a provider that takes events as they are,
@@ -66,12 +67,12 @@ func (m *middleware) emitted(e *adminsessions.Event, err error) error {
 		return nil
 	}
 	if panicked, ok := errors.AsType[*providerPanicError](err); ok {
-		m.metrics.lost[failurePanic].Inc()
+		m.metrics.Lost[counters.LostPanic].Add(1)
 		if l := m.losses.take(); l != nil {
 			l.Error("admin request not recorded: the provider panicked", "request_id", e.RequestID, "panic", fmt.Sprint(panicked.value))
 		}
 	} else {
-		m.metrics.lost[failureSink].Inc()
+		m.metrics.Lost[counters.LostSink].Add(1)
 		if l := m.losses.take(); l != nil {
 			l.Error("admin request not recorded, or not known to be safe", "request_id", e.RequestID, "error", err)
 		}

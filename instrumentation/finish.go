@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 	"github.com/adminsessions/adminsessions/internal/panics"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
@@ -40,7 +41,7 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	s.m.complement(rec, nil)
 	alone, err := s.m.deliver(ctx, rec, d)
 	if rec.startedAlone = alone && err == nil; rec.startedAlone {
-		s.m.metrics.started.Inc()
+		s.m.metrics.Started.Add(1)
 	}
 	e.Stage, e.StatusCode = "", 0
 	e.Action, e.Resource = action, resource // the route may not be known yet
@@ -69,12 +70,12 @@ func (s *scope) finish(returned bool, panicked any) {
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
 	s.noteRoute(rec)
 	m.complement(rec, s)
-	m.metrics.request(e.Type)
+	m.countRequest(e.Type)
 	if !returned {
-		m.metrics.panics.Inc()
+		m.metrics.Panics.Add(1)
 	}
 	if len(e.Cut) > 0 {
-		m.metrics.cut.Add(float64(len(e.Cut)))
+		m.metrics.Cut.Add(int64(len(e.Cut)))
 	}
 	_, _ = m.deliver(s.detached(rec), rec, adminsessions.Spooled)
 	m.release(rec)
@@ -104,7 +105,7 @@ func (m *middleware) complement(rec *record, s *scope) {
 	e := &rec.event
 	defer func() {
 		if v := recover(); v != nil {
-			m.metrics.refusedByReason[detailPanic].Inc()
+			m.metrics.Details[counters.DetailPanic].Add(1)
 			if l := m.omissions.take(); l != nil {
 				l.Error("detail left out of a record: working it out panicked", "request_id", e.RequestID, "panic", v)
 			}
@@ -114,6 +115,14 @@ func (m *middleware) complement(rec *record, s *scope) {
 		s.recordForm(e)
 	}
 	describeAct(e, rec.act)
+}
+
+func (m *middleware) countRequest(t adminsessions.Type) {
+	if t == adminsessions.API {
+		m.metrics.API.Add(1)
+	} else {
+		m.metrics.Web.Add(1)
+	}
 }
 
 func (s *scope) noteRoute(rec *record) {
@@ -148,7 +157,7 @@ func (m *middleware) setAttribute(e *adminsessions.Event, kv attribute.KeyValue)
 		}
 	}
 	if len(e.Attributes) == adminsessions.MaxAttributes {
-		m.metrics.refusedByReason[detailTooMany].Inc()
+		m.metrics.Details[counters.DetailTooMany].Add(1)
 		return
 	}
 	e.Attributes = append(e.Attributes, kv)

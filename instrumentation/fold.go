@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 )
 
 // A request that nobody is signed in to costs its sender nothing, and its
@@ -49,9 +49,9 @@ type fold struct {
 	record  func(*adminsessions.Event) error
 	sink    func() adminsessions.Sink
 	logger  *slog.Logger
-	folded  prometheus.Counter
-	pending prometheus.Gauge
-	lost    prometheus.Counter
+	folded  *atomic.Int64
+	pending *atomic.Int64
+	lost    *atomic.Int64
 	seed    maphash.Seed
 
 	sending sync.Mutex // held while folded records are made; before mu
@@ -112,9 +112,9 @@ func newFold(m *middleware) *fold {
 		},
 		sink:    m.destination.currentSink,
 		logger:  m.logger,
-		folded:  m.metrics.folded,
-		pending: m.metrics.foldedPending,
-		lost:    m.metrics.lost[failureSink],
+		folded:  &m.metrics.Folded,
+		pending: &m.metrics.FoldedPending,
+		lost:    m.metrics.Lost[counters.LostSink],
 		seed:    maphash.MakeSeed(),
 		clients: map[netip.Addr]*foldClient{},
 		cells:   map[cellKey]*cell{},
@@ -266,8 +266,8 @@ func (f *fold) cell(e *adminsessions.Event, client *foldClient) *cell {
 // count reports whether folding has begun with e.
 func (f *fold) count(c *cell, e *adminsessions.Event) (begun bool) {
 	c.add(e)
-	f.folded.Inc()
-	f.pending.Inc()
+	f.folded.Add(1)
+	f.pending.Add(1)
 	ep := &f.episode
 	ep.window++
 	ep.total++

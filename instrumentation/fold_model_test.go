@@ -73,7 +73,7 @@ func (script foldScript) run(t *testing.T) {
 		}
 		reg := prometheus.NewRegistry()
 		mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithAnonymousLimit(3),
-			instrumentation.WithRegisterer(reg), instrumentation.WithLogger(discardLogger))
+			counting(reg), instrumentation.WithLogger(discardLogger))
 		if err != nil {
 			t.Fatal(err)
 		}

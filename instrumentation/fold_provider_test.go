@@ -34,7 +34,7 @@ func TestTheProviderTakesNothingForAWhile(t *testing.T) {
 			return nil
 		}
 		reg := prometheus.NewRegistry()
-		h := newMiddleware(t, &s, instrumentation.WithRegisterer(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
+		h := newMiddleware(t, &s, counting(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
 		sent := 0
 		flood := func(d time.Duration) {
 			for began := time.Now(); time.Since(began) < d; time.Sleep(20 * time.Millisecond) {
@@ -100,7 +100,7 @@ func TestWhatIsCountedIsRecordedBeforeTheProviderEnds(t *testing.T) {
 				var s endingSink
 				reg := prometheus.NewRegistry()
 				mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s),
-					instrumentation.WithRegisterer(reg), instrumentation.WithLogger(discardLogger))
+					counting(reg), instrumentation.WithLogger(discardLogger))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -145,7 +145,7 @@ func TestAProviderThatPanicsAtAFoldedRecord(t *testing.T) {
 			return nil
 		}
 		reg := prometheus.NewRegistry()
-		h := newMiddleware(t, &s, instrumentation.WithRegisterer(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
+		h := newMiddleware(t, &s, counting(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
 		sendAs(h, 500, mallory, "GET", "/")
 		time.Sleep(window)
 		synctest.Wait()
@@ -216,7 +216,7 @@ func TestALossThatIsNoRefusalIsNotCountedTwice(t *testing.T) {
 		var s sink
 		s.Fail = func(context.Context, *adminsessions.Event, adminsessions.Durability) error { return errBroken }
 		reg := prometheus.NewRegistry()
-		h := newMiddleware(t, &s, instrumentation.WithRegisterer(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
+		h := newMiddleware(t, &s, counting(reg), instrumentation.WithLogger(discardLogger))(foldPanel())
 		sendAs(h, 20, mallory, "GET", "/")
 		time.Sleep(window)
 		synctest.Wait()

@@ -71,9 +71,9 @@ func (f *fold) send(cells []*cell) ([]*cell, error) {
 		if errors.Is(err, adminsessions.ErrRefused) {
 			return cells[i:], err
 		}
-		f.pending.Sub(float64(c.n))
+		f.pending.Add(-int64(c.n))
 		if err != nil { // lost, or not known to be safe; a second try might count twice
-			f.lost.Add(float64(c.n))
+			f.lost.Add(int64(c.n))
 			f.logger.Error("folded record of anonymous requests is lost, or not known to be safe", "requests", c.n, "error", err)
 		}
 	}
@@ -102,8 +102,8 @@ func (f *fold) lose(cells []*cell, err error) {
 	for _, c := range cells {
 		n += c.n
 	}
-	f.pending.Sub(float64(n))
-	f.lost.Add(float64(n))
+	f.pending.Add(-int64(n))
+	f.lost.Add(int64(n))
 	f.logger.Error("anonymous requests that were counted are not recorded: the provider ends and does not take the record",
 		"requests", n, "error", err)
 }

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 )
 
 // formKeyPrefix stands before the name of a form field that is recorded.
@@ -116,7 +117,7 @@ func (s *scope) recordForm(e *adminsessions.Event) {
 		markCut(e, attributePrefix+formKey)
 	}
 	if err != nil || !whole {
-		m.metrics.refusedByReason[detailForm].Inc()
+		m.metrics.Details[counters.DetailForm].Add(1)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
@@ -19,7 +20,6 @@ import (
 type middleware struct {
 	config
 	destination destination
-	metrics     *metrics
 	losses      limitedLog // says that a record was lost
 	omissions   limitedLog // says that a detail was left out
 	watch       *watch
@@ -48,9 +48,6 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 		omissions:   limitedLog{logger: c.logger},
 		watch:       newWatch(c.startedAfter),
 		records:     sync.Pool{New: func() any { return new(record) }},
-	}
-	if m.metrics, err = newMetrics(c.registerer, c.filters); err != nil {
-		return nil, optionError("WithRegisterer", "registering the middleware's metrics: %w", err)
 	}
 	m.fold = newFold(m)
 	if !c.otelhttp {
@@ -144,7 +141,7 @@ func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtere
 	}()
 	for i := range m.filters {
 		if m.filters[i].match(r) == yes {
-			m.metrics.filtered[i].Inc()
+			m.filters[i].matched.Add(1)
 			filtered = true
 			break
 		}
@@ -226,7 +223,7 @@ func (m *middleware) admit(s *scope, r *http.Request, next http.Handler) bool {
 // refuse answers a request that could not be recorded.
 func (s *scope) refuse() {
 	m := s.m
-	m.metrics.refused.Inc()
+	m.metrics.Refused.Add(1)
 	s.rec.event.ErrorType = errorTypeUnrecorded
 	h := s.Header()
 	h.Set("Retry-After", retryAfter)
@@ -237,7 +234,7 @@ func (s *scope) refuse() {
 
 // disabled counts, and says once, that nothing takes the records.
 func (m *middleware) disabled() {
-	m.metrics.lost[failureDisabled].Inc()
+	m.metrics.Lost[counters.LostDisabled].Add(1)
 	m.warned.Do(func() {
 		m.logger.Warn("admin requests are not recorded: no LoggerProvider takes them; " +
 			"give one with instrumentation.WithLoggerProvider or otel.SetLoggerProvider")

@@ -9,10 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
 	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
@@ -35,6 +37,13 @@ func newMiddleware(t testing.TB, s *sink, opts ...instrumentation.Option) func(h
 		t.Fatal(err)
 	}
 	return mw
+}
+
+// counting shows the middleware's numbers to a registry.
+func counting(reg prometheus.Registerer) instrumentation.Option {
+	c := instrumentationmetrics.New()
+	reg.MustRegister(c)
+	return instrumentation.WithMetrics(c)
 }
 
 // people is the part of the event's line that people read.

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/log"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 )
 
-// Option changes what a middleware does. A nil provider, registerer, logger or
+// Option changes what a middleware does. A nil provider, collector, logger or
 // clock is as good as none: the default stays.
 type Option func(*config) error
 
@@ -158,7 +158,7 @@ func WithFilter(name string, rule Rule) Option {
 		if err := rule.check(); err != nil {
 			return optionError("WithFilter", "%s: %w", name, err)
 		}
-		c.filters = append(c.filters, namedFilter{name, rule})
+		c.filters = append(c.filters, namedFilter{name: name, Rule: rule})
 		return nil
 	}
 }
@@ -202,11 +202,14 @@ func WithStartedAfter(d time.Duration) Option {
 	}
 }
 
-// WithRegisterer sets where the middleware's metrics are registered. Default:
-// nowhere. Middlewares with the same registerer count together.
-func WithRegisterer(r prometheus.Registerer) Option {
+// WithMetrics sets where the middleware counts: an instrumentationmetrics.Collector,
+// which shows the numbers to Prometheus. Middlewares with the same one count
+// together.
+func WithMetrics(m interface{ Counters() *counters.Set }) Option {
 	return func(c *config) error {
-		c.registerer = r
+		if m != nil {
+			c.metrics = m.Counters()
+		}
 		return nil
 	}
 }

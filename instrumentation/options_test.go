@@ -91,7 +91,7 @@ func TestImpossibleOptionsAreErrorsThatNameThem(t *testing.T) {
 func TestFiltersCountWhatTheyHide(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	var s sink
-	h := newMiddleware(t, &s, instrumentation.WithRegisterer(reg),
+	h := newMiddleware(t, &s, counting(reg),
 		instrumentation.WithFilter("health", instrumentation.Routes("GET /healthz")),
 		instrumentation.WithFilter("assets", instrumentation.Routes("/assets/")),
 		instrumentation.WithFilter("probes", instrumentation.When(func(r *http.Request) bool { return r.UserAgent() == "probe" })),
@@ -149,7 +149,7 @@ func TestMetrics(t *testing.T) {
 		return nil
 	}}
 	opts := []instrumentation.Option{
-		instrumentation.WithRegisterer(reg),
+		counting(reg),
 		instrumentation.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))),
 	}
 	newMiddleware(t, &s, opts...) // a second middleware of the same program

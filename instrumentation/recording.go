@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
@@ -139,7 +140,7 @@ func (r Recording) update(f func(*middleware, *adminsessions.Event)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.rec == nil {
-		s.m.metrics.refusedByReason[detailLate].Inc()
+		s.m.metrics.Details[counters.DetailLate].Add(1)
 		return false
 	}
 	f(s.m, &s.rec.event)
@@ -225,7 +226,7 @@ func (m *middleware) addNote(e *adminsessions.Event, note string) {
 func (m *middleware) annotate(e *adminsessions.Event, kv attribute.KeyValue) {
 	key := string(kv.Key)
 	if !isFreeKey(key) {
-		m.metrics.refusedByReason[detailKey].Inc()
+		m.metrics.Details[counters.DetailKey].Add(1)
 		if l := m.omissions.take(); l != nil {
 			key, _ = text.Clean(key, adminsessions.MaxKeyBytes)
 			l.Warn("attribute left out of a record: its key is empty, too long, not made of letters, digits, dots, dashes and underscores, or the event's own", "key", key)

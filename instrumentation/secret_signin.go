@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/counters"
 )
 
 // WithSignInNames sets which of the names are recorded as they are under which
@@ -62,7 +63,7 @@ func (m *middleware) signInName(name string, outcome adminsessions.SignInOutcome
 func (m *middleware) isClear(name string) (clear bool) {
 	defer func() {
 		if recover() != nil {
-			m.metrics.refusedByReason[detailPanic].Inc()
+			m.metrics.Details[counters.DetailPanic].Add(1)
 			clear = false
 		}
 	}()

@@ -127,10 +127,10 @@ func machinery() (spool, servers []cog.Builder[dashboard.Panel]) {
 			WithTarget(metric("A", "60 * sum by (status) ("+rate("exporter_push_failures_total")+")", "{{status}}")),
 		quantiles(series(12, "Time of a push", "Time from request to answer of one attempt to push.", "s", place(8, 31, 8, 8)), "exporter_push_duration_seconds"),
 		colored(series(15, "Capture", "Requests seen by the middleware, per minute: by type, left out by a filter, folded into a counted record, cut to a limit, refused for want of a record (strict mode).", "cpm", place(16, 31, 8, 8)).
-			WithTarget(metric("A", "60 * sum by (interface) ("+rate("instrumentation_requests_total")+")", "{{interface}}")).
+			WithTarget(metric("A", "60 * sum by (type) ("+rate("instrumentation_requests_total")+")", "{{type}}")).
 			WithTarget(metric("B", "60 * sum("+rate("instrumentation_requests_filtered_total")+")", "filtered")).
 			WithTarget(metric("C", "60 * sum("+rate("instrumentation_events_folded_total")+")", "folded")).
-			WithTarget(metric("D", "60 * sum("+rate("instrumentation_fields_truncated_total")+")", "fields cut")).
+			WithTarget(metric("D", "60 * sum("+rate("instrumentation_fields_cut_total")+")", "fields cut")).
 			WithTarget(metric("E", "60 * sum("+rate("instrumentation_requests_refused_total")+")", "refused")), typeColors),
 	}
 	of := "[$__rate_interval]"

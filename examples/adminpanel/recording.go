@@ -21,6 +21,7 @@ import (
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
 )
 
 // recording is everything between a request and Loki.
@@ -46,7 +47,8 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
-	registry.MustRegister(exportermetrics.New(x))
+	counted := instrumentationmetrics.New()
+	registry.MustRegister(exportermetrics.New(x), counted)
 	rec := &recording{
 		exporter: x,
 		provider: x.LoggerProvider(),
@@ -65,7 +67,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 			netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")),
 		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
 		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz")),
-		instrumentation.WithRegisterer(registry),
+		instrumentation.WithMetrics(counted),
 		instrumentation.WithLogger(logger),
 	)
 	if err != nil {
