@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/textproto"
+	"slices"
 )
 
 // WithTrustedProxies sets from which peers to believe the client's address,
@@ -80,10 +81,10 @@ func (p *proxies) believe(option string, header ForwardedHeader) error {
 			return optionError(option, "header %q is not the name of a header", header)
 		}
 	}
-	switch name {
-	case "":
+	if name == "" {
 		return optionError(option, "no header given")
-	case "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix":
+	}
+	if slices.Contains([]ForwardedHeader{"X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"}, name) {
 		return optionError(option, "header %q does not hold the client's address", header)
 	}
 	if p.header != "" && p.header != name {

@@ -13,7 +13,7 @@ import (
 )
 
 // WithSignInNames sets which of the names are recorded as they are under which
-// somebody has failed to sign in: those for which clear returns true, because
+// somebody has failed to sign in: those for which isClear returns true, because
 // there is such an account. nil stands for the default, names that are e-mail
 // addresses. Of any other name, which may be a password typed into the wrong
 // field, the first letter is recorded and a keyed hash, the same for the same
@@ -21,12 +21,12 @@ import (
 //
 // With a key of 16 bytes or more the hash is the same in every process that is
 // given it; with nil it is another one after each start.
-func WithSignInNames(clear func(name string) bool, key []byte) Option {
+func WithSignInNames(isClear func(name string) bool, key []byte) Option {
 	return func(c *config) error {
 		if key != nil && len(key) < 16 {
 			return optionError("WithSignInNames", "key has %d bytes: want 16 or more, or nil", len(key))
 		}
-		c.signIn = signInNames{clear, append([]byte(nil), key...)}
+		c.signIn = signInNames{isClear, append([]byte(nil), key...)}
 		return nil
 	}
 }
@@ -60,11 +60,11 @@ func (m *middleware) signInName(name string, outcome adminsessions.SignInOutcome
 }
 
 // isClear asks the application's function. One that panics has not said yes.
-func (m *middleware) isClear(name string) (clear bool) {
+func (m *middleware) isClear(name string) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			m.metrics.Details[counters.DetailPanic].Add(1)
-			clear = false
+			yes = false
 		}
 	}()
 	return m.signIn.clear(name)

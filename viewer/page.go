@@ -44,9 +44,9 @@ type online struct {
 
 const (
 	onlineWithin = time.Hour
-	// onlineWait is how long the page waits for who is online once it has
-	// everything else.
-	onlineWait = time.Second
+	// onlineWait is how long the page waits for who is online, from its
+	// beginning on. After that it shows what was last known.
+	onlineWait = 250 * time.Millisecond
 	// progressAfter is how long a search may take before the page shows its
 	// progress.
 	progressAfter = 300 * time.Millisecond
@@ -122,11 +122,7 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 		out.head(p.Problem.status)
 		out.show("problem")
 	}
-	select {
-	case p.Online = <-online:
-	case <-time.After(onlineWait):
-	case <-ctx.Done():
-	}
+	p.Online = <-online
 	if p.Result != nil {
 		out.show("results")
 		out.flush()
@@ -151,10 +147,12 @@ func (h *Handler) skew() time.Duration {
 }
 
 // askOnline asks who is online while the page is made. The channel gets exactly
-// one answer; it has room for it, so the goroutine ends with ctx.
+// one answer, and has room for it.
 func (h *Handler) askOnline(ctx context.Context, now time.Time) <-chan *online {
 	answer := make(chan *online, 1)
 	go func() {
+		ctx, cancel := context.WithTimeout(ctx, onlineWait)
+		defer cancel()
 		who, err := h.whoIsOnline(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			h.config.Logger.WarnContext(ctx, "asking who is online failed; the page does without", "error", err)

@@ -77,10 +77,11 @@ func timeColumn(letter, title string) column {
 }
 
 // tableOf is a table with the columns given and no other, whatever fields the
-// lines have.
+// lines have. A value is a text unless its column says otherwise: the id 12345 is
+// not 12.3 K.
 func tableOf(id uint32, title, about, empty string, at dashboard.GridPos, columns ...column) *table.PanelBuilder {
 	b := table.NewPanelBuilder().Id(id).Title(title).Description(about).GridPos(at).Datasource(loki).
-		Unit("short").NoValue(empty).Thresholds(thresholds()).
+		Unit("string").NoValue(empty).Thresholds(thresholds()).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		ShowHeader(true).CellHeight(common.TableCellHeightSm).
 		Align(common.FieldTextAlignmentLeft).Filterable(true).MinWidth(50)

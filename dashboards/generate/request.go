@@ -22,7 +22,7 @@ func byID(name string) string {
 // titles are the headings of fields, in the order in which the details of a
 // request show them; the rest follows under its own name.
 var titles = []struct{ field, title string }{
-	{"Time", "Date"}, {"action", "Act"}, {"outcome", "Outcome"},
+	{"Line", "Line"}, {"when", "Date"}, {"action", "Act"}, {"outcome", "Outcome"},
 	{"name", "Admin"}, {"email", "E-mail"}, {"id", "Id"}, {"ip", "IP address"},
 	{"method", "Method"}, {"sent_method", "Method as sent"}, {"url", "URL"}, {"route", "Route"},
 	{"status", "Status"}, {"code", "Status so far"}, {"ms", "Duration, ms"}, {"error", "Error"},
@@ -52,10 +52,16 @@ func details() []dashboard.DataTransformerConfig {
 	}
 	return []dashboard.DataTransformerConfig{
 		{Id: "extractFields", Options: map[string]any{"source": "labels", "format": "json", "replace": false, "keepTime": false}},
-		{Id: "filterFieldsByName", Options: map[string]any{"exclude": map[string]any{"names": []string{"labels", "Line", "tsNs", "labelTypes", "id_extracted", "word"}}}},
+		{Id: "filterFieldsByName", Options: map[string]any{"exclude": map[string]any{"names": []string{"labels", "Time", "tsNs", "labelTypes", "word"}}}},
 		{Id: "organize", Options: map[string]any{"excludeByName": map[string]any{}, "includeByName": map[string]any{}, "indexByName": order, "renameByName": names}},
 		{Id: "transpose", Options: map[string]any{"firstFieldName": "Field", "restFieldsName": "Value"}},
 	}
+}
+
+// whole shows all of a text, in as many lines as it takes.
+func whole(c column) column {
+	c.width, c.least = 0, 220
+	return c.with(wrapped)
 }
 
 func request() *dashboard.DashboardBuilder {
@@ -65,15 +71,15 @@ func request() *dashboard.DashboardBuilder {
 		textBox("session", "Session", "The session as stored: a keyed hash, never the session's own id."),
 		service(), environment(), lokiSource())
 	columns := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn,
-		actColumn.with(wrapped), whereColumn.with(wrapped), statusColumn, tookColumn}, behind...)
+		whole(actColumn), whole(whereColumn), statusColumn, tookColumn}, behind...)
 	around := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn, actColumn, whereColumn, statusColumn, tookColumn}, behind...)
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		requests(1, "Request", "The request as in Admin Sessions. Two rows: it went on long enough to be recorded when that was seen, and again when it ended.",
 			byID("request")+shown(), 10, place(0, 0, 24, 5), columns...).NoValue("No request with this id in this time range, or the query failed"),
 		tableOf(2, "Details", "Each field that is known. docs/events.md says what each means.", "No request with this id in this time range, or the query failed", place(0, 5, 24, 20),
 			column{field: "Field", title: "Field", width: 200}, column{field: "Value", title: "Value", least: 300, more: []property{wrapped}}).
-			Unit("string").Filterable(false).
-			WithTarget(lines(byID("request")+" | logfmt", 10)).
+			Filterable(false).
+			WithTarget(lines(byID("request")+" | logfmt | label_format when=`{{ __timestamp__.UTC.Format \"2006-01-02 15:04:05.000 UTC\" }}`", 10)).
 			Transformations(details()),
 		requests(3, "The same session", "The newest 200 requests of the session in the time range.",
 			byID("session")+shown(), 200, place(0, 25, 24, 12), around...).NoValue("No session, or the query failed"),

@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	promconfig "github.com/prometheus/common/config"
-
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 )
 
@@ -114,7 +113,7 @@ func TestAnswers(t *testing.T) {
 			var more []exporter.Option
 			if test.stored {
 				// Only here: on a slow machine it loses answers of its own.
-				more = append(more, exporter.WithTimeout(300*time.Millisecond))
+				more = append(more, within(proxy.URL, 300*time.Millisecond))
 			}
 			r := record(t, "answers", exporterOptions(proxy.URL, t.TempDir(), instance, more...))
 			r.traffic(200)
@@ -129,8 +128,8 @@ func TestAnswers(t *testing.T) {
 			if err := r.Ready(); err != nil {
 				t.Errorf("not ready: %v; recording does not depend on Loki", err)
 			}
-			if b := r.Backlog(); b.Events != 2*200 {
-				t.Errorf("backlog = %d events, want the %d of which no answer has come", b.Events, 2*200)
+			if b := r.backlog(); b != 2*200 {
+				t.Errorf("backlog = %d events, want the %d of which no answer has come", b, 2*200)
 			}
 			r.traffic(100)
 
@@ -166,7 +165,7 @@ func TestRetryAfter(t *testing.T) {
 	loki := startLoki(t)
 	proxy := startProxy(t, loki)
 	proxy.inject(answerWith(http.StatusTooManyRequests, http.Header{"Retry-After": {"2"}}, ""))
-	r := record(t, "retry", exporterOptions(proxy.URL, t.TempDir(), "retry-after", exporter.WithMaxInFlight(1)))
+	r := record(t, "retry", exporterOptions(proxy.URL, t.TempDir(), "retry-after"))
 	r.traffic(1)
 	await(t, "the first push", func() bool { return proxy.faults() == 1 })
 	proxy.inject(nil)
@@ -196,9 +195,7 @@ func TestWrongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record(t, "password", exporterOptions(proxy.URL, t.TempDir(), "password",
-		exporter.WithHTTPClientConfig(promconfig.HTTPClientConfig{
-			BasicAuth: &promconfig.BasicAuth{Username: "panel", PasswordFile: file},
-		})))
+		exporter.WithLoki(adminsessions.Loki{URL: proxy.URL, Username: "panel", PasswordFile: file})))
 	r.traffic(200)
 	await(t, "three refusals", func() bool { return proxy.faults() >= 3 })
 	if err := r.Health(); err == nil || !strings.Contains(err.Error(), "401: no such user") {

@@ -29,7 +29,8 @@ func TestDiskFull(t *testing.T) {
 		limit, reason = size, "spool_full"
 	}
 	r := record(t, "full", exporterOptions(proxy.URL, filepath.Join(dir, "spool"), "full",
-		exporter.WithSpoolLimit(limit), exporter.WithFullPolicy(exporter.FullDrop, 0)))
+		exporter.WithSpoolLimit(limit), exporter.WithFullPolicy(exporter.DropWhenFull)))
+	r.signedIn() // events of nobody are refused without a number
 	await(t, "the disk to be full", func() bool {
 		r.traffic(200)
 		return r.refused > 1000

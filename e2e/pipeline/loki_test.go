@@ -26,20 +26,20 @@ func TestLokiAway(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := record(t, "away", exporterOptions(loki.URL(), t.TempDir(), test.name,
-				exporter.WithTimeout(500*time.Millisecond)))
+				within(loki.URL(), 500*time.Millisecond)))
 			// It goes while pushes are under way.
 			busy := make(chan struct{})
 			go func() {
 				defer close(busy)
 				r.traffic(1500)
 			}()
-			await(t, "a first push", func() bool { return r.Backlog().Events > 100 })
+			await(t, "a first push", func() bool { return r.backlog() > 100 })
 			test.away()
 			<-busy
 			await(t, "the failure to show", func() bool { return r.Health() != nil })
 			r.traffic(500)
-			if b := r.Backlog(); b.Events < 2*500 {
-				t.Errorf("backlog = %+v while Loki is away, want 1000 events at least", b)
+			if b := r.backlog(); b < 2*500 {
+				t.Errorf("backlog = %d while Loki is away, want 1000 events at least", b)
 			}
 
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -55,9 +55,9 @@ func TestLokiAway(t *testing.T) {
 }
 
 // TestLokiKilledAgainAndAgain kills Loki at random moments of a drain. It is why
-// one push at a time is the default: with two to the same stream, Loki's
-// write-ahead log may hold them in the wrong order, and its replay then discards
-// the earlier one, which it had acknowledged.
+// there is one push at a time: with two to the same stream, Loki's write-ahead log
+// may hold them in the wrong order, and its replay then discards the earlier one,
+// which it had acknowledged.
 func TestLokiKilledAgainAndAgain(t *testing.T) {
 	rnd := random(t)
 	loki := startLoki(t)
@@ -65,10 +65,10 @@ func TestLokiKilledAgainAndAgain(t *testing.T) {
 		exporter.WithBatch(0, 64<<10)))
 	for range 5 {
 		r.traffic(2000)
-		before := r.Backlog().Events
+		before := r.backlog()
 		stay := uint64(rnd.IntN(2000))
 		await(t, "some deliveries", func() bool {
-			now := r.Backlog().Events
+			now := r.backlog()
 			return now == 0 || now+stay < before
 		})
 		loki.Kill()
@@ -118,8 +118,8 @@ func TestShutdownWhileLokiIsAway(t *testing.T) {
 	}
 	loki.Restart()
 	second := record(t, "second", options())
-	if b := second.Backlog(); b.Events != 2*300 {
-		t.Errorf("backlog after a restart = %d events, want 600", b.Events)
+	if b := second.backlog(); b != 2*300 {
+		t.Errorf("backlog after a restart = %d events, want 600", b)
 	}
 	second.traffic(300)
 	second.verify(t, newTrail(loki, "shutdown"), expectation{accepted: first.accepted, resent: true})

@@ -49,6 +49,13 @@ func startProxy(t testing.TB, loki *lokitest.Server) *faultProxy {
 	return p
 }
 
+// to has pushes forwarded to another Loki from now on.
+func (p *faultProxy) to(loki *lokitest.Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.loki = loki
+}
+
 // inject sets the fault for pushes from now on; nil ends it.
 func (p *faultProxy) inject(f fault) {
 	p.mu.Lock()
@@ -76,7 +83,10 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *faultProxy) forward(w http.ResponseWriter, r *http.Request, body []byte) {
 	// Not the exporter's context: what has reached the network arrives, even
 	// if the sender is killed.
-	req, err := http.NewRequest(r.Method, p.loki.URL()+r.URL.Path, bytes.NewReader(body))
+	p.mu.Lock()
+	address := p.loki.URL()
+	p.mu.Unlock()
+	req, err := http.NewRequest(r.Method, address+r.URL.Path, bytes.NewReader(body))
 	if err != nil {
 		panic(err)
 	}

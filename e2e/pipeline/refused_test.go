@@ -9,85 +9,71 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
 // TestPoison records events that Loki refuses for good, among others that it
-// takes. They are found, kept in the quarantine file with Loki's words, and
-// hold nothing up.
+// takes. They are found, kept in the quarantine file with Loki's words, and hold
+// nothing up; once the cause is gone they are delivered with their own numbers.
 func TestPoison(t *testing.T) {
-	const tooLong = 8 << 10 // bytes of a line; the exporter itself allows 64 KiB
-	for _, test := range []struct {
-		name string
-		args []string
-		// record records events until some are bad, and returns how many are.
-		record func(r *recorder) []string
-		words  string
-	}{
-		{
-			name: "too old",
-			args: []string{"-validation.reject-old-samples.max-age=24h"},
-			record: func(r *recorder) []string {
-				// The spool keeps times in order, so only what comes first can
-				// be too old.
-				ids := r.poison(3, func(n int) { r.sources[0].at = time.Now().Add(-48*time.Hour + time.Duration(n)) })
-				r.sources[0].at = time.Time{}
-				r.traffic(300)
-				return ids
-			},
-			words: "too old",
-		},
-		{
-			name: "line too long",
-			args: []string{"-distributor.max-line-size=8KB"},
-			record: func(r *recorder) []string {
-				var ids []string
-				for range 4 {
-					r.traffic(100)
-					ids = append(ids, r.poison(1, func(int) { r.sources[0].note = strings.Repeat("x", tooLong) })...)
-					r.sources[0].note = ""
-				}
-				r.traffic(100)
-				return ids
-			},
-			words: "max entry size",
-		},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			loki := startLoki(t, lokitest.WithArgs(test.args...))
-			proxy := startProxy(t, loki)
-			proxy.inject(answerWith(503, nil, "")) // so that bad and good ones come in one batch
-			dir := t.TempDir()
-			r := record(t, "poison", exporterOptions(proxy.URL, dir, "poison"))
-			bad := test.record(r)
-			proxy.inject(nil)
-			r.flush(t)
-
-			quarantined := readQuarantine(t, dir)
-			missing := make(map[uint64]bool)
-			for i, q := range quarantined {
-				missing[q.Sequence] = true
-				if i < len(bad) && q.Metadata["admin_request_id"] != bad[i] {
-					t.Errorf("event %d in quarantine is %s, want %s", i, q.Metadata["admin_request_id"], bad[i])
-				}
-				if !strings.Contains(q.Answer, test.words) {
-					t.Errorf("answer kept with event %d is %q, want %q in it", q.Sequence, q.Answer, test.words)
-				}
-				if q.Line == "" || q.Labels == "" || q.Time == "" {
-					t.Errorf("event %d in quarantine is not whole: %+v", q.Sequence, q)
-				}
-			}
-			if len(quarantined) != len(bad) {
-				t.Errorf("%d events in quarantine, want %d", len(quarantined), len(bad))
-			}
-			r.verify(t, newTrail(loki, "poison"), expectation{
-				missing: func(seq uint64) bool { return missing[seq] },
-				// What Loki stored of a refused batch is sent again in parts.
-				resent: true,
-			})
-		})
+	data := lokitest.WithDataDir(t.TempDir())
+	loki := startLoki(t, data, lokitest.WithArgs("-distributor.max-line-size=5KB"))
+	proxy := startProxy(t, loki)
+	proxy.inject(answerWith(503, nil, "")) // so that bad and good ones come in one batch
+	dir := t.TempDir()
+	r := record(t, "poison", exporterOptions(proxy.URL, dir, "poison"))
+	var bad []string
+	var long []attribute.KeyValue
+	for _, key := range []string{"a", "b", "c", "d", "e"} {
+		long = append(long, attribute.String(key, strings.Repeat(key, 1000)))
 	}
+	for range 4 {
+		r.traffic(100)
+		bad = append(bad, r.poison(1, func(int) { r.sources[0].note, r.sources[0].attributes = strings.Repeat("x", 2000), long })...)
+		r.sources[0].note, r.sources[0].attributes = "", nil
+	}
+	r.traffic(100)
+	proxy.inject(nil)
+	r.flush(t)
+
+	quarantined := readQuarantine(t, dir)
+	missing := make(map[uint64]bool)
+	for i, q := range quarantined {
+		missing[q.Sequence] = true
+		ev, err := adminsessions.ParseLine(q.Line)
+		if err != nil || i < len(bad) && ev.RequestID != bad[i] || ev.Sequence != q.Sequence {
+			t.Errorf("event %d in quarantine is %q (%v), want %s", i, q.Line, err, bad[i])
+		}
+		if !strings.Contains(q.Answer, "max entry size") {
+			t.Errorf("answer kept with event %d is %q", q.Sequence, q.Answer)
+		}
+		if !strings.Contains(q.Labels, q.LogID) || q.LogID == "" || q.Time == "" {
+			t.Errorf("event %d in quarantine is not whole: %+v", q.Sequence, q)
+		}
+	}
+	if len(quarantined) != len(bad) {
+		t.Errorf("%d events in quarantine, want %d", len(quarantined), len(bad))
+	}
+	tr := newTrail(loki, "poison")
+	r.verify(t, tr, expectation{
+		missing: func(seq uint64) bool { return missing[seq] },
+		// What Loki stored of a refused batch is sent again in parts.
+		resent: true,
+	})
+
+	loki.Stop()
+	loki = startLoki(t, data)
+	proxy.to(loki)
+	if err := os.Rename(filepath.Join(dir, "quarantine.ndjson"), filepath.Join(dir, "quarantine.retry.ndjson")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the events in quarantine to be delivered", func() bool { return r.Stats().Retried["delivered"] == uint64(len(bad)) })
+	tr.loki = loki
+	r.verify(t, tr, expectation{accepted: bad, resent: true})
 }
 
 // poison records n bad events, made so by prepare, and returns their ids. They
@@ -105,13 +91,13 @@ func (r *recorder) poison(n int, prepare func(n int)) []string {
 }
 
 type quarantined struct {
-	Reason   string            `json:"reason"`
-	Answer   string            `json:"answer"`
-	Sequence uint64            `json:"sequence_number"`
-	Time     string            `json:"timestamp_ns"`
-	Labels   string            `json:"labels"`
-	Line     string            `json:"line"`
-	Metadata map[string]string `json:"structured_metadata"`
+	Reason   string `json:"reason"`
+	Answer   string `json:"answer"`
+	LogID    string `json:"log_id"`
+	Sequence uint64 `json:"sequence_number"`
+	Time     string `json:"timestamp_ns"`
+	Labels   string `json:"labels"`
+	Line     string `json:"line"`
 }
 
 func readQuarantine(t *testing.T, dir string) []quarantined {

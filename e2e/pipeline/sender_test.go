@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grafana/loki-client-go/pkg/backoff"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/resource"
 
@@ -44,20 +43,19 @@ type senderConfig struct {
 }
 
 // exporterOptions are those of every exporter in these tests: the defaults,
-// but quick about batches and retries, never short of room, and storing lines.
+// but quick about batches and retries, and never short of room.
 func exporterOptions(endpoint, spoolDir, instance string, more ...exporter.Option) []exporter.Option {
 	return append([]exporter.Option{
-		exporter.WithEndpoint(endpoint),
+		exporter.WithLoki(adminsessions.Loki{URL: endpoint}),
 		exporter.WithSpoolDir(spoolDir),
 		exporter.WithSpoolLimit(32 << 20),
-		exporter.WithFullPolicy(exporter.FullBlock, time.Minute),
-		exporter.WithLines(),
+		exporter.WithFullPolicy(exporter.BlockWhenFull), exporter.WithBlockTimeout(time.Minute),
 		exporter.WithBatch(10*time.Millisecond, 256<<10),
-		exporter.WithBackoff(backoff.BackoffConfig{MinBackoff: 10 * time.Millisecond, MaxBackoff: 200 * time.Millisecond}),
+		exporter.WithBackoff(10*time.Millisecond, 200*time.Millisecond),
 		exporter.WithResource(resource.NewSchemaless(
-			attribute.String(adminsessions.KeyServiceName, serviceName),
-			attribute.String(adminsessions.KeyServiceInstanceID, instance),
-			attribute.String(adminsessions.KeyDeploymentEnvironment, "test"),
+			attribute.String("service.name", serviceName),
+			attribute.String("service.instance.id", instance),
+			attribute.String("deployment.environment.name", "test"),
 		)),
 	}, more...)
 }

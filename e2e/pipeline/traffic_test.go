@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/adminsessions/adminsessions"
 )
 
@@ -19,6 +21,10 @@ type source struct {
 
 	at   time.Time // of the next event, if not zero; else the clock's
 	note string    // of the next event, if not empty
+
+	attributes []attribute.KeyValue // of the next event
+
+	signedIn bool // no event is nobody's
 }
 
 func newSource(name string) *source {
@@ -68,13 +74,16 @@ func (s *source) next() *adminsessions.Event {
 	if !s.at.IsZero() {
 		e.Time = s.at
 	}
-	e.Observed = e.Time.Add(e.Duration)
+	if s.signedIn && e.User.IsZero() {
+		e.User = admins[0]
+	}
 	switch s.rnd.IntN(20) {
 	case 0:
 		e.Note = strings.Repeat("changed a setting; ", s.rnd.IntN(400))
 	case 1, 2, 3:
 		e.Note = "client 7731 deleted"
 	}
+	e.Attributes = s.attributes
 	if s.note != "" {
 		e.Note = s.note
 	}

@@ -7,7 +7,7 @@ import "strings"
 // that name a secret in quotes.
 func (r *Redactor) findPairs(s string, m mode, f found) bool {
 	structured := strings.ContainsAny(s, "{[<(")
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch s[i] {
 		case '=', ':':
 			if r.pairAt(s, i, m, f) {

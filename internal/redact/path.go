@@ -105,7 +105,7 @@ func (p *PathPattern) add(segment string, hidden bool) {
 // wildcards have a secret's name. It reports false if there is none.
 func (r *Redactor) RoutePattern(route string) (p PathPattern, hides bool) {
 	slash := strings.IndexByte(route, '/')
-	if slash < 0 || strings.IndexAny(route, "{:*") < 0 {
+	if slash < 0 || !strings.ContainsAny(route, "{:*") {
 		return p, false
 	}
 	if route = route[slash+1:]; areIDs(route) {
@@ -132,7 +132,7 @@ func areIDs(route string) bool {
 	for {
 		i := strings.IndexByte(route, '{')
 		if i < 0 {
-			return strings.IndexAny(route, ":*") < 0
+			return !strings.ContainsAny(route, ":*")
 		}
 		route = route[i+1:]
 		switch {
@@ -290,16 +290,16 @@ func hiddenSegments(patterns []PathPattern, path string, anywhere bool, f found)
 	if !clean {
 		readings = [][]segment{list, resolve(list), withoutDots(list)}
 	}
-	for i := range patterns {
+	for _, p := range patterns {
 		for _, reading := range readings {
-			if patterns[i].match(reading, f) {
+			if p.match(reading, f) {
 				return true
 			}
-			if clean && !anywhere || !patterns[i].literal {
+			if clean && !anywhere || !p.literal {
 				continue
 			}
 			for at := 1; at < len(reading); at++ {
-				if patterns[i].match(reading[at:], f) {
+				if p.match(reading[at:], f) {
 					return true
 				}
 			}

@@ -111,7 +111,7 @@ func (r *Redactor) isProse(s string) bool {
 			digits++
 		}
 	}
-	return digits < 13 && !(slash && digits > 0)
+	return digits < 13 && (!slash || digits == 0)
 }
 
 func isScheme(w string) bool {
@@ -298,7 +298,7 @@ func (r *Redactor) findPaths(s string, m mode, f found) bool {
 			i++
 		}
 		path := s[start:i]
-		if strings.IndexAny(path, `/\`) < 0 {
+		if !strings.ContainsAny(path, `/\`) {
 			continue
 		}
 		at := func(from, to int) bool { return s[start+from:start+to] != Placeholder && f(start+from, start+to) }
@@ -332,7 +332,7 @@ func (r *Redactor) linkSegments(path string, f found) bool {
 			end++
 		}
 		segment := path[start:end]
-		if before != "" && (isRandom(segment) && r.announces(before) || isMixed(upTo(segment, '+')) && r.Name(before)) && f(start, end) {
+		if before != "" && (isRandom(segment) && r.announces(before) || isMixed(firstWord(segment)) && r.Name(before)) && f(start, end) {
 			return true
 		}
 		if segment != "" {
@@ -343,10 +343,9 @@ func (r *Redactor) linkSegments(path string, f found) bool {
 	return false
 }
 
-func upTo(s string, c byte) string {
-	if i := strings.IndexByte(s, c); i >= 0 {
-		return s[:i]
-	}
+// firstWord is what stands before a blank that a form has made a plus.
+func firstWord(s string) string {
+	s, _, _ = strings.Cut(s, "+")
 	return s
 }
 

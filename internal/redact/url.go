@@ -14,6 +14,7 @@ const (
 	maxValue   = 1024    // bytes of a value, then
 	minValue   = 8       // at least
 	minLooked  = 512     // bytes of a pair that are looked at, at least
+	maxOpen    = 4       // pairs over which a string goes on
 )
 
 // AppendURL appends path and query of a URL, both as sent, without their
@@ -49,10 +50,7 @@ func (r *Redactor) URL(s string, limit int) (_ string, cut bool) {
 			authority, rest = authority[:j], authority[j:]
 		}
 		authority = authority[strings.LastIndexByte(authority, '@')+1:]
-		if i = strings.LastIndexByte(authority, '@'); i < 0 {
-			i = strings.LastIndex(authority, "%40")
-		}
-		origin, path = s[:strings.Index(s, "//")+2]+authority, rest
+		origin, path = s[:i+2]+authority, rest
 	}
 	if len(origin) > limit/2 {
 		origin, cut = origin[:limit/2], true
@@ -122,11 +120,11 @@ func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bo
 
 // appendSegment appends a segment of a path in which there may be a secret.
 func (r *Redactor) appendSegment(b []byte, segment string, limit int) (_ []byte, cut bool) {
-	if i := strings.IndexByte(segment, ';'); i >= 0 {
-		if segment[:i] != "" {
-			b, cut = r.appendSegment(b, segment[:i], limit)
+	if first, params, ok := strings.Cut(segment, ";"); ok {
+		if first != "" {
+			b, cut = r.appendSegment(b, first, limit)
 		}
-		for param := range strings.SplitSeq(segment[i+1:], ";") {
+		for param := range strings.SplitSeq(params, ";") {
 			var cutToo bool
 			b, _, cutToo = r.appendPair(append(b, ';'), param, limit, false, false)
 			cut = cut || cutToo
@@ -189,185 +187,6 @@ func isPlainSegment(s string) bool {
 		}
 	}
 	return (digits == 0 || digits == len(s) && digits < 13) && !findShapes(s, func(int, int) bool { return true })
-}
-
-// appendQuery appends a query, in room bytes at most. Where it doesn't fit,
-// values are cut to the same length, and names when that is not enough.
-func (r *Redactor) appendQuery(b []byte, query string, room int) (_ []byte, cut bool) {
-	if len(query) <= room && r.isPlainQuery(query) {
-		return append(b, query...), false
-	}
-	first := len(b)
-	if len(query) <= room {
-		if b, cut = r.appendAll(b, query, len(query), room); len(b)-first <= room {
-			return b, cut
-		}
-	}
-	for limit := fitting(query, room); ; limit /= 2 {
-		if b, _ = r.appendAll(b[:first], query, limit, room); len(b)-first <= room {
-			return b, true
-		}
-		if limit <= minValue {
-			return withEllipsis(b, first, first+room), true
-		}
-	}
-}
-
-// isPlainQuery reports of most queries that nothing is in them.
-func (r *Redactor) isPlainQuery(query string) bool {
-	if r.all {
-		return false
-	}
-	start, equal := 0, -1
-	for i := 0; i <= len(query); i++ {
-		if i == len(query) || query[i] == '&' {
-			if equal < 0 && i > start || i-max(equal+1, start) > maxHarmless {
-				return false
-			}
-			if name := query[start:max(start, equal)]; len(name) > maxHarmless && !isPlainSegment(name) || r.encodedName(name) != never {
-				return false
-			}
-			start, equal = i+1, -1
-			continue
-		}
-		c := query[i]
-		if c == '=' && equal < 0 {
-			equal = i
-		} else if classes[c] == other && c != '-' && c != '_' && c != '.' && c != ',' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-// fitting returns to what length the values of a query have to be cut for it to
-// fit.
-func fitting(query string, room int) int {
-	var lengths [maxPairs]int
-	n := 0
-	for ; query != "" && n < maxPairs; n++ {
-		pair, rest, _ := strings.Cut(query, "&")
-		lengths[n], query = len(pair), rest
-	}
-	limit := maxValue
-	for limit > minValue {
-		sum := 0
-		for _, length := range lengths[:n] {
-			sum += min(length, limit) + len("&")
-		}
-		if sum <= room {
-			break
-		}
-		limit /= 2
-	}
-	return limit
-}
-
-// appendAll appends all pairs of a query with values of limit bytes at most,
-// until there are more than room bytes.
-func (r *Redactor) appendAll(b []byte, query string, limit, room int) (_ []byte, cut bool) {
-	end := len(b) + room
-	looked := max(minLooked, 2*limit) // at of a pair
-	open := false                     // a secret in quotes goes on
-	for pairs := 0; query != ""; pairs++ {
-		pair, rest, more := strings.Cut(query, "&")
-		long := len(pair) > looked
-		if long {
-			pair = withoutEnd(pair[:looked])
-		}
-		switch {
-		case open:
-			open = strings.Count(pair, `"`)%2 == 0
-			b = append(b, Placeholder...)
-		case pair != "":
-			hidden, cutToo := false, false
-			b, hidden, cutToo = r.appendPairs(b, pair, limit, long)
-			open = hidden && strings.Count(pair, `"`)%2 == 1
-			cut = cut || cutToo
-		}
-		if more {
-			b = append(b, '&')
-		}
-		query = rest
-		if len(b) > end {
-			return b, true
-		}
-		if pairs == maxPairs && query != "" {
-			return append(b, "…"...), true
-		}
-	}
-	return b, cut
-}
-
-// appendPairs appends pairs that are divided by semicolons, which some servers
-// take for ampersands. Others don't: what stands behind a secret may be the
-// rest of it. long says that the last pair goes on. hidden reports whether its
-// value was left out.
-func (r *Redactor) appendPairs(b []byte, pairs string, limit int, long bool) (out []byte, hidden, cut bool) {
-	if strings.IndexByte(pairs, ';') < 0 {
-		return r.appendPair(b, pairs, limit, false, long)
-	}
-	first, all := len(b), pairs
-	defer func() {
-		if !hidden && r.Value(all) { // it takes the whole to see it
-			out, hidden, cut = r.appendPair(b[:first], all, limit, true, long)
-		}
-	}()
-	for {
-		pair, rest, more := strings.Cut(pairs, ";")
-		var hid, cutToo bool
-		b, hid, cutToo = r.appendPair(b, pair, limit, hidden, long && !more)
-		hidden, cut = hidden || hid, cut || cutToo
-		if !more {
-			return b, hidden, cut
-		}
-		b = append(b, ';')
-		pairs = rest
-	}
-}
-
-// appendPair appends name=value. closed says that the value is left out in any
-// case.
-func (r *Redactor) appendPair(b []byte, pair string, limit int, closed, long bool) (_ []byte, hidden, cut bool) {
-	if pair == "" {
-		return b, false, long
-	}
-	var m mode
-	if long {
-		m = mayGoOn
-	}
-	i := strings.IndexByte(pair, '=')
-	if i < 0 {
-		if closed || r.holds(pair, m) {
-			return append(b, Placeholder...), true, long
-		}
-		b, cut = r.appendLong(b, pair, limit, long)
-		return b, false, cut
-	}
-	name, value := pair[:i], pair[i+1:]
-	if name != "" && r.Value(name) {
-		b, closed = append(b, Placeholder...), true
-	} else {
-		b, cut = appendCut(b, name, max(limit, maxKey))
-	}
-	b = append(b, '=')
-	switch {
-	case value == "":
-		return b, false, cut || long
-	case closed, r.all, r.HidesName(name, value), r.holds(value, m):
-		return append(b, Placeholder...), true, cut || long
-	}
-	b, cutToo := r.appendLong(b, value, limit, long)
-	return b, false, cut || cutToo
-}
-
-// appendLong is appendCut for what goes on behind s if long is set.
-func (r *Redactor) appendLong(b []byte, s string, limit int, long bool) (_ []byte, cut bool) {
-	b, cut = appendCut(b, s, limit)
-	if long && !cut {
-		b = append(b, "…"...)
-	}
-	return b, cut || long
 }
 
 // spanList keeps what was found.

@@ -151,7 +151,7 @@ func TestURLsInText(t *testing.T) {
 		"https://h/verify/eyJhbGciOiJIUzI1NiJ9.e30.": "https://h/verify/REDACTED",
 	} {
 		got, _ := r.URL(in, 512)
-		if got != want && !(strings.HasPrefix(want, "REDACTED@") && !strings.Contains(got, "p/w")) {
+		if got != want && (!strings.HasPrefix(want, "REDACTED@") || strings.Contains(got, "p/w")) {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}

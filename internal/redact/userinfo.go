@@ -79,7 +79,7 @@ func findOracle(s string, f found) bool {
 // findBareUserInfo looks for user:password@host without a scheme.
 func findBareUserInfo(s string, f found) bool {
 	start, colon := 0, -1 // of the word, and of the first colon in it
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		switch c := s[i]; {
 		case endsWord(c) || c == '=' || c == '/' || c == '?' || c == '&':
 			start, colon = i+1, -1

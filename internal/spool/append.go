@@ -83,8 +83,8 @@ func (l *Log) append(ctx context.Context, ts time.Time, payload []byte, opts []A
 		rec, err = l.refuse(ReasonTooLarge, fmt.Errorf("payload has %d bytes, limit is %d", len(payload), l.opts.MaxRecordBytes))
 	default:
 		rec, err = write(ctx, ts, payload)
-		if full, ok := err.(*noRoomError); ok { //nolint:errorlint // never wrapped
-			rec, err = l.waitForRoom(ctx, ts, payload, write, full)
+		if _, full := err.(*noRoomError); full { //nolint:errorlint // never wrapped
+			rec, err = l.waitForRoom(ctx, ts, payload, write)
 		}
 	}
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *Log) overShare(payload []byte, opts []AppendOption) bool {
 
 // waitForRoom tries again when room has been made, and now and then while the disk
 // is full, until ctx or the block timeout ends it.
-func (l *Log) waitForRoom(ctx context.Context, ts time.Time, payload []byte, write writer, full *noRoomError) (Record, error) {
+func (l *Log) waitForRoom(ctx context.Context, ts time.Time, payload []byte, write writer) (Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.opts.BlockTimeout)
 	defer cancel()
 	l.blocked.Add(1)
@@ -115,8 +115,8 @@ func (l *Log) waitForRoom(ctx context.Context, ts time.Time, payload []byte, wri
 		space := l.space
 		l.mu.Unlock()
 		rec, err := write(ctx, ts, payload)
-		var ok bool
-		if full, ok = err.(*noRoomError); !ok { //nolint:errorlint // never wrapped
+		full, ok := err.(*noRoomError) //nolint:errorlint // never wrapped
+		if !ok {
 			return rec, err
 		}
 		retry.Reset(pause)

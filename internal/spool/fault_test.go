@@ -492,3 +492,39 @@ func TestFolderReadOnlyAndBack(t *testing.T) {
 		})
 	}
 }
+
+// TestReaderLeavesAnEmptySegment: a reader that waits in a segment whose first
+// record could not be written goes on with the next one.
+func TestReaderLeavesAnEmptySegment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemFS()
+		l := open(t, Options{Dir: spoolDir, FS: m})
+		failing, opened := true, false
+		m.fault = func(_ int, op, name string) error {
+			if op == "write" && strings.HasSuffix(name, segmentExt) && failing && opened {
+				return syscall.EIO // not the header
+			}
+			opened = opened || op == "reserve"
+			return nil
+		}
+		l.wmu.Lock()
+		if _, err := l.newSegment(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		l.wmu.Unlock()
+		if _, ok, err := l.Reader().TryNext(); ok || err != nil { // it is in it now
+			t.Fatal(ok, err)
+		}
+		if _, err := l.Append(t.Context(), time.Now(), []byte("refused")); err == nil {
+			t.Fatal("a record is taken that can't be written")
+		}
+		m.mu.Lock()
+		failing = false
+		m.mu.Unlock()
+		time.Sleep(time.Second)
+		mustAppend(t, l, "taken")
+		if got := next(t, l.Reader()); got != "2 taken" {
+			t.Errorf("read %q", got)
+		}
+	})
+}

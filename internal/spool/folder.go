@@ -69,13 +69,13 @@ func (l *Log) restoreFiles() {
 	err := l.putFilesBack()
 	signal(l.kick)
 	if err == nil {
-		if l.folder.set(nil) != nil {
+		if l.folder.swap(nil) != nil {
 			l.opts.Logger.Info("the spool's folder can be used again", "dir", l.opts.Dir)
 		}
 		return
 	}
 	err = fmt.Errorf("folder %s was removed or replaced and can't be made again: %w", l.opts.Dir, err)
-	if l.folder.set(err) == nil {
+	if l.folder.swap(err) == nil {
 		l.opts.Logger.Error("the spool's folder is gone; records are refused until it can be made again", "dir", l.opts.Dir, "error", err)
 	}
 }
@@ -265,15 +265,12 @@ func (l *Log) putBack(o openSegment) error {
 	}
 	b := make([]byte, writeChunk)
 	for at := int64(0); at < o.size && err == nil; {
-		n := 0
-		if n, err = o.file.ReadAt(b[:min(int64(len(b)), o.size-at)], at); n > 0 {
-			_, werr := f.WriteAt(b[:n], at)
-			at += int64(n)
-			if err == io.EOF && at == o.size {
-				err = nil
-			}
-			err = errors.Join(err, werr)
+		n, rerr := o.file.ReadAt(b[:min(int64(len(b)), o.size-at)], at)
+		_, werr := f.WriteAt(b[:n], at)
+		if at += int64(n); rerr == io.EOF && at == o.size {
+			rerr = nil
 		}
+		err = errors.Join(rerr, werr)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("writing segment %s anew: %w", name, err), f.Close(), l.opts.FS.Remove(name))

@@ -2,8 +2,6 @@ package spool
 
 import (
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"io"
 	"io/fs"
 	"os"
@@ -97,14 +95,6 @@ func (osFS) SyncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// originID makes one number, not 0, of what tells a file.
-func originID(machine []byte, parts ...any) uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(machine)
-	_, _ = fmt.Fprint(h, parts...)
-	return max(1, h.Sum64())
 }
 
 // SetModified forces the time to the disk, too, which the Sync of a file need not.

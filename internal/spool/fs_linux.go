@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -97,10 +98,9 @@ func (f *osFile) Origin() (Origin, error) {
 		st.Btime = unix.StatxTimestamp{}
 	}
 	machine, _ := os.ReadFile("/etc/machine-id") // a container may have none
-	return Origin{
-		ID:       originID(machine, st.Ino, st.Btime.Sec, int64(st.Btime.Nsec)),
-		Modified: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec)),
-	}, nil
+	h := fnv.New64a()
+	_, _ = fmt.Fprint(h, string(machine), st.Ino, st.Btime.Sec, st.Btime.Nsec)
+	return Origin{ID: max(1, h.Sum64()), Modified: time.Unix(st.Mtime.Sec, int64(st.Mtime.Nsec))}, nil
 }
 
 // Truncate unmaps, too: what is cut is not written any more, and a burst must not

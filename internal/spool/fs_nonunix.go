@@ -21,8 +21,6 @@ func openPlain(name string, flag int, perm fs.FileMode) (*os.File, error) {
 
 func plain(at fs.FileInfo) bool { return at.Mode().IsRegular() }
 
-func fileNumber(fs.FileInfo) uint64 { return 0 }
-
 // Lock is not supported, and a spool without it could be written by two
 // processes; so there is none.
 func (osFS) Lock(string) (File, error) {

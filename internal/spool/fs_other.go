@@ -10,17 +10,13 @@ import (
 // Reserve is not supported; records are written with a system call each.
 func (f *osFile) Reserve(int64) (bool, error) { return false, errors.ErrUnsupported }
 
-// Origin knows the file's number, where the system has one.
+// Origin knows only when the file was modified.
 func (f *osFile) Origin() (Origin, error) {
 	at, err := f.Stat()
 	if err != nil {
 		return Origin{}, err
 	}
-	o := Origin{Modified: at.ModTime()}
-	if number := fileNumber(at); number != 0 {
-		o.ID = originID(nil, number)
-	}
-	return o, nil
+	return Origin{Modified: at.ModTime()}, nil
 }
 
 // Free is not supported.

@@ -29,7 +29,7 @@ func (osFS) MakeDir(name string) error {
 		return fmt.Errorf("its mode is %#o, so others can change what is recorded; "+
 			"name a new folder, such as one below, or look what is in it and chmod 700 it", perm)
 	case perm&0o077 != 0: // others could look, and have changed nothing
-		return os.Chmod(name, 0o700)
+		return os.Chmod(name, 0o700) //nolint:gosec // a folder
 	}
 	return nil
 }
@@ -60,13 +60,6 @@ func openPlain(name string, flag int, perm fs.FileMode) (*os.File, error) {
 func plain(at fs.FileInfo) bool {
 	st, ok := at.Sys().(*syscall.Stat_t)
 	return at.Mode().IsRegular() && (!ok || st.Nlink <= 1)
-}
-
-func fileNumber(at fs.FileInfo) uint64 {
-	if st, ok := at.Sys().(*syscall.Stat_t); ok {
-		return st.Ino
-	}
-	return 0
 }
 
 func (osFS) Lock(name string) (File, error) {

@@ -9,9 +9,11 @@ import (
 // fault is what is wrong now with one of the things a log does; none if that works.
 type fault struct{ p atomic.Pointer[error] }
 
-// set notes err, or that all is well if that is nil, and returns what was noted
-// before.
-func (f *fault) set(err error) (was error) {
+// set notes err, or that all is well if that is nil.
+func (f *fault) set(err error) { _ = f.swap(err) }
+
+// swap is set and returns what was noted before.
+func (f *fault) swap(err error) (was error) {
 	p := &err
 	if err == nil {
 		p = nil

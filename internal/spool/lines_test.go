@@ -25,7 +25,7 @@ func (l *lines) Write(p []byte) (int, error) {
 func (l *lines) count(text string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for line := range strings.Lines(l.Buffer.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, text) {
 			n++
 		}

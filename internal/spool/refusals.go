@@ -67,7 +67,7 @@ func (l *Log) noteRefused(err error) {
 	l.refusals.mu.Unlock()
 	if tell {
 		l.opts.Logger.Error(advice[i], "dir", l.opts.Dir, "reason", string(e.Reason), "refused", was.untold,
-			"since", was.since, "last_number", e.Seq, "error", e.Err)
+			"since", was.since, "last_number", e.Seq, "error", e.Err) //nolint:sloglint // one of a list
 	}
 	if l.opts.OnDrop != nil {
 		l.opts.OnDrop(e.Reason, e.Seq)

@@ -173,6 +173,7 @@ func (l *Log) seal(seg *segment) {
 	if seg.size == headerSize {
 		l.segments = slices.Delete(slices.Clone(l.segments), len(l.segments)-1, len(l.segments))
 		seg.unlinked = true
+		seg.synced = seg.size // or a reader in it would wait for more
 		l.retired = append(l.retired, seg)
 	}
 	l.mu.Unlock()
