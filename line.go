@@ -243,7 +243,7 @@ var byteClass = func() (t [256]byte) {
 // appendEscaped appends s as it stands between the quotes of a JSON string.
 func appendEscaped(b []byte, s string) []byte {
 	start := 0
-	for i := 0; i < len(s); {
+	for i := plainPrefix(s); i < len(s); {
 		class := byteClass[s[i]]
 		if class&(escapeInText|notASCII) == 0 {
 			i++
@@ -276,6 +276,24 @@ func appendEscaped(b []byte, s string) []byte {
 		start = i
 	}
 	return append(b, s[start:]...)
+}
+
+// plainPrefix returns how many bytes at the beginning of a text surely stand as
+// they are. It looks at eight at once: a byte that does not has, after the
+// subtraction that fits, its top bit set.
+func plainPrefix(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		p := s[i : i+8]
+		w := uint64(p[0]) | uint64(p[1])<<8 | uint64(p[2])<<16 | uint64(p[3])<<24 |
+			uint64(p[4])<<32 | uint64(p[5])<<40 | uint64(p[6])<<48 | uint64(p[7])<<56
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		if (w|(w-ones*' ')|(quote-ones)&^quote|(slash-ones)&^slash|(del-ones)&^del)&tops != 0 {
+			break
+		}
+	}
+	return i
 }
 
 // isWord reports whether b can stand in a line as it is.

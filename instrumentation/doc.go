@@ -1,15 +1,19 @@
 // Package instrumentation records every request to an admin panel: who did
 // what from where and how it ended, as one [adminsessions.Event] each.
 //
-//	provider, err := exporter.New(ctx, …)
-//	…
+//	exp, err := exporter.New(exporter.WithSpoolDir(spoolDir))
+//	if err != nil {
+//		return err
+//	}
 //	record, err := instrumentation.NewMiddleware(
-//		instrumentation.WithLoggerProvider(provider),
+//		instrumentation.WithLoggerProvider(exp.LoggerProvider()),
 //		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor, netip.MustParsePrefix("10.0.0.5/32")),
 //		instrumentation.WithFilter("assets", instrumentation.Routes("/assets/", "GET /healthz")),
 //	)
-//	…
-//	http.ListenAndServe(addr, record(mux))
+//	if err != nil {
+//		return err
+//	}
+//	server.Handler = record(mux)
 //
 // # Who
 //
@@ -22,6 +26,12 @@
 // Requests nobody is signed in to are recorded as well; [SignIn] tells of an
 // attempt, [SetTarget] of an administrator who acts as somebody else,
 // [Annotate] of what was done.
+//
+// # How it ended
+//
+// With the handler's status, whatever became of the connection: a client that
+// hangs up does not choose what the record says of what was done. That it did
+// stands beside the status, see docs/instrumentation.md.
 //
 // # When
 //
@@ -36,7 +46,8 @@
 //
 // Nothing that a handler could notice: its ResponseWriter can do what the
 // server's can, its panics go on, its request is the same but for the context.
-// Responses get a request id in a header ([WithRequestIDHeader]).
+// Responses get a request id in a header ([WithRequestIDHeader]). Importing the
+// package registers nothing, neither metrics nor handlers.
 //
 // When no provider takes records it does nothing at all but hand on the request;
 // that is counted and said once in the log.
