@@ -249,6 +249,40 @@ func TestRetryFileThatIsNone(t *testing.T) {
 	})
 }
 
+// Where the file can't be removed, its events are not sent again and again. (Root
+// can remove every file, so the shipper is told that it could not.)
+func TestRetryFileThatCannotBeRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var gone atomic.Bool
+		l := refuseSome(t, &gone, func(seq uint64) bool { return seq == 5 })
+		x := startOver(t, l, dir)
+		emit(t, x, 10)
+		time.Sleep(time.Minute)
+		gone.Store(true)
+		renameToRetry(t, dir)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		x.shipper.retry.finished = fileStamp{1, time.Unix(1, 0)}
+		if err := os.WriteFile(filepath.Join(dir, retryFile), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, retryFile), time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+		before := len(l.received())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(l.received()); n != before {
+			t.Errorf("%d pushes of a file that is done with", n-before)
+		}
+		if _, err := os.Stat(filepath.Join(dir, quarantineFile)); err == nil {
+			t.Error("a file that is done with was read")
+		}
+		shutdown(t, x)
+	})
+}
+
 // A quarantine of tens of thousands is delivered in batches.
 func TestLargeQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
