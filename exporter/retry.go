@@ -34,6 +34,7 @@ const (
 // retry is how far the file is delivered. It belongs to the shipper.
 type retry struct {
 	dir       string
+	remove    func(file string) error
 	offset    int64 // everything before it is delivered or back in quarantine
 	reached   int64 // where the batch under way ends
 	due       time.Time
@@ -92,7 +93,7 @@ func (s *shipper) startRetry() {
 		return
 	case err != nil:
 		b.reset()
-		*r = retry{dir: r.dir, due: s.now().Add(retryPause)}
+		*r = retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryPause)}
 		if _, ok := s.retryTold.allow(s.now(), time.Hour); ok {
 			s.log.Error("events from quarantine can't be delivered again", "file", r.path(), "error", err)
 		}
@@ -116,8 +117,8 @@ func (s *shipper) startRetry() {
 func (s *shipper) finishRetry() {
 	r := &s.retry
 	s.log.Info("events from quarantine are delivered", "events", r.delivered)
-	next := retry{dir: r.dir, due: s.now().Add(retryInterval)}
-	if err := os.Remove(r.path()); err != nil {
+	next := retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryInterval)}
+	if err := r.remove(r.path()); err != nil {
 		next.finished = r.stamp()
 		s.log.Error("the file of events from quarantine is done with and can't be removed; remove it, or they are delivered once more after a restart", "file", r.path(), "error", err)
 	}

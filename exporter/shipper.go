@@ -126,7 +126,7 @@ func newShipper(c *config, log *spool.Log, m *metrics, client lokiClient) *shipp
 		free:       []*batch{{}, {}},
 		circuit:    newCircuit(c),
 		quarantine: newQuarantine(c, m),
-		retry:      retry{dir: c.spoolDir},
+		retry:      retry{dir: c.spoolDir, remove: c.remove},
 	}
 	var err error
 	if s.noted, err = readNotedTimes(c.spoolDir, log.ID()); err != nil {
