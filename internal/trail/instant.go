@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
 )
@@ -51,9 +52,9 @@ func (s *Store) instant(ctx context.Context, e *expression, nanos int64) ([]loki
 func (e *expression) part(n int) string {
 	p := *e
 	const name = captured + "part"
-	p.labels = append(p.labels[:len(p.labels):len(p.labels)],
+	p.labels = append(slices.Clip(p.labels),
 		"label_format "+name+"="+quote(fmt.Sprintf(`{{ mod (count "[13579bdf]" __line__) %d }}`, instantParts)),
 		name+"="+quote(fmt.Sprint(n)))
-	p.dropped = append(p.dropped[:len(p.dropped):len(p.dropped)], name)
+	p.dropped = append(slices.Clip(p.dropped), name)
 	return p.String()
 }
