@@ -26,6 +26,10 @@ test: ## Set up what the tests need and run them all
 lint: linters ## Run the linters
 	@tools/test lint
 
+.PHONY: dashboards
+dashboards: ## Write the dashboards and alert rules anew from dashboards/generate
+	@cd dashboards/generate && go run . -out ../..
+
 .PHONY: bench
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...

@@ -95,8 +95,6 @@ type Event struct {
 	// Time is when the request arrived.
 	Time time.Time
 
-	Observed time.Time // going
-
 	Stage     Stage // empty means Complete
 	RequestID string
 	Type      Type

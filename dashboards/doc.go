@@ -2,63 +2,53 @@
 // dashboards of an audit trail, its alerting rules and their runbooks.
 //
 //	admin-sessions.json  every admin request: search, filters, Hide Me, drill-down
-//	search.json          months of requests, by text alone: fast
+//	phone.json           the same on a narrow screen, one column
 //	activity.json        who is online, who does how much, what fails, what is new
 //	admin.json           one administrator: addresses, sessions, user agents
-//	event.json           one request, every field
+//	event.json           one request, every field, and what else its session did
 //	pipeline.json        is the trail whole, and does it arrive
 //	alerts/              rules for Prometheus and for Loki's ruler
 //	runbooks/            what each alert means and what to do, a file an alert
+//	generate/            the program that writes all but the runbooks
 //
-// The files are used as they are: Grafana reads the dashboards from this folder
-// by deploy/grafana/provisioning, where the Grafana-managed alert rules live
-// too. [Files] embeds them for the tests, and for a program that wants to hand
-// them out.
+// Dashboards and rules are written in Go, in generate, and generated: "make
+// dashboards" writes them, the Grafana-managed rules of
+// deploy/grafana/provisioning among them, and a test fails if somebody has edited
+// one. Names of fields come from package adminsessions' table.
 //
-// # Rules of the house
-//
-// Data sources are named by the fixed uids adminsessions-loki and
-// adminsessions-prometheus, dashboards by uids that begin with "adminsessions-",
-// so links and rules survive a re-import. Every query over Loki starts from
-// service_name and every name in it is one of package adminsessions' vocabulary.
-// Whatever reads events says audit_lines_of="" too, so that the lines an
-// application stores once more (exporter.WithLines) are never counted with them.
-// A table takes its columns from an allow-list, so that a field
-// an application adds never becomes a stray column.
+// Grafana reads the dashboards from this folder by deploy/grafana/provisioning.
+// [Files] embeds them for the tests, and for a program that wants to hand them
+// out.
 //
 // # Text in queries
 //
-// What people type reaches LogQL in two ways that take any character but a
-// backtick, which ends a LogQL raw string and cannot be escaped in one:
+// What stands in a variable comes from whoever wrote the link that somebody
+// follows. It enters a query in two ways only (generate/logql.go):
 //
-//   - as a literal in a regular expression, `(?i)${search:regex}`;
-//   - as a whole value, `${session}`.
+//   - as a literal in a group of a regular expression in backticks,
+//     =~`(?:${name:regex})`. Only a backtick could end the string; then the group
+//     is left open, and Loki refuses the query, as Grafana has put a backslash
+//     before each parenthesis of the value. The first place of a variable in a
+//     query is a condition that Loki reads before it looks at any line;
+//   - percent-encoded, which holds no character that ends anything.
 //
-// A filter that is empty must match everything, also events that lack the
-// field. LogQL cannot compare a constant, but a label that no event has is the
-// empty string: nothing=`${session}` is true when the variable is empty, so
+// Grafana 12.3 expands the variables of a query twice if it may cut it into days:
+// $admin in the search box then becomes the raw value of the variable admin. The
+// word do-not-chunk in the refId keeps a query whole, and keeps it from that.
 //
-//	| nothing=`${session}` or session_id=`${session}`
+// A filter that is empty must match everything. No event has the label nothing,
+// so nothing=~`(?:${ip:regex})` holds while the variable is empty, and costs
+// nothing then.
 //
-// is the optional filter. Hide Me extends it by its switch, 0 or 1, as a
-// repetition: the first alternative matches while Hide Me is off, or while the
-// Grafana user has no e-mail address:
+// # LogQL
 //
-//	| nothing=~`(?:${__user.email:regex}){${hide_me}}` or user_email!~`(?i)${__user.email:regex}`
+// The text filter first, then words by pattern, logfmt last, on what is left.
+// Traps of Loki 3.7.8 that the queries go around, each with a test:
 //
-// # Lines and events
-//
-// Admin Search reads one or the other, by the label that names the service: its
-// variable read. It takes its columns from the sentence in both cases, so they
-// hold the same; the metadata of an event it first throws away (keep), or Loki
-// would name what it finds in the sentence user_email_extracted. All of its
-// variable service is the list of the services, never .+, which among events
-// would select the lines as well.
-//
-// The counts of Admin Sessions are of lines, if Count events is off and no filter
-// is set that lines have no fields for. LogQL has no if, but a selector may ask
-// for a label that no stream has: it is empty, so the variables together, as one
-// regular expression, match it while all of them are empty or All. The query has
-// both selectors, nothing=~`…` for the lines or nothing!~`…` for the events, and
-// one of the two selects no stream and costs nothing.
+//   - a parsed label compared with a regular expression that ends or begins in .*
+//     matches within the text, 5.* holds for 405; and a=(?:) for every a=…;
+//   - (?s:.*) instead of .* makes a filter four times as dear;
+//   - a regular expression that is broken in a line filter alone is, asked as
+//     Grafana asks, answered with no lines instead of an error;
+//   - U+FFFD in a label that is taken out of a line fails the whole query.
 package dashboards

@@ -1,56 +1,62 @@
-// Package exporter delivers OpenTelemetry log records to Grafana Loki without
-// losing one and without making the caller wait for Loki.
+// Package exporter delivers events to Grafana Loki without losing one and without
+// making the caller wait for Loki.
 //
-// It is a processor and an exporter in one: a record enters a spool on disk
-// before the call that emitted it returns, and one goroutine ships from there.
+// It is a [adminsessions.Sink], an OpenTelemetry log processor and an exporter in
+// one: an event enters a spool on disk before the call that recorded it returns,
+// and one goroutine ships from there.
 //
 //	exp, err := exporter.New(
-//		exporter.WithEndpoint("http://127.0.0.1:3100"),
+//		exporter.WithLoki(adminsessions.Loki{URL: "https://loki.example"}),
 //		exporter.WithSpoolDir("/var/lib/panel/spool"),
-//		exporter.WithRegisterer(prometheus.DefaultRegisterer),
-//		exporter.WithLogger(slog.Default()),
 //	)
 //	if err != nil { … }
-//	provider := exp.LoggerProvider()
-//	defer provider.Shutdown(ctx)
+//	defer exp.Shutdown(ctx)
+//	provider := exp.LoggerProvider() // for package instrumentation
 //
 // # What is promised
 //
-//   - A record whose Emit has returned survives kill -9, a Loki that is away
-//     for hours, and a restart. A power cut takes at most the records of the
+//   - An event that RecordEvent or Emit has taken survives kill -9, a Loki that is
+//     away for hours, and a restart. A power cut takes at most the events of the
 //     last sync interval (1 s), none with [SyncAlways].
-//   - Loki away, slow or refusing changes nothing for the caller. The backlog
-//     is delivered oldest first.
-//   - A push whose answer was lost is sent again byte for byte, which Loki's
-//     log queries show once. Pushes are repeated for no other reason.
-//   - Nothing is given up: transport errors, 429, 5xx, 401, 403 and 404 are
-//     tried again for ever. An entry that Loki refuses by itself (400) is found
-//     by bisection and kept in quarantine.ndjson beside the spool with Loki's
-//     words; the rest is delivered.
-//   - Every record has a sequence number (audit_sequence_number) within its
-//     spool (audit_log_id). What is lost nevertheless, because the spool or the
-//     disk is full or a file was damaged, is counted by reason, and its numbers
-//     are missing in Loki: completeness can be proved by a query.
+//   - Loki away, slow or refusing changes nothing for the caller. The backlog is
+//     delivered oldest first.
+//   - A push whose answer was lost is sent again byte for byte, which Loki's log
+//     queries show once. Pushes are repeated for no other reason.
+//   - Nothing is given up. Whatever refuses pushes as a whole (Loki away or
+//     overloaded, a wrong password, a gateway's page) is asked again for ever, and
+//     the events stay in the spool. An entry is blamed only if Loki names its own
+//     fault, or refuses it alone while it takes others of the same log: it is kept
+//     in quarantine.ndjson beside the spool, with Loki's words, and is delivered
+//     again if that file is renamed to quarantine.retry.ndjson.
+//   - A clock costs no event. Where Loki refuses entries for their times, they get
+//     times that it takes, and say when they arrived by this machine's clock.
+//   - Every event has a number within its log. What is lost nevertheless, because
+//     the spool or the disk is full or a file was damaged, is counted by reason,
+//     and its number is missing in Loki: completeness can be proved by a query.
 //
 // docs/delivery.md tells the whole, with the test that shows each promise.
 //
-// # What becomes of a record
+// # What Loki gets
 //
-// Loki's labels are the resource's service.name, deployment.environment.name and
-// service.instance.id. The body is the line. Attributes, severity, trace and
-// scope become structured metadata under the names Loki's own OTLP endpoint
-// gives them, so that records sent both ways look alike.
+// One line for each event, [adminsessions.Event.AppendLine], with the exporter's
+// part behind the last TAB: seq=118, the event's number, and at=… where the entry
+// stands at another time than its request arrived. There is no structured
+// metadata. The stream's labels are audit_log_id, one for each spool, and the
+// resource's service.name, service.instance.id and deployment.environment.name.
 //
-// Within a stream timestamps strictly increase: the spool moves a record that
-// is not later than the one before it to a nanosecond after that. Where the
-// move is a millisecond or more, audit_request_time keeps the time that was
-// given. Together with a stream for each instance this keeps a backlog
-// acceptable: Loki refuses an entry more than an hour behind its stream's
-// newest.
+// An OpenTelemetry record that is not an event's becomes one: its attributes are
+// fields where they have a field's key, else attr.KEY, and its body is the note.
 //
-// [WithLines] stores each record's line once more, without metadata, in a second
-// stream: docs/events.md says what that is for.
+// # Metrics
 //
-// What exceeds Loki's limits is cut when the record is accepted (line 64 KiB,
-// value 16 KiB, 112 names and 56 KiB of metadata) and named in audit_truncated.
+// [Exporter.Stats] has all numbers; package exportermetrics gives them to
+// Prometheus.
+//
+// # Environment
+//
+// Loki's address and credentials are read from ADMINSESSIONS_LOKI_…, see
+// [adminsessions.Loki]; the spool's options from ADMINSESSIONS_SPOOL_DIR, _LIMIT
+// (bytes), _SYNC (interval, always, none), _FULL (drop, block), and, in whole
+// milliseconds, _SYNC_INTERVAL, _BLOCK_TIMEOUT and _LOCK_TIMEOUT. A value that
+// can't be used fails the start.
 package exporter

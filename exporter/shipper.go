@@ -247,6 +247,7 @@ func (s *shipper) fill() {
 		s.next = s.free[len(s.free)-1]
 		s.free = s.free[:len(s.free)-1]
 	}
+	s.times.look()
 	for !s.full() {
 		rec, ok, err := s.reader.Peek()
 		if err != nil {

@@ -26,6 +26,10 @@ type times struct {
 	now  func() time.Time         // this machine's clock
 	loki func() (time.Time, bool) // Loki's clock, once it has answered
 
+	// local and latest are what now says, and the latest time that an entry is
+	// sure to be accepted with; as of look.
+	local, latest time.Time
+
 	maxAge time.Duration // older entries are refused; 0 if none was
 	// ahead is how far ahead of Loki's clock an entry may be, and early how
 	// much earlier than that clock seems to say it must be. They count once an
@@ -36,18 +40,20 @@ type times struct {
 	last    int64 // the time given last, 0 before the first
 }
 
-// lokiNow is the latest time that an entry is sure to be accepted with.
-func (c *times) lokiNow() time.Time {
+// look looks at the clocks.
+func (c *times) look() {
 	now, known := c.loki()
+	c.local = c.now().Round(0)
 	if !known {
-		now = c.now().Round(0)
+		now = c.local
 	}
-	return now.Add(-c.early)
+	c.latest = now.Add(-c.early)
 }
 
-// next returns the time for the next entry, which the spool has at t.
+// next returns the time for the next entry, which the spool has at t. The clocks
+// are those of the last look.
 func (c *times) next(t int64) int64 {
-	now := c.lokiNow()
+	now := c.latest
 	floor := int64(0)
 	if c.maxAge > 0 {
 		floor = now.Add(-c.maxAge).UnixNano()
@@ -71,7 +77,7 @@ func (c *times) next(t int64) int64 {
 // raise moves a time that is too old. A clock that is behind is most likely the
 // reason: then its distance is added, else as little as possible.
 func (c *times) raise(t, floor int64, now time.Time) int64 {
-	behind := max(0, now.Sub(c.now().Round(0)))
+	behind := max(0, now.Sub(c.local))
 	return max(min(t+int64(behind), now.UnixNano()), floor)
 }
 
@@ -79,6 +85,7 @@ func (c *times) raise(t, floor int64, now time.Time) int64 {
 // theirs, by their index in the stream. attempt counts such refusals in a row,
 // from 0.
 func (c *times) correct(p part, f loki.Faults, attempt int) map[int]int64 {
+	c.look()
 	list := make([]int64, p.len())
 	for i := range list {
 		list[i] = p.stream.entries[p.from+i].time
@@ -92,7 +99,7 @@ func (c *times) correct(p part, f loki.Faults, attempt int) map[int]int64 {
 		}
 	}
 	if len(tooOld) > 0 {
-		now := c.lokiNow()
+		now := c.latest
 		floor := c.learnFloor(f, now, attempt)
 		last := int64(0)
 		for _, i := range tooOld { // the earliest comes first
@@ -109,7 +116,7 @@ func (c *times) correct(p part, f loki.Faults, attempt int) map[int]int64 {
 // learnAhead returns the time to be used instead of those that are too new, the
 // earliest of which is given.
 func (c *times) learnAhead(earliest int64, attempt int) int64 {
-	now := c.lokiNow().UnixNano()
+	now := c.latest.UnixNano()
 	switch {
 	case !c.limited:
 		c.limited, c.ahead = true, maxAhead
@@ -117,11 +124,12 @@ func (c *times) learnAhead(earliest int64, attempt int) int64 {
 		// What Loki's clock seems to say is not early enough: the Date is
 		// another server's.
 		c.early = max(timeMargin, 2*c.early)
+		c.look()
 	}
 	if earliest <= now+int64(c.ahead) {
 		c.ahead = 0
 	}
-	return c.lokiNow().UnixNano()
+	return c.latest.UnixNano()
 }
 
 // learnFloor returns the oldest time to be used instead of those that are too

@@ -308,6 +308,7 @@ func FuzzTimes(f *testing.F) {
 		now := time.Unix(1_800_000_000, 0)
 		loki := now.Add(time.Duration(skew%1e7) * time.Second)
 		c := times{now: func() time.Time { return now }, loki: func() (time.Time, bool) { return loki, true }, limited: limited, ahead: maxAhead, maxAge: 7 * day}
+		c.look()
 		for _, s := range []int64{a, b, a, b, b, a} {
 			got := time.Unix(0, c.next(now.Add(time.Duration(s%1e8)*time.Second).UnixNano()))
 			if limited && got.After(loki.Add(maxAhead+time.Second)) {
@@ -323,6 +324,7 @@ func FuzzTimes(f *testing.F) {
 func TestTimesKeepTheOrderOfTheSpool(t *testing.T) {
 	now := time.Now()
 	c := times{now: func() time.Time { return now }, loki: func() (time.Time, bool) { return now, true }}
+	c.look()
 	var last int64
 	for _, d := range []time.Duration{-time.Hour, -time.Hour + 1, -time.Minute, -time.Minute + 1, 0, time.Second} {
 		got := c.next(now.Add(d).UnixNano())

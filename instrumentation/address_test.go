@@ -159,6 +159,8 @@ func TestSchemeAndHostAsTheClientSawThem(t *testing.T) {
 		{"a host that is none", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Host": "demo.example/admin?x="}, "http://panel.internal/x"},
 		{"a host with user-info", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Host": "user:pass@demo.example"}, "http://demo.example/x"},
 		{"a prefix is not believed unless asked for", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Prefix": "/admin"}, "http://panel.internal/x"},
+		{"the last port", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Port": "65535"}, "http://panel.internal:65535/x"},
+		{"no port", XForwardedFor, "10.0.0.1:1", map[string]string{"X-Forwarded-Port": "65536"}, "http://panel.internal/x"},
 		{"a header of its own", "Cf-Connecting-Ip", "10.0.0.1:1", map[string]string{"Cf-Connecting-Ip": "203.0.113.9", "X-Forwarded-Proto": "https"}, "https://panel.internal/x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

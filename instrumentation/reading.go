@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,11 +16,37 @@ func isPlainRequest(r *http.Request) bool {
 	if u.Opaque != "" || u.RawPath != "" || !isPlainPath(u.Path) {
 		return false
 	}
-	return !namesOtherPath(r, "X-Original-Url") && !namesOtherPath(r, "X-Rewrite-Url")
+	for _, header := range pathHeaders {
+		if namesOtherPath(r, header) {
+			return false
+		}
+	}
+	return true
 }
 
-// namesOtherPath reports whether a header, by which some frameworks let a proxy
-// say the path, says another one.
+// pathHeaders are those by which frameworks and gateways let a proxy say the
+// path.
+var pathHeaders = [...]string{"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Rewrite-Uri", "X-Override-Url", "X-Forwarded-Uri"}
+
+// hasPathInDisguise reports whether one of them is there with underscores:
+// behind CGI and its descendants it is the same one.
+func hasPathInDisguise(h http.Header) bool {
+	for name := range h {
+		if strings.IndexByte(name, '_') >= 0 &&
+			slices.Contains(pathHeaders[:], http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+			return true
+		}
+	}
+	return false
+}
+
+// isMethodHeader reports whether a header says a method. What a browser asks
+// about ahead of a request to another site (CORS) is not the request's own.
+func isMethodHeader(name string) bool {
+	return strings.Contains(name, "ethod") && name != "Access-Control-Request-Method"
+}
+
+// namesOtherPath reports whether a header says another path.
 func namesOtherPath(r *http.Request, header string) bool {
 	for _, v := range r.Header[header] {
 		if path, _, _ := strings.Cut(v, "?"); path != r.URL.Path {
@@ -110,9 +137,10 @@ const maxOverrideQuery = 8 << 10
 // mayOverrideMethod reports whether a request holds, or may hold in its body,
 // another method that frameworks take for the request's own.
 func mayOverrideMethod(r *http.Request) bool {
-	h := r.Header
-	if len(h["X-Http-Method-Override"]) > 0 || len(h["X-Method-Override"]) > 0 || len(h["X-Http-Method"]) > 0 {
-		return true
+	for name := range r.Header {
+		if isMethodHeader(name) {
+			return true
+		}
 	}
 	if q := r.URL.RawQuery; q != "" && (len(q) > maxOverrideQuery || queryNamesMethod(q)) {
 		return true
@@ -120,13 +148,13 @@ func mayOverrideMethod(r *http.Request) bool {
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		return false
 	}
-	contentType := strings.ToLower(first(h["Content-Type"]))
+	contentType := strings.ToLower(first(r.Header["Content-Type"]))
 	return contentType == "" || strings.Contains(contentType, "form") ||
 		strings.Contains(contentType, "json") || strings.Contains(contentType, "xml")
 }
 
 // queryNamesMethod reports whether a value in a query is a method's name, or a
-// name is "_method": whatever the parameter is called that a framework reads.
+// name speaks of one: whatever the parameter is called that a framework reads.
 func queryNamesMethod(query string) bool {
 	for query != "" {
 		var pair string
@@ -139,7 +167,7 @@ func queryNamesMethod(query string) bool {
 		if strings.IndexByte(name, '%') >= 0 {
 			name = unescapedOr(name)
 		}
-		if len(name) >= len("_method") && strings.EqualFold(name[:len("_method")], "_method") {
+		if strings.Contains(strings.ToLower(name), "method") {
 			return true
 		}
 		if strings.IndexByte(value, '%') >= 0 {

@@ -98,7 +98,8 @@ func (s *scope) Write(p []byte) (int, error) {
 func (s *scope) Unwrap() http.ResponseWriter { return s.rw }
 
 func (s *scope) noteHeader(code int) {
-	if s.wroteHeader || code >= 100 && code <= 199 && code != http.StatusSwitchingProtocols {
+	if s.wroteHeader || code < 100 || code > 999 || // net/http panics
+		code <= 199 && code != http.StatusSwitchingProtocols {
 		return
 	}
 	s.wroteHeader = true

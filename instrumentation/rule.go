@@ -41,7 +41,8 @@ const (
 //   - where the pattern has a method: a method in another case, and one that may
 //     be overridden, in a header (X-HTTP-Method-Override), in the query, or in
 //     the form or JSON that a POST brings;
-//   - a request with X-Original-URL or X-Rewrite-URL.
+//   - a request in which X-Original-URL, X-Rewrite-URL or a relative of theirs
+//     says another path, and one of these headers written with underscores.
 func Routes(patterns ...string) Rule {
 	if len(patterns) == 0 {
 		return Rule{err: errors.New("no patterns given to Routes")}
@@ -91,6 +92,9 @@ func (r *Rule) match(req *http.Request) verdict {
 		if most == yes {
 			break
 		}
+	}
+	if most == yes && hasPathInDisguise(req.Header) {
+		return unsure
 	}
 	return most
 }

@@ -158,22 +158,29 @@ func TestRoutesUnsureOfTheMethod(t *testing.T) {
 		method, target string
 		change         func(*http.Request)
 	}{
-		"X-HTTP-Method-Override":   {"POST", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-HTTP-Method-Override", "DELETE") }},
-		"X-HTTP-Method":            {"POST", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-HTTP-Method", "DELETE") }},
-		"X-Method-Override":        {"GET", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-Method-Override", "delete") }},
-		"_method":                  {"POST", "/admin/users/7?_method=DELETE", nil},
-		"_method in small letters": {"POST", "/admin/users/7?_method=delete", nil},
-		"_method of GET":           {"GET", "/admin/users/7?_method=DELETE", nil},
-		"_METHOD":                  {"POST", "/admin/users/7?_METHOD=DELETE", nil},
-		"_method, escaped":         {"POST", "/admin/users/7?%5fmethod=%44ELETE", nil},
-		"_method, a list":          {"POST", "/admin/users/7?_method[]=DELETE", nil},
-		"_method behind others":    {"POST", "/admin/users/7?a=b&c;_method=DELETE", nil},
-		"by another name":          {"POST", "/admin/users/7?x-http-method-override=DELETE", nil},
-		"a long query":             {"POST", "/admin/users/7?a=" + strings.Repeat("x", 9000), nil},
-		"in a form":                {"POST", "/admin/users/7", func(r *http.Request) { body(r, "application/x-www-form-urlencoded") }},
-		"in a form of parts":       {"POST", "/admin/users/7", func(r *http.Request) { body(r, "Multipart/Form-Data; boundary=x") }},
-		"in JSON":                  {"POST", "/admin/users/7", func(r *http.Request) { body(r, "application/json") }},
-		"in whatever this is":      {"POST", "/admin/users/7", func(r *http.Request) { body(r, "") }},
+		"X-HTTP-Method-Override":    {"POST", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-HTTP-Method-Override", "DELETE") }},
+		"X-HTTP-Method":             {"POST", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-HTTP-Method", "DELETE") }},
+		"X-Method-Override":         {"GET", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-Method-Override", "delete") }},
+		"_method":                   {"POST", "/admin/users/7?_method=DELETE", nil},
+		"_method in small letters":  {"POST", "/admin/users/7?_method=delete", nil},
+		"_method of GET":            {"GET", "/admin/users/7?_method=DELETE", nil},
+		"_METHOD":                   {"POST", "/admin/users/7?_METHOD=DELETE", nil},
+		"_method, escaped":          {"POST", "/admin/users/7?%5fmethod=%44ELETE", nil},
+		"_method, a list":           {"POST", "/admin/users/7?_method[]=DELETE", nil},
+		"_method behind others":     {"POST", "/admin/users/7?a=b&c;_method=DELETE", nil},
+		"X-Original-Method":         {"GET", "/admin/users/7", func(r *http.Request) { r.Header.Set("X-Original-Method", "DELETE") }},
+		"a header with underscores": {"GET", "/admin/users/7", func(r *http.Request) { r.Header["X_http_method_override"] = []string{"DELETE"} }},
+		"mixed":                     {"GET", "/admin/users/7", func(r *http.Request) { r.Header["X-Http_method-Override"] = []string{"DELETE"} }},
+		"_method behind a blank":    {"GET", "/admin/users/7?+_method=brew", nil},
+		"_method in brackets":       {"GET", "/admin/users/7?data[_method]=brew", nil},
+		"_httpmethod":               {"GET", "/admin/users/7?_httpMethod=brew", nil},
+		"a dot for an underscore":   {"GET", "/admin/users/7?.method=brew", nil},
+		"by another name":           {"POST", "/admin/users/7?x-http-method-override=DELETE", nil},
+		"a long query":              {"POST", "/admin/users/7?a=" + strings.Repeat("x", 9000), nil},
+		"in a form":                 {"POST", "/admin/users/7", func(r *http.Request) { body(r, "application/x-www-form-urlencoded") }},
+		"in a form of parts":        {"POST", "/admin/users/7", func(r *http.Request) { body(r, "Multipart/Form-Data; boundary=x") }},
+		"in JSON":                   {"POST", "/admin/users/7", func(r *http.Request) { body(r, "application/json") }},
+		"in whatever this is":       {"POST", "/admin/users/7", func(r *http.Request) { body(r, "") }},
 		"of unknown length": {"POST", "/admin/users/7", func(r *http.Request) {
 			body(r, "application/x-www-form-urlencoded")
 			r.ContentLength = -1
@@ -205,7 +212,7 @@ func TestRoutesUnsureOfTheMethod(t *testing.T) {
 }
 
 func TestRoutesUnsureOfAnotherPathInAHeader(t *testing.T) {
-	for _, header := range []string{"X-Original-URL", "X-Rewrite-URL"} {
+	for _, header := range []string{"X-Original-URL", "X-Rewrite-URL", "X-Original-URI", "X-Rewrite-URI", "X-Override-URL", "X-Forwarded-URI"} {
 		r := ask(t, "GET", "/assets/x?a=b")
 		r.Header.Set(header, "/admin/users/7/delete")
 		for _, pattern := range []string{"/assets/", "/admin/", "/"} {
@@ -217,6 +224,11 @@ func TestRoutesUnsureOfAnotherPathInAHeader(t *testing.T) {
 		if got := ruleOf(t, "/assets/").match(r); got != yes {
 			t.Errorf("%s with the same path: %v, want yes", header, got)
 		}
+	}
+	r := ask(t, "GET", "/assets/x")
+	r.Header["X_original_url"] = []string{"/admin/users/7/delete"}
+	if got := ruleOf(t, "/assets/").match(r); got != unsure {
+		t.Errorf("X_original_url: %v, want unsure", got)
 	}
 	for name, u := range map[string]*url.URL{
 		"opaque": {Scheme: "http", Opaque: "//x/assets/y"}, "CONNECT": {Host: "x:443"}, "OPTIONS *": {Path: "*"},

@@ -331,3 +331,20 @@ func TestErrorTypesStandSideBySide(t *testing.T) {
 		t.Errorf("recorded %s", got)
 	}
 }
+
+// A status that net/http refuses, in a panic, is none: what a handler that
+// recovers sends then is recorded.
+func TestStatusesThatAreNone(t *testing.T) {
+	for _, code := range []int{-1, 0, 99, 1000} {
+		e, w := record(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			func() {
+				defer func() { _ = recover() }()
+				w.WriteHeader(code)
+			}()
+			w.WriteHeader(http.StatusAccepted)
+		}), httptest.NewRequest("GET", "/a", nil))
+		if e.StatusCode != http.StatusAccepted || w.Code != http.StatusAccepted {
+			t.Errorf("%d, then 202: %d is recorded, %d sent", code, e.StatusCode, w.Code)
+		}
+	}
+}

@@ -73,7 +73,7 @@ func isPort(s string) bool {
 			return false
 		}
 	}
-	return s != "" && len(s) < maxPortBytes
+	return s != "" && (len(s) < maxPortBytes-1 || len(s) == maxPortBytes-1 && s <= "65535")
 }
 
 // isHost reports whether a forwarded host can be one, with or without a port.

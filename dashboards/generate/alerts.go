@@ -28,11 +28,14 @@ type alert struct {
 // value is where a template has the rule's number.
 const value = "VALUE"
 
-// said is a label that a stranger can choose, for a description: letters,
-// digits and what names and addresses are made of, cut and in quotes. It can
-// neither address a channel nor be a link.
+// strange is what a stranger's text may not hold where people are told of it:
+// anything but letters, digits and what names and addresses are made of.
+const strange = `[^\pL\pN .@_+-]|(^|[ .])@`
+
+// said is a label that a stranger can choose, for a description: nothing
+// strange, cut and in quotes. It can neither address a channel nor be a link.
 func said(label string) string {
-	return "{{ with $labels." + label + " }}{{ reReplaceAll `[^\\pL\\pN .@_+-]|(^|[ .])@` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
+	return "{{ with $labels." + label + " }}{{ reReplaceAll `" + strange + "` `?` . | printf `%.64q` }}{{ else }}(unknown){{ end }}"
 }
 
 // known is a label of the panel's own, or what stands for it where an alert has
@@ -55,7 +58,8 @@ func within(pipeline, over string) string { return "count_over_time(" + pipeline
 func attempts(outcome, labels, over string) string {
 	names := ""
 	if strings.HasSuffix(labels, ", name") {
-		names = " | label_format name=`{{ lower .tried }}`"
+		// The label stands in notifications, too.
+		names = " | label_format name=`{{ regexReplaceAll \"" + strings.ReplaceAll(strange, `\`, `\\`) + "\" (lower .tried) \"?\" }}`"
 	}
 	return "sum by (" + labels + ") (sum_over_time(\n  " + every + holds("signin", outcome) + ours + words("method", "ip") + ` | method!=""` +
 		"\n  | logfmt | signin=\"" + outcome + "\"" + names + "\n " + records + " | keep " + labels + ", n | unwrap n [" + over + "]\n))"

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -29,28 +31,28 @@ func chosen() string {
 		hidden
 }
 
-// shown makes what a table of requests shows of the lines that are left: every
-// field, and texts made of several. It is made for these lines only.
-func shown() string {
+// shown makes what a table of requests shows of the lines that are left: words as
+// they are, and texts made of several fields. Nothing else is kept: most of what
+// a row costs Loki and the browser is labels.
+func shown(more ...string) string {
+	// Words are percent-encoded; a plus sign is itself.
+	person := "{{ .email | replace \"+\" \"%2B\" | urldecode }}"
 	return `
-  | logfmt
+  | pattern "<_> url=\"<_>://<host>/<rest>\"<_>" | logfmt
   | label_format ` +
-		// Words are percent-encoded; a plus sign is itself.
-		"person=`{{ .email | replace \"+\" \"%2B\" | urldecode }}`, " +
-		"path=`{{ regexReplaceAllLiteral \"^[a-zA-Z]+://[^/]*\" .url \"\" }}`, " +
-		"host=`{{ regexReplaceAllLiteral \"/.*\" (regexReplaceAllLiteral \"^[a-zA-Z]+://\" .url \"\") \"\" }}`, " +
-		// A link to a request holds its time, so that it finds it for ever. A
-		// long one was recorded when it began, too, at most a day before.
-		"from=`{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`, " +
-		"to=`{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`" + `
-  | label_format ` +
-		"who=`{{ if .name }}{{ .name }}{{ if ne .email \"-\" }} · {{ .person }}{{ end }}{{ else if ne .email \"-\" }}{{ .person }}{{ else if ne .id \"-\" }}{{ .id }}{{ else if .tried }}“{{ .tried }}” tried{{ else }}–{{ end }}`, " +
+		"who=`{{ if .name }}{{ .name }}{{ if ne .email \"-\" }} · " + person + "{{ end }}{{ else if ne .email \"-\" }}" + person + "{{ else if ne .id \"-\" }}{{ .id }}{{ else if .tried }}“{{ .tried }}” tried{{ else }}–{{ end }}`, " +
 		"act=`{{ if .count }}{{ .count }} × {{ end }}{{ if ne .action \"-\" }}{{ .action }}{{ end }}{{ if .signin }} sign-in {{ .signin }}{{ end }}" +
 		"{{ if .object_name }} {{ .object_name }}{{ else if .object_id }} {{ .object_id }}{{ end }}" +
 		"{{ if .as_name }} as {{ .as_name }}{{ else if .as_email }} as {{ .as_email }}{{ else if .as_id }} as {{ .as_id }}{{ end }}" +
 		"{{ if .note }} – {{ .note | replace \"\\n\" \"; \" }}{{ end }}`, " +
-		"where=`{{ .path }}{{ if .host }} — {{ .host }}{{ end }}`, " +
-		"key=`{{ if ne .email \"-\" }}{{ .email }}{{ else }}{{ .id }}{{ end }}`"
+		"where=`{{ if .host }}/{{ .rest }} — {{ .host }}{{ else }}{{ .url }}{{ end }}`, " +
+		"path=`{{ if .host }}/{{ .rest }}{{ end }}`, " +
+		"key=`{{ if ne .email \"-\" }}{{ .email }}{{ else }}{{ .id }}{{ end }}`, " +
+		// A link to a request holds its time, so that it finds it for ever. A
+		// long one was recorded when it began, too, at most a day before.
+		"from=`{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`, " +
+		"to=`{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`" + `
+  | keep who, act, where, path, key, from, to, type, method, status, ip, ms, request, session` + strings.Join(more, "")
 }
 
 // filters are the variables that links within Admin Sessions keep.

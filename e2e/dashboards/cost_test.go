@@ -162,7 +162,7 @@ func fill(b *testing.B, loki *lokitest.Server, to time.Time, count int) {
 			service: "panel", environment: "production", instance: "panel-" + strconv.Itoa(instance),
 			log: fmt.Sprintf("%032x", instance+1),
 			Event: adminsessions.Event{
-				Time: at, Observed: at.Add(time.Millisecond), Stage: adminsessions.Complete, Type: which, Method: r.method,
+				Time: at, Stage: adminsessions.Complete, Type: which, Method: r.method,
 				User:          adminsessions.User{ID: strconv.Itoa(n), FullName: names[n%4] + " " + strconv.Itoa(n), Email: fmt.Sprintf("admin-%02d@example.com", n)},
 				ClientAddress: netip.AddrFrom4([4]byte{10, 2, byte(n), byte(random.IntN(3))}),
 				URL:           "https://panel.example" + path, Route: r.path, StatusCode: statuses[random.IntN(len(statuses))],

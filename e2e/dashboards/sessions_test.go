@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
@@ -250,7 +251,9 @@ func TestColumnsOfARow(t *testing.T) {
 				case who == "":
 					who = e.User.ID
 				}
-				path := strings.TrimPrefix(e.URL, "https://panel.example")
+				// As it stands in the line, so that a search for it finds it.
+				quoted, _ := json.Marshal(strings.TrimPrefix(e.URL, "https://panel.example"))
+				path := strings.NewReplacer(`\u0026`, "&").Replace(strings.Trim(string(quoted), `"`))
 				for name, want := range map[string]string{
 					"who": who, "path": path, "where": path + " — panel.example", "request": e.RequestID, "session": word(e, "session"),
 					"from": strconv.FormatInt(e.Time.UnixMilli()-86_400_000, 10), "to": strconv.FormatInt(e.Time.UnixMilli()+3_600_000, 10),
@@ -289,8 +292,8 @@ func TestLinksOfARowFindIt(t *testing.T) {
 	for i, id := range ids(t, rows) {
 		row := rows[i].Parsed
 		for name, text := range map[string]string{"admin": row["key"], "ip": row["ip"], "search": row["path"]} {
-			if strings.Contains(text, "`") || name == "search" && strings.ContainsAny(text, `"\`) {
-				continue // not to be searched for as it is shown
+			if strings.Contains(text, "`") {
+				continue // not to be searched for
 			}
 			through, err := url.ParseQuery("v=" + percentEncode(text))
 			if err != nil {

@@ -378,3 +378,37 @@ func TestFloodOfNames(t *testing.T) {
 		}
 	}
 }
+
+// The name that was tried is a label of the alert, and so stands in whatever a
+// notification makes of labels: it is safe there, and one however it is spelt.
+func TestNamesTriedAreSafeLabels(t *testing.T) {
+	loki := lokitest.Start(t)
+	now := time.Now().Truncate(time.Second)
+	want := map[string]string{
+		"<!channel> <https://evil.example|Sign in>": "??channel? ?https???evil.example?sign in?",
+		"@everyone":                         "?everyone",
+		"Żaneta+Ops@Example.com":            "żaneta+ops@example.com",
+		"x\" email=evil ip=\"6.6.6.6":       "x? email?evil ip??6.6.6.6",
+		"[a](https://evil.example) *b* `c`": "?a??https???evil.example? ?b? ?c?",
+	}
+	var events []event
+	for name := range want {
+		for i := range 6 {
+			events = append(events, signIn("panel", now.Add(-time.Minute+time.Duration(len(events)*10+i)), adminsessions.SignInFailure, name, "203.0.113.9"))
+		}
+	}
+	store(t, loki, events)
+	samples, err := loki.Instant(t.Context(), grafanaRules(t)["AdminSessionsSignInFailuresForAdmin"].expr, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, s := range samples {
+		got[s.Labels["name"]] = s.Value
+	}
+	for name, label := range want {
+		if got[label] != 6 {
+			t.Errorf("%q is not the label %q: %v", name, label, got)
+		}
+	}
+}

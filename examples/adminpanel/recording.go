@@ -80,8 +80,8 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 // OTEL_RESOURCE_ATTRIBUTES say, else the demo's names.
 func describe() (*resource.Resource, error) {
 	demo := resource.NewSchemaless(
-		attribute.String(adminsessions.KeyServiceName, "adminpanel"),
-		attribute.String(adminsessions.KeyDeploymentEnvironment, "demo"),
+		attribute.String("service.name", "adminpanel"),
+		attribute.String("deployment.environment.name", "demo"),
 	)
 	described, err := resource.Merge(demo, resource.Environment())
 	if err != nil {

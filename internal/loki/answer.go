@@ -57,7 +57,7 @@ func Classify(status int, text string) Answer {
 	if status == http.StatusNoContent {
 		return Answer{Verdict: Acknowledged}
 	}
-	a := Answer{Status: statusLabel(status), Err: newAnswerError(status, text)}
+	a := Answer{Status: statusLabel(status), Err: newPushError(status, text)}
 	switch {
 	case status == http.StatusBadRequest:
 		a.Verdict = Refused
@@ -104,21 +104,21 @@ func statusLabel(status int) string {
 // maxErrorText is how much of an answer an error repeats.
 const maxErrorText = 1 << 10
 
-// answerText is an answer of Loki that is not an acknowledgement.
-type answerText struct {
+// pushError is an answer of Loki that is not an acknowledgement.
+type pushError struct {
 	status int
 	text   string
 }
 
-func newAnswerError(status int, text string) error {
+func newPushError(status int, text string) error {
 	text = strings.TrimSpace(strings.ToValidUTF8(text, "□"))
 	if len(text) > maxErrorText {
 		text = strings.ToValidUTF8(text[:maxErrorText], "") + " …"
 	}
-	return &answerText{status, text}
+	return &pushError{status, text}
 }
 
-func (e *answerText) Error() string {
+func (e *pushError) Error() string {
 	if e.text == "" {
 		return fmt.Sprintf("loki answered %d %s", e.status, http.StatusText(e.status))
 	}

@@ -17,7 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -60,7 +62,8 @@ type Server struct {
 
 	httpPort, grpcPort int
 	url                string
-	client             *http.Client
+	client             *http.Client // for what is no question
+	loki               *loki.Client // for questions
 
 	cmd    *exec.Cmd
 	exited chan struct{} // closed by wait when the process is gone
@@ -94,6 +97,9 @@ func Start(t testing.TB, opts ...Option) *Server {
 	t.Cleanup(func() {
 		s.Kill()
 		s.client.CloseIdleConnections()
+		if s.loki != nil {
+			s.loki.CloseIdleConnections()
+		}
 		if t.Failed() {
 			t.Logf("end of Loki's log:\n%s", s.logTail())
 		}
@@ -102,7 +108,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 	// A port that was free a moment ago can be taken by the time Loki listens.
 	for attempt := 1; ; attempt++ {
 		s.httpPort, s.grpcPort = freePort(t), freePort(t)
-		s.url = "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.httpPort))
+		s.connect("http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.httpPort)))
 		err := s.start()
 		if err == nil {
 			return s
@@ -116,9 +122,21 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 // At is a Loki that somebody else runs, to be asked and written to.
 func At(t testing.TB, url string) *Server {
-	s := &Server{t: t, url: url, client: newClient()}
+	t.Helper()
+	s := &Server{t: t, client: newClient()}
+	s.connect(url)
 	t.Cleanup(s.client.CloseIdleConnections)
+	t.Cleanup(s.loki.CloseIdleConnections)
 	return s
+}
+
+func (s *Server) connect(url string) {
+	s.t.Helper()
+	client, err := loki.New(adminsessions.Loki{URL: url}, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.url, s.loki = url, client
 }
 
 func newClient() *http.Client {

@@ -24,7 +24,7 @@ const (
 func (r *Redactor) AppendURL(b []byte, path, query string, room int) (_ []byte, cut bool) {
 	end := len(b) + room
 	if query != "" {
-		room -= min(len(query)+1, room/4)
+		room -= min(3*len(query)+1, room/4) // an escape may have to be made of a byte
 	}
 	b, cut = r.appendPath(b, path, room)
 	if query == "" {
@@ -113,6 +113,9 @@ func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bo
 	if suspicious {
 		if rest := string(b[first:]); r.holds(rest, isPath) { // a secret with slashes in it
 			b = append(b[:first], r.clear(rest, isPath)...)
+		}
+		if len(b) > end {
+			b, cut = withEllipsis(b, first, end), true
 		}
 	}
 	return b, cut

@@ -66,8 +66,9 @@ func (l *Log) noteRefused(err error) {
 	}
 	l.refusals.mu.Unlock()
 	if tell {
+		//nolint:sloglint // one of a list
 		l.opts.Logger.Error(advice[i], "dir", l.opts.Dir, "reason", string(e.Reason), "refused", was.untold,
-			"since", was.since, "last_number", e.Seq, "error", e.Err) //nolint:sloglint // one of a list
+			"since", was.since, "last_number", e.Seq, "error", e.Err)
 	}
 	if l.opts.OnDrop != nil {
 		l.opts.OnDrop(e.Reason, e.Seq)

@@ -69,6 +69,13 @@ func TestCleanLeaves(t *testing.T) {
 		"Bengali":                 "র\u200d্যাব",
 		"Sinhala":                 "ශ්\u200dරී ලංකා",
 		"Malayalam chillu":        "ന്\u200d",
+		"Modi":                    "𑘎𑘿\u200d𑘬",
+		"Urdu":                    "بی\u200cشک",
+		"Khmer":                   "ភាសាខ្មែរ",
+		"Burmese":                 "ဝန်ကြီး တက္ကသိုလ်",
+		"Tifinagh":                "ⴰⵣ\u2d7fⵓⵍ",
+		"rare ideographs":         "\U0002ebf0\U00031350",
+		"an emoji to come":        "\U0001fac8",
 		"Mongolian":               "ᠮᠣᠩᠭᠣᠯ\u180b ᠰᠠᠷ\u180eᠠ",
 		"Thai":                    "สมชาย",
 		"flame":                   "🔥",
@@ -114,6 +121,19 @@ func TestCleanReplacesEveryInvisible(t *testing.T) {
 	}
 }
 
+// What is no character yet looks like any other that is none.
+func TestCleanReplacesTheUnassigned(t *testing.T) {
+	for _, r := range []rune{0x378, 0x5ff, 0x2fd8, 0x10fff, 0x1fffd, 0x40000, 0x51234, 0xdfffd} {
+		want := "An□na"
+		if unicode.IsGraphic(r) {
+			continue // newer tables
+		}
+		if got, _ := Clean("An"+string(r)+"na", 100); got != want {
+			t.Errorf("U+%04X: %+q", r, got)
+		}
+	}
+}
+
 // Joiners and selectors that change nothing hide a difference.
 func TestCleanReplacesIdleJoiners(t *testing.T) {
 	for _, c := range [][2]string{
@@ -135,9 +155,41 @@ func TestCleanReplacesIdleJoiners(t *testing.T) {
 		{"🏴\U000e0061\U000e0062\U000e0063\U000e007f", "🏴□□□□"},
 		{"a\u180b\u200d", "a□□"},
 		{"ᠮ\u180b\u180b", "ᠮ\u180b□"},
+		{"د\u200cارا", "د□ارا"}, // dal never joins the next letter
+		{"ا\u200dب", "ا□ب"},
+		{"ء\u200cا", "ء□ا"},
+		{"ب\u200ca", "ب□a"},
+		{"ب\u200da", "ب□a"},
+		{"क्\u200da", "क्□a"},
+		{"a\u200d्", "a□्"},
+		{"क्\u200c\ufe01", "क्□□"},
+		{"a\u17d2b", "a□b"}, // nothing is put below a Latin letter
+		{"a\u1039", "a□"},
+		{"An\u2d7fna", "An□na"},
+		{"An\U0001107fna", "An□na"},
+		{"ក\u17d2\u17d2រ", "ក□□រ"},
+		{"ក\u17d2\u200dរ", "ក□□រ"},
 	} {
 		if got, _ := Clean(c[0], 100); got != c[1] {
 			t.Errorf("Clean(%+q) = %+q, want %+q", c[0], got, c[1])
+		}
+	}
+}
+
+// Whatever stands beside what, and wherever it is cut.
+func TestCleanTwice(t *testing.T) {
+	odd := []rune("aبدక្\u1039\u17d2\u2d7f\u200c\u200d\ufe0f\ufe01\u180b\u3000王ᠮ👍🏴\u20e31\u0301\u115f\u0378\u0600\U000e0067\u094d")
+	for _, a := range odd {
+		for _, b := range odd {
+			for _, c := range odd {
+				s := string([]rune{a, b, c})
+				for limit := range len(s) + 1 {
+					once, _ := Clean(s, limit)
+					if twice, _ := Clean(once, 100); twice != once {
+						t.Fatalf("Clean(%+q, %d) = %+q, then %+q", s, limit, once, twice)
+					}
+				}
+			}
 		}
 	}
 }

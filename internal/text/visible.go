@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // isVisible reports whether the character r, size bytes at s[i], can be seen,
@@ -22,8 +24,17 @@ func isVisible(s string, i int, r rune, size int) bool {
 		return false
 	case needsNeighbours(r):
 		return hasEffect(s, i, r, size)
+	case unicode.Is(invisible, r):
+		return false
 	}
-	return !unicode.Is(invisible, r)
+	return isAssigned(r)
+}
+
+// isAssigned reports whether r is a character at all. What is none looks like
+// any other that is none, or like nothing. Blocks of emoji and ideographs, that
+// each version of Unicode adds to, are taken as full.
+func isAssigned(r rune) bool {
+	return unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) || unicode.Is(emoji, r) || r >= 0x20000 && r < 0x40000
 }
 
 // invisible are the characters that show nothing, or nothing of their own: the
@@ -82,7 +93,7 @@ func needsNeighbours(r rune) bool {
 	case nonJoiner, joiner, emojiStyle, wideSpace:
 		return true
 	}
-	return r >= firstMongolian && r <= lastMongolian || r >= firstTag && r <= lastTag
+	return isStacker(r) || r >= firstMongolian && r <= lastMongolian || r >= firstTag && r <= lastTag
 }
 
 // hasEffect reports whether a character that needs its neighbours has them.
@@ -98,30 +109,37 @@ func hasEffect(s string, i int, r rune, size int) bool {
 	case joiner:
 		if before == emojiStyle {
 			before, _ = utf8.DecodeLastRuneInString(s[:i-n])
+			return unicode.Is(emoji, before) && unicode.Is(emoji, after)
 		}
 		if unicode.Is(emoji, before) {
 			return unicode.Is(emoji, after)
 		}
 		return joins(before, after)
 	case nonJoiner:
-		return joins(before, after) && unicode.In(after, unicode.L, unicode.M)
+		return joins(before, after) && isLetter(after)
 	case wideSpace:
 		return isIdeographic(before) && isIdeographic(after)
 	}
-	if r >= firstTag {
+	switch {
+	case isStacker(r):
+		return isScriptLetter(before) && isScriptLetter(after)
+	case r >= firstTag && r <= lastTag:
 		return isFlag(s, i)
 	}
 	return unicode.Is(unicode.Mongolian, before) && unicode.In(before, unicode.L)
 }
 
 // joins reports whether a joiner between two characters changes how their
-// script draws them: behind a letter of a cursive script, and beside the sign
-// that takes a letter's vowel away (virama).
+// script draws them: behind a letter of a cursive script that joins the next one,
+// and beside the sign that takes a letter's vowel away (virama).
 func joins(before, after rune) bool {
-	if needsNeighbours(before) || !unicode.In(before, unicode.L, unicode.M) {
+	switch {
+	case !isScriptLetter(before), isLetter(after) && !isScriptLetter(after):
 		return false
+	case unicode.In(before, cursive...):
+		return !unicode.Is(lonely, before) && (!isLetter(after) || unicode.In(after, cursive...) || unicode.Is(unicode.Mn, after))
 	}
-	return unicode.In(before, cursive...) || isVirama(before) || isVirama(after)
+	return isVirama(before) || isVirama(after) && !isStacker(after)
 }
 
 var cursive = []*unicode.RangeTable{
@@ -129,20 +147,55 @@ var cursive = []*unicode.RangeTable{
 	unicode.Phags_Pa, unicode.Adlam, unicode.Hanifi_Rohingya,
 }
 
+// lonely are letters of the Arabic script that never join the next one (RFC
+// 5892 A.1, Unicode's ArabicShaping.txt, joining types R and U).
+var lonely = &unicode.RangeTable{R16: []unicode.Range16{
+	{Lo: 0x0621, Hi: 0x0625, Stride: 1}, // hamza, alef, waw with marks
+	{Lo: 0x0627, Hi: 0x0627, Stride: 1}, // alef
+	{Lo: 0x0629, Hi: 0x0629, Stride: 1}, // teh marbuta
+	{Lo: 0x062f, Hi: 0x0632, Stride: 1}, // dal, thal, reh, zain
+	{Lo: 0x0648, Hi: 0x0648, Stride: 1}, // waw
+	{Lo: 0x0671, Hi: 0x0677, Stride: 1}, // further alefs and waws
+	{Lo: 0x0688, Hi: 0x0699, Stride: 1}, // further dals and rehs
+	{Lo: 0x06c0, Hi: 0x06c0, Stride: 1},
+	{Lo: 0x06c3, Hi: 0x06cb, Stride: 1}, // further waws
+	{Lo: 0x06cd, Hi: 0x06cd, Stride: 1},
+	{Lo: 0x06cf, Hi: 0x06cf, Stride: 1},
+	{Lo: 0x06d2, Hi: 0x06d5, Stride: 1}, // yeh barree, full stop, ae
+	{Lo: 0x06ee, Hi: 0x06ef, Stride: 1},
+}}
+
+// isVirama reports whether r takes a letter's vowel away: its combining class
+// is 9.
 func isVirama(r rune) bool {
+	return r >= 0x094d && norm.NFC.PropertiesString(string(r)).CCC() == 9
+}
+
+// isStacker reports whether r is a virama that is never drawn itself: it puts
+// the next letter below the one before.
+func isStacker(r rune) bool {
 	switch r {
-	case 0x094d, 0x09cd, 0x0a4d, 0x0acd, 0x0b4d, 0x0bcd, 0x0c4d, 0x0ccd, // Devanagari to Kannada
-		0x0d3b, 0x0d3c, 0x0d4d, 0x0dca, // Malayalam, Sinhala
-		0x1039, 0x103a, 0x17d2, 0x1a60, 0x1b44, 0x1baa, 0x1bab, // Myanmar, Khmer, Tai Tham, Balinese, Sundanese
-		0xa8c4, 0xa953, 0xa9c0, 0xaaf6, 0xabed, // Saurashtra, Rejang, Javanese, Meetei Mayek
-		0x11046, 0x110b9, 0x11133, 0x111c0, 0x1134d, 0x114c2: // Brahmi, Kaithi, Chakma, Sharada, Grantha, Tirhuta
+	case 0x1039, 0x17d2, 0x1a60, 0x1bab, 0xaaf6, 0x2d7f, // Myanmar, Khmer, Tai Tham, Sundanese, Meetei Mayek, Tifinagh
+		0x10a3f, 0x1107f, 0x11133, 0x1193e, 0x11a47, 0x11a99, 0x11d45, 0x11d97, 0x11f42: // Kharoshthi, Brahmi, Chakma, Dives Akuru, Zanabazar, Soyombo, Gondi, Kawi
 		return true
 	}
 	return false
 }
 
+// isLetter reports whether r is a letter or a mark that stays, whatever its
+// neighbours.
+func isLetter(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.M) && !needsNeighbours(r) && !unicode.Is(invisible, r)
+}
+
+// isScriptLetter reports whether r is one of a script other than Latin and its
+// kin, in which nothing joins.
+func isScriptLetter(r rune) bool {
+	return isLetter(r) && !unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
+}
+
 func isIdeographic(r rune) bool {
-	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo)
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul, unicode.Bopomofo) && !unicode.Is(invisible, r)
 }
 
 // emoji are the characters that can be drawn in colour or be joined to others:
