@@ -168,7 +168,7 @@ func plainSegment(seg string) string {
 // verbs are words with which the segment that says what is done begins.
 var verbs = func() map[string]bool {
 	words := map[string]bool{}
-	for _, w := range strings.Fields(`
+	for w := range strings.FieldsSeq(`
 		accept activate add apply approve archive assign associate attach ban block build bulk cancel change
 		charge check clear clone close comment complete confirm convert copy create deactivate delete deny deploy
 		destroy detach disable disconnect dismiss download duplicate edit enable execute expire export extend

@@ -44,7 +44,7 @@ func TestActsOfARealPanel(t *testing.T) {
 	}
 	want := string(before) + begin + "| route | action | object |\n| --- | --- | --- |\n" + table.String() + end + string(after)
 	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	} else if want != string(document) {

@@ -48,7 +48,7 @@ func (c *formCapture) Read(p []byte) (int, error) {
 	room := maxFormBytes - len(c.kept)
 	c.kept = append(c.kept, p[:max(0, min(n, room))]...)
 	c.more = c.more || n > room
-	c.end = c.end || err == io.EOF //nolint:errorlint // as readers return it
+	c.end = c.end || err == io.EOF
 	return n, err
 }
 
@@ -157,7 +157,7 @@ func multipartValues(kept []byte, boundary string) (url.Values, error) {
 	values := url.Values{}
 	for mr := multipart.NewReader(bytes.NewReader(kept), boundary); ; {
 		part, err := mr.NextPart()
-		if err == io.EOF { //nolint:errorlint // as documented
+		if err == io.EOF {
 			return values, nil
 		}
 		if err != nil {

@@ -151,6 +151,47 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// Whatever may be meant is strict.
+func TestStrictWhereItIsUnsure(t *testing.T) {
+	full := func(context.Context, *adminsessions.Event, adminsessions.Durability) error { return errors.New("disk full") }
+	for _, c := range []struct {
+		method, target string
+		header         http.Header
+		strict         bool
+	}{
+		{"DELETE", "/admin/users/7", nil, true},
+		{"DELETE", "/Admin/users/7", nil, true},
+		{"DELETE", "/admin", nil, true},
+		{"DELETE", "//admin/users/7", nil, true},
+		{"DELETE", "/x/..;/admin/users/7", nil, true},
+		{"DELETE", "/%61dmin/users/7", nil, true},
+		{"delete", "/admin/users/7", nil, true},
+		{"POST", "/admin/users/7?_method=DELETE", nil, true},
+		{"POST", "/admin/users/7", http.Header{"X-Http-Method-Override": {"DELETE"}}, true},
+		{"GET", "/public", http.Header{"X-Original-Url": {"/admin/users/7/delete"}}, true},
+		{"PUT", "/admin/settings/", nil, true},
+		{"PUT", "/ADMIN/settings/smtp", nil, true},
+		{"PUT", "/admin/settings", nil, true},
+		{"GET", "/admin/users/7", nil, false},
+		{"DELETE", "/public/7", nil, false},
+		{"POST", "/admin/users/7", nil, false},
+	} {
+		s := sink{Fail: full}
+		handled := false
+		h := newMiddleware(t, &s, instrumentation.WithStrict(instrumentation.Routes("DELETE /admin/", "/admin/settings/")))(
+			http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled = true }))
+		r := httptest.NewRequest(c.method, c.target, nil)
+		r.Host = "evil"
+		if c.header != nil {
+			r.Header = c.header
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if handled == c.strict {
+			t.Errorf("%s %s %v: handled %v", c.method, c.target, c.header, handled)
+		}
+	}
+}
+
 func TestStrictRecordsBeforeAndAfter(t *testing.T) {
 	var s sink
 	var before []adminsessions.Event

@@ -110,6 +110,13 @@ func TestFiltersCountWhatTheyHide(t *testing.T) {
 		{"GET", "/admin/../assets/app.css", "", true},
 		{"GET", "//assets/app.css", "", true},
 		{"GET", "/assets/..%2fadmin", "", true},
+		{"GET", "/assets/..;/admin/users/7/delete", "", true},
+		{"GET", "/assets/..%5Cadmin", "", true},
+		{"GET", "/assets/.%00./admin", "", true},
+		{"GET", "/assets/%252e%252e/admin", "", true},
+		{"GET", "/Assets/app.css", "", true},
+		{"GET", "/healthz/", "", true},
+		{"GET", "/healthz?_method=DELETE", "", true},
 		{"GET", "/admin/users", "", true},
 		{"GET", "/admin/users", "probe", false},
 	} {

@@ -26,7 +26,8 @@ const (
 // given no status. It is nginx's, not a registered status, and is never sent.
 const statusClientClosedRequest = 499
 
-// outcome is the status and error.type of a request that has ended.
+// outcome is the status and error.type of a request that has ended. Errors are
+// compared as they are: the methods of foreign ones may panic.
 //
 // The status is the one that the handler gave, whatever became of the
 // connection: a client that hangs up, or reads slowly, must not choose what the
@@ -45,7 +46,7 @@ func (s *scope) outcome(returned bool, panicked any, end time.Time) (status int,
 	switch {
 	case s.stream && failure == "":
 		return s.status, "" // that its client leaves is how a stream ends
-	case s.writeErr == http.ErrHandlerTimeout, cause == context.DeadlineExceeded && isTimeoutWriter(s.rw): //nolint:errorlint // a foreign error's methods may panic
+	case s.writeErr == http.ErrHandlerTimeout, cause == context.DeadlineExceeded && isTimeoutWriter(s.rw):
 		if given {
 			errorType = errorTypeTimeout + ", handler " + strconv.Itoa(s.status)
 		} else {
@@ -58,7 +59,7 @@ func (s *scope) outcome(returned bool, panicked any, end time.Time) (status int,
 	switch {
 	case s.wroteTooLate(end):
 		left = errorTypeWriteTimeout
-	case cause == context.Canceled && !s.readTooLong(end): //nolint:errorlint // see above
+	case cause == context.Canceled && !s.readTooLong(end):
 		left = errorTypeClientGone
 	}
 	switch {
@@ -77,7 +78,7 @@ func (s *scope) outcome(returned bool, panicked any, end time.Time) (status int,
 		return s.status, joinTypes(left, failure)
 	case left == errorTypeClientGone:
 		return statusClientClosedRequest, left
-	case cause == context.DeadlineExceeded: //nolint:errorlint // see above
+	case cause == context.DeadlineExceeded:
 		// Who set the deadline has answered, or will, in our place.
 		return http.StatusServiceUnavailable, errorTypeTimeout
 	}

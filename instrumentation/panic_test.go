@@ -23,19 +23,19 @@ import (
 
 // Values whose own methods panic, or never end.
 type (
-	badError     struct{}
-	badUnwrap    struct{}
-	badIs        struct{}
-	loop         struct{ error }
+	textError    struct{}
+	unwrapError  struct{}
+	isError      struct{}
+	loop         struct{ _ int } // of some size, so that each is its own
 	badString    struct{}
 	uncomparable []int
 )
 
-func (badError) Error() string     { panic("Error") }
-func (badUnwrap) Error() string    { return "unwrap" }
-func (badUnwrap) Unwrap() error    { panic("Unwrap") }
-func (badIs) Error() string        { return "is" }
-func (badIs) Is(error) bool        { panic("Is") }
+func (textError) Error() string    { panic("Error") }
+func (unwrapError) Error() string  { return "unwrap" }
+func (unwrapError) Unwrap() error  { panic("Unwrap") }
+func (isError) Error() string      { return "is" }
+func (isError) Is(error) bool      { panic("Is") }
 func (e *loop) Unwrap() error      { return e }
 func (e *loop) Error() string      { return "loop" }
 func (badString) String() string   { panic("String") }
@@ -51,13 +51,13 @@ func caught(f func()) (v any) {
 func TestWhateverAHandlerPanicsWithIsRecorded(t *testing.T) {
 	for want, v := range map[string]any{
 		"panic: *url.Error":                        (*url.Error)(nil),
-		"panic: instrumentation_test.badError":     badError{},
-		"panic: instrumentation_test.badUnwrap":    badUnwrap{},
-		"panic: instrumentation_test.badIs":        badIs{},
+		"panic: instrumentation_test.textError":    textError{},
+		"panic: instrumentation_test.unwrapError":  unwrapError{},
+		"panic: instrumentation_test.isError":      isError{},
 		"panic: *instrumentation_test.loop":        &loop{},
 		"panic: instrumentation_test.badString":    badString{},
-		"panic: *fmt.wrapError":                    fmt.Errorf("x: %w", badIs{}),
-		"panic: *errors.joinError":                 errors.Join(badUnwrap{}, badError{}),
+		"panic: *fmt.wrapError":                    fmt.Errorf("x: %w", isError{}),
+		"panic: *errors.joinError":                 errors.Join(unwrapError{}, textError{}),
 		"panic: *runtime.PanicNilError":            nil,
 		"panic: instrumentation_test.uncomparable": uncomparable{1},
 		"panic: func()":                            func() {},
@@ -81,11 +81,11 @@ func TestWhateverAHandlerPanicsWithIsRecorded(t *testing.T) {
 // would, and is recorded like it.
 func TestFunctionsThatPanic(t *testing.T) {
 	for name, option := range map[string]instrumentation.Option{
-		"filter":  instrumentation.WithFilter("f", instrumentation.When(func(*http.Request) bool { panic(badError{}) })),
-		"strict":  instrumentation.WithStrict(instrumentation.When(func(*http.Request) bool { panic(badError{}) })),
-		"admin":   instrumentation.WithAdmin(func(*http.Request) adminsessions.User { panic(badError{}) }),
-		"session": instrumentation.WithSessionID(func(*http.Request) string { panic(badError{}) }, make([]byte, 16)),
-		"type":    instrumentation.WithType(func(*http.Request) adminsessions.Type { panic(badError{}) }),
+		"filter":  instrumentation.WithFilter("f", instrumentation.When(func(*http.Request) bool { panic(textError{}) })),
+		"strict":  instrumentation.WithStrict(instrumentation.When(func(*http.Request) bool { panic(textError{}) })),
+		"admin":   instrumentation.WithAdmin(func(*http.Request) adminsessions.User { panic(textError{}) }),
+		"session": instrumentation.WithSessionID(func(*http.Request) string { panic(textError{}) }, make([]byte, 16)),
+		"type":    instrumentation.WithType(func(*http.Request) adminsessions.Type { panic(textError{}) }),
 		"nil map": instrumentation.WithFilter("f", instrumentation.When(func(r *http.Request) bool { var m map[string]*url.URL; return m["x"].Path == "" })),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func TestAttributesThatPanic(t *testing.T) {
 		"nil Stringer": func(ctx context.Context) {
 			instrumentation.Annotate(ctx, "x", attribute.Stringer("k", (*url.URL)(nil)))
 		},
-		"note": func(ctx context.Context) { instrumentation.Annotate(ctx, badError{}.Error()) },
+		"note": func(ctx context.Context) { instrumentation.Annotate(ctx, textError{}.Error()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s sink
@@ -190,7 +190,7 @@ type failingWriter struct {
 func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 func TestWriteErrorsThatPanic(t *testing.T) {
-	for _, err := range []error{badError{}, badIs{}, badUnwrap{}, uncomparable{1}, (*url.Error)(nil)} {
+	for _, err := range []error{textError{}, isError{}, unwrapError{}, uncomparable{1}, (*url.Error)(nil)} {
 		var s sink
 		h := newMiddleware(t, &s)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("x")) }))
 		h.ServeHTTP(failingWriter{httptest.NewRecorder(), err}, httptest.NewRequest("GET", "/", nil))
@@ -207,8 +207,8 @@ func (badProvider) Logger(string, ...log.LoggerOption) log.Logger { return badLo
 
 type badLogger struct{ embedded.Logger }
 
-func (badLogger) Enabled(context.Context, log.EnabledParameters) bool { panic(badError{}) }
-func (badLogger) Emit(context.Context, log.Record)                    { panic(badError{}) }
+func (badLogger) Enabled(context.Context, log.EnabledParameters) bool { panic(textError{}) }
+func (badLogger) Emit(context.Context, log.Record)                    { panic(textError{}) }
 
 func TestAProviderThatPanicsIsCountedAndTheRequestGoesOn(t *testing.T) {
 	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(badProvider{}), instrumentation.WithLogger(slog.New(slog.DiscardHandler)))

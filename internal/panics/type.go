@@ -13,7 +13,7 @@ const Abort = "abort"
 // no method of v, which may panic itself, and like net/http it takes only
 // http.ErrAbortHandler itself for an abort.
 func Type(v any) string {
-	if v == http.ErrAbortHandler { //nolint:errorlint // see above
+	if v == http.ErrAbortHandler {
 		return Abort
 	}
 	return fmt.Sprintf("panic: %T", v)
