@@ -68,8 +68,8 @@ var (
 	actionColumn = column{field: field("action"), title: "Act", least: 150}
 )
 
-func numberColumn(letter, title string, width int, more ...property) column {
-	return column{field: "Value #" + refID(letter), title: title, width: width, more: append([]property{unit("locale"), right}, more...)}
+func numberColumn(letter, title string, width int) column {
+	return column{field: "Value #" + refID(letter), title: title, width: width, more: []property{unit("locale"), right}}
 }
 
 func timeColumn(letter, title string) column {

@@ -146,7 +146,7 @@ func machinery() (spool, servers []cog.Builder[dashboard.Panel]) {
 	return spool, servers
 }
 
-func pipeline() *dashboard.DashboardBuilder {
+func pipeline() *builder {
 	b := frame(uidPipeline, "Admin Sessions: pipeline", "Is the trail whole, and does it arrive? The upper part is told by Loki, the lower by the panels' own metrics in Prometheus.")
 	add(b, service(), environment(), lokiSource(), prometheusSource())
 	for _, p := range completeness() {
