@@ -318,8 +318,8 @@ func (r Recording) SetResource(res adminsessions.Resource) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Resource = adminsessions.Resource{
 			Type: m.bounded(e, fieldResourceType, res.Type),
-			ID:   m.bounded(e, fieldResourceID, res.ID),
-			Name: m.bounded(e, fieldResourceName, res.Name),
+			ID:   m.bounded(e, fieldResourceID, m.redaction.Text(res.ID)),
+			Name: m.bounded(e, fieldResourceName, m.redaction.Text(res.Name)),
 		}
 	})
 }

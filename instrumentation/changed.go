@@ -50,8 +50,11 @@ func (r Recording) Changed(before, after any) bool {
 				old.cut = true
 				break
 			}
-			c.Old = m.bounded(e, changedField, c.Old)
-			c.New = m.bounded(e, changedField, c.New)
+			if m.redaction.Name(c.Field[strings.LastIndexByte(c.Field, '.')+1:]) {
+				c.Old, c.New = hidden(c.Old), hidden(c.New)
+			}
+			c.Old = m.bounded(e, changedField, m.redaction.Text(c.Old))
+			c.New = m.bounded(e, changedField, m.redaction.Text(c.New))
 			e.Changes = append(e.Changes, c)
 		}
 		if old.cut || now.cut {

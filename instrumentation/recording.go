@@ -118,7 +118,7 @@ func (r Recording) SetRoute(pattern string) bool {
 // errors, not a message. Code that recovers from panics can say so with it.
 func (r Recording) SetErrorType(name string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.ErrorType = m.bounded(e, fieldErrorType, name)
+		e.ErrorType = m.bounded(e, fieldErrorType, m.redaction.Text(name))
 	})
 }
 

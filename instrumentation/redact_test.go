@@ -324,3 +324,21 @@ func TestHostsAsTheyAre(t *testing.T) {
 		t.Errorf("over TLS recorded as %s", e.URL)
 	}
 }
+
+// What an application says of a request is looked through as its notes are.
+func TestSecretsInWhatTheApplicationSays(t *testing.T) {
+	for _, text := range []string{
+		"dial mysql://root:hunter2@db/panel", "password\nhunter2", "password\thunter2", `{"token":"hunter2"}`, "Authorization: Bearer hunter2hunter2",
+	} {
+		e := recorded(t, "/a", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			instrumentation.SetResource(r.Context(), adminsessions.Resource{Type: "server", ID: text, Name: text})
+			instrumentation.FromContext(r.Context()).SetErrorType(text)
+			instrumentation.Annotate(r.Context(), text, attribute.String("x", text))
+			instrumentation.Changed(r.Context(), map[string]any{"url": "none"}, map[string]any{"url": text, "customer": "hunter2"})
+		}), nil, instrumentation.WithRedactedQuery("customer"))
+		mustNotHold(t, e, "hunter2", text)
+		if len(e.Changes) != 2 || e.Resource.Name == "" || e.ErrorType == "" {
+			t.Errorf("%q: %v, %+v, %q", text, e.Changes, e.Resource, e.ErrorType)
+		}
+	}
+}

@@ -24,7 +24,7 @@ const (
 var features = func() (t [256]feature) {
 	for c, f := range map[byte]feature{
 		'=': hasEqual, ':': hasColon, '@': hasAt, '<': hasAngle, '>': hasAngle, '"': hasQuote, '\'': hasQuote, '`': hasQuote,
-		'-': hasDash, '/': hasSlash, '%': hasEscape, '&': hasEscape, '\\': hasEscape | hasSlash, 'e': hasE, ' ': hasScheme, '+': hasScheme, '\t': hasScheme,
+		'-': hasDash, '/': hasSlash, '%': hasEscape, '&': hasEscape, '\\': hasEscape | hasSlash, 'e': hasE, ' ': hasScheme, '+': hasScheme, '\t': hasScheme, '\n': hasScheme, '\r': hasScheme,
 	} {
 		t[c] = f
 	}
