@@ -144,10 +144,35 @@ func visibleOnly(s string) string {
 func compatible(s string) string {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
-			return norm.NFKC.String(s)
+			return norm.NFKC.String(overlong(s))
 		}
 	}
 	return s
+}
+
+// overlong decodes ASCII that is written in two or three bytes, which is no
+// UTF-8 but has been taken for it: C0 AF is a slash.
+func overlong(s string) string {
+	if strings.IndexByte(s, 0xc0) < 0 && strings.IndexByte(s, 0xc1) < 0 && strings.IndexByte(s, 0xe0) < 0 {
+		return s
+	}
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		c, n := s[i], 0
+		switch {
+		case c|1 == 0xc1 && i+1 < len(s):
+			n = 1
+		case c == 0xe0 && i+2 < len(s) && s[i+1]|1 == 0x81:
+			n = 2
+		}
+		if n > 0 && s[i+n]&0xc0 == 0x80 {
+			c = s[i+n-1]<<6 | s[i+n]&0x3f
+			c &= 0x7f
+			i += n
+		}
+		b = append(b, c)
+	}
+	return string(b)
 }
 
 func unhex(c byte) byte {

@@ -204,11 +204,18 @@ func normalSegment(s string) string {
 	if i := strings.IndexAny(s, ";?#"); i >= 0 {
 		s = s[:i]
 	}
-	s = strings.Trim(visibleOnly(s), " \t\r\n+")
+	s = strings.Trim(strings.Map(withoutControl, visibleOnly(s)), " +")
 	if trimmed := strings.TrimRight(s, ". "); trimmed != "" {
 		s = trimmed
 	}
 	return fold(s)
+}
+
+func withoutControl(r rune) rune {
+	if r < ' ' {
+		return -1
+	}
+	return r
 }
 
 // segment is a part of a path as the most lenient server reads it, and the part
@@ -230,15 +237,18 @@ func segmentsOf(list []segment, path string) (_ []segment, clean bool) {
 		}
 		raw := path[start:end]
 		switch {
-		case end < len(path) && (path[end] == '\\' || raw == "" && start > 0):
+		case end < len(path) && path[end] == '\\':
 			clean = false
+		case raw == "" && start > 0 && end < len(path):
+			clean = false
+			list = append(list, segment{"", start, end})
 		case raw == "":
 		case plain && raw[0] != '.' && raw[len(raw)-1] != '.':
 			list = append(list, segment{strings.ToLower(raw), start, end})
 		}
 		if raw != "" && (!plain || raw[0] == '.' || raw[len(raw)-1] == '.' || end < len(path) && path[end] == '\\') {
 			clean = false
-			for part := range strings.FieldsFuncSeq(decodeAll(raw), func(c rune) bool { return c == '/' || c == '\\' }) {
+			for part := range strings.FieldsFuncSeq(decodeAll(raw), isSeparator) {
 				list = append(list, segment{normalSegment(part), start, end})
 			}
 		}
@@ -246,6 +256,10 @@ func segmentsOf(list []segment, path string) (_ []segment, clean bool) {
 	}
 	return list, clean
 }
+
+// isSeparator reports whether r is, or is taken by somebody for, what divides
+// the segments of a path.
+func isSeparator(r rune) bool { return strings.ContainsRune(`/\∕⁄⧸∖⧵`, r) }
 
 func isPlainInPath(c byte) bool {
 	return isAlnum(c) || c == '-' || c == '_' || c == '.' || c == '~' || c == '=' || c == ',' || c == '@' || c == ':'

@@ -59,6 +59,8 @@ func TestHiddenSegmentsFailClosed(t *testing.T) {
 		"/reset/%00T", "/re%00set/T", "/reset%00/T", "/.%00./reset/T", "/reset/T%00", "/reset%09/T", "/x/..%00/reset/T", "/%E2%80%8Breset/T",
 		"/reset/T%3Fx", "/reset%3F/T", "/reset%23/T", "/reset/T%23x", "/index.php/../reset/T", "/x/..%2freset/T", "/%u0072eset/T", "/reset+/T",
 		"/ＲＥＳＥＴ/T", "/reset/T&x", "/x/..%3B/reset/T", "/reset%3Ba=1/T",
+		"/reset%c0%afT", "/reset%e0%80%afT", "/reset%C1%9CT", "/%c1%b2eset/T", "/x/%c0%ae%c0%ae/reset/T", "/reset%EF%BC%8FT", "/reset%E2%88%95T", "/reset%E2%81%84T",
+		"/reset%EF%BC%BCT", "/%EF%BD%92eset/T", "/re%0Dset/T", "/re%0A%09set/T",
 	} {
 		path = strings.ReplaceAll(path, "T", secret)
 		path = strings.ReplaceAll(strings.ReplaceAll(path, "RESE"+secret, "RESET"), "ＲＥＳＥ"+secret, "ＲＥＳＥＴ")
@@ -85,6 +87,16 @@ func TestHiddenSegmentsFailClosed(t *testing.T) {
 	}
 	for _, path := range []string{"/reset/", "/reset", "/reset/?x=1", "/users/7/reset/8", "/preset/7", "/reset-all/7"} {
 		if got := request(r, path); got != path {
+			t.Errorf("%s is recorded as %s", path, got)
+		}
+	}
+}
+
+// To some routers nothing between two slashes is a segment.
+func TestEmptySegments(t *testing.T) {
+	r := hidePaths(t, "/clients/*/notes/{token}")
+	for _, path := range []string{"/clients/7/notes/hush", "/clients//notes/hush", "//clients/7/notes/hush", "/clients//7/notes/hush", "/clients/7//notes//hush"} {
+		if got := request(r, path); strings.Contains(got, "hush") {
 			t.Errorf("%s is recorded as %s", path, got)
 		}
 	}
