@@ -107,7 +107,7 @@ func isNodePort(s string) bool {
 	}
 	s = s[1:]
 	if s[0] != '_' {
-		return isPort(s)
+		return areDigits(s) && len(s) <= 5 // whatever number that is
 	}
 	for i := 1; i < len(s); i++ {
 		c := s[i]

@@ -76,6 +76,7 @@ func TestClientAddress(t *testing.T) {
 		{"Forwarded, empty elements", Forwarded, "10.0.0.1:1", []string{`Forwarded: for=203.0.113.9,`}, "203.0.113.9"},
 		{"Forwarded, more empty elements", Forwarded, "10.0.0.1:1", []string{`Forwarded: for=203.0.113.9, ,, ;, for=10.0.0.2 ,`}, "203.0.113.9"},
 		{"Forwarded, hidden port", Forwarded, "10.0.0.1:1", []string{`Forwarded: for="203.0.113.9:_port"`}, "203.0.113.9"},
+		{"a port beyond all ports", XForwardedFor, "10.0.0.1:1", []string{"X-Forwarded-For: 203.0.113.9:99999"}, "203.0.113.9"},
 		{"Forwarded, hidden port of IPv6", Forwarded, "10.0.0.1:1", []string{`Forwarded: for="[2001:db8::7]:_p.o-rt"`}, "2001:db8::7"},
 		{"Forwarded, a port that is none", Forwarded, "10.0.0.1:1", []string{`Forwarded: for="203.0.113.9:x"`}, "10.0.0.1"},
 		{"Forwarded, escapes in quotes", Forwarded, "10.0.0.1:1", []string{`Forwarded: for="203.0.113\.9"`}, "203.0.113.9"},

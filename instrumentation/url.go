@@ -68,12 +68,16 @@ func splitPort(s string) (host, port string) {
 }
 
 func isPort(s string) bool {
+	return areDigits(s) && (len(s) < 5 || len(s) == 5 && s <= "65535")
+}
+
+func areDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {
 			return false
 		}
 	}
-	return s != "" && (len(s) < maxPortBytes-1 || len(s) == maxPortBytes-1 && s <= "65535")
+	return s != ""
 }
 
 // isHost reports whether a forwarded host can be one, with or without a port.
