@@ -15,6 +15,11 @@ const (
 	// number of pushes.
 	maxParts = 32
 
+	// proofs is how often an entry must be refused alone to be to blame: once,
+	// then, after another one was taken, twice in a row, and after another one four
+	// times. So no gateway that refuses every second or third push is believed.
+	proofs = 1 + 2 + 4
+
 	// maxRetimings is how often in a row other times are tried at once.
 	maxRetimings = 4
 
@@ -89,10 +94,12 @@ func (s *shipper) failed(b *batch, a loki.Answer) {
 	s.openCircuit(a)
 }
 
-// refused looks for the entry that is to blame for a refusal, if there is one:
-// halves the part until the entry is alone. An entry is blamed only if Loki
-// refuses it alone, takes another one of the same stream, and then refuses it
-// alone again. As long as Loki takes none at all, the reason lies elsewhere.
+// refused looks for the entry that is to blame for a refusal, if there is one: a
+// part that is refused again is cut in halves, until the entry is alone. An entry
+// is blamed only if Loki refuses it alone, and again after it has taken others of
+// the same stream, see proofs. As long as Loki takes none at all, the reason
+// lies elsewhere; and where one of two gateways refuses everything, an entry that
+// comes again passes by the other.
 func (s *shipper) refused(b *batch, p part, reason string, a loki.Answer) {
 	if !b.refusing {
 		b.refusing = true
@@ -101,33 +108,58 @@ func (s *shipper) refused(b *batch, p part, reason string, a loki.Answer) {
 		}
 	}
 	b.row++
-	taken := b.taken(p.stream.Labels())
 	next := true // the next part is tried at once
 	switch {
 	case p.control: // it takes nothing of this stream any more
 		b.parts, next = b.parts[1:], false
-	case p.len() > 1 && b.row <= maxParts:
-		b.halve()
-		s.metrics.splits.Add(1)
-	case p.len() > 1 || taken == 0:
+	case p.len() == 1:
+		next = s.refusedAlone(b, p, reason, a)
+	case b.row > maxParts:
 		b.postpone()
 		next = false
-	case p.refusedAt == 0:
-		b.parts[0].refusedAt = taken + 1
-		b.postpone()
-	case taken >= p.refusedAt:
-		if next = s.blame(b, p, p.from, reason, a); next { // else hold it: it can't even be written down
-			b.parts = b.parts[1:]
-		}
-	default: // there is no other one left: ask again for one that was taken
-		var c part
-		if c, next = b.sample(p.stream.Labels()); next {
-			b.parts = slices.Insert(b.parts, 0, c)
-		}
+	case p.refused == 0 && a.Verdict != loki.TooLarge:
+		b.parts[0].refused++
+	default:
+		b.halve()
+		s.metrics.splits.Add(1)
 	}
-	if !next || s.circuit.open || b.row > maxParts {
+	if !next || b.row > maxParts || s.circuit.open && !b.retry {
 		s.failed(b, holding(a))
 	}
+}
+
+// refusedAlone deals with the refusal of a part of one entry. It reports whether
+// to go on at once.
+func (s *shipper) refusedAlone(b *batch, p part, reason string, a loki.Answer) bool {
+	taken := b.taken(p.stream.Labels())
+	switch p.refused {
+	case 0:
+		if taken == 0 {
+			b.postpone()
+			return false
+		}
+	case 1, 3: // a new round: Loki must have taken another one meanwhile
+		if taken == p.takenAt {
+			// There is no other one left: ask again for one that was taken.
+			c, ok := b.sample(p.stream.Labels())
+			if ok {
+				b.parts = slices.Insert(b.parts, 0, c)
+			}
+			return ok
+		}
+	case proofs - 1:
+		if !s.blame(b, p, p.from, reason, a) {
+			return false // it can't even be written down: hold it
+		}
+		b.parts = b.parts[1:]
+		return true
+	}
+	first := &b.parts[0]
+	first.refused, first.takenAt = p.refused+1, taken
+	if first.refused == 1 || first.refused == 3 {
+		b.postpone()
+	}
+	return true
 }
 
 // blame puts an entry into quarantine.

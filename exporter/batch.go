@@ -68,9 +68,10 @@ type entry struct {
 type part struct {
 	stream   *stream
 	from, to int
-	// refusedAt is, for a part of one entry that Loki has refused, how many of
-	// the stream it had taken by then, plus 1.
-	refusedAt int
+	// refused is how often Loki has refused it, takenAt how many others of the
+	// stream it had taken by then.
+	refused int
+	takenAt int
 	// control marks an entry that Loki has taken before and is asked to take
 	// again: does it take anything of this stream now?
 	control bool

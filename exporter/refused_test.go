@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,7 +75,7 @@ func refuseEverything(t *testing.T, status int, body string) {
 	defer shutdown(t, x)
 	emit(t, x, events)
 	time.Sleep(5 * time.Second)
-	if n := len(l.received()); n > 20 {
+	if n := len(l.received()); n > 30 {
 		t.Errorf("%d pushes in the first 5 s", n)
 	}
 	for range more {
@@ -205,6 +206,41 @@ func TestPoisonIsFoundAndTheRestDelivered(t *testing.T) {
 				if n := len(l.received()); n > 30*(1+len(tt.poison)) {
 					t.Errorf("%d pushes for %d bad entries", n, len(tt.poison))
 				}
+			})
+		})
+	}
+}
+
+// Two gateways before Loki, one of which refuses everything: no event is to blame.
+func TestRefusalsThatComeAndGo(t *testing.T) {
+	for name, refuse := range map[string]func(n int, rnd *rand.Rand) bool{
+		"in turn":      func(n int, _ *rand.Rand) bool { return n%2 == 0 },
+		"at random":    func(_ int, rnd *rand.Rand) bool { return rnd.IntN(2) == 0 },
+		"two of three": func(n int, _ *rand.Rand) bool { return n%3 != 0 },
+		"for a while":  func(n int, _ *rand.Rand) bool { return n/7%2 == 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rnd := rand.New(rand.NewPCG(1, 2))
+				pushes := 0
+				l := &fakeLoki{t: t, answer: func(received) loki.Answer {
+					if pushes++; refuse(pushes, rnd) {
+						return loki.Classify(400, "")
+					}
+					return taken
+				}}
+				x := startOver(t, l, t.TempDir())
+				for range 200 {
+					emit(t, x, 50)
+					time.Sleep(time.Second)
+				}
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				l.check(10_000, false)
+				if n := x.Stats().Quarantined[quarantineRefused]; n != 0 {
+					t.Errorf("%d events in quarantine", n)
+				}
+				shutdown(t, x)
 			})
 		})
 	}

@@ -14,6 +14,8 @@ const (
 	// one that is more than half of max_chunk_age, an hour by default, behind
 	// the newest of its stream.
 	maxBack = 30 * time.Minute
+	// maxEarly is how far the search for a time that Loki takes goes back.
+	maxEarly = 2 * time.Hour
 	// timeMargin is kept from limits that Loki has told.
 	timeMargin = time.Minute
 )
@@ -44,7 +46,7 @@ type times struct {
 func (c *times) look() {
 	now, known := c.loki()
 	c.local = c.now().Round(0)
-	if !known {
+	if !known || c.early > 0 && now.After(c.local) {
 		now = c.local
 	}
 	c.latest = now.Add(-c.early)
@@ -123,7 +125,7 @@ func (c *times) learnAhead(earliest int64, attempt int) int64 {
 	case attempt > 1:
 		// What Loki's clock seems to say is not early enough: the Date is
 		// another server's.
-		c.early = max(timeMargin, 2*c.early)
+		c.early = min(max(timeMargin, 2*c.early), maxEarly)
 		c.look()
 	}
 	if earliest <= now+int64(c.ahead) {

@@ -233,6 +233,44 @@ func TestABacklogThatIsTooOld(t *testing.T) {
 	})
 }
 
+// A server that refuses whatever time it is given, for a while, does not drive
+// events far from where they happened.
+func TestTimesRefusedForNoReason(t *testing.T) {
+	for name, words := range map[string]string{
+		"too new": "entry for stream '%s' has timestamp too new: %s",
+		"too old": "entry for stream '%s' has timestamp too old: %s, oldest acceptable timestamp is: 2000-01-01T00:00:00Z",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var gone atomic.Bool
+				l := &fakeLoki{t: t}
+				l.answer = func(r received) loki.Answer {
+					if err := refusal(r, words, func(push.Entry) bool { return true }); err != nil && !gone.Load() {
+						return loki.Classify(400, err.Error())
+					}
+					return taken
+				}
+				x := startOver(t, l, t.TempDir())
+				emit(t, x, 50)
+				time.Sleep(6 * time.Hour)
+				if n := len(l.received()); n > 1500 {
+					t.Errorf("%d pushes", n)
+				}
+				gone.Store(true)
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				l.check(50, false)
+				for _, e := range l.entries() {
+					if d := e.Timestamp.Sub(parse(t, e).Time).Abs(); d > 7*time.Hour {
+						t.Errorf("an event was moved by %v", d)
+					}
+				}
+				shutdown(t, x)
+			})
+		})
+	}
+}
+
 // A proxy's Date may be wrong; then it is Loki's refusals that count.
 func TestADateThatIsNotLokis(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour, 40 * day} {
