@@ -69,6 +69,11 @@ var (
 	errNotPlain = errors.New("not a plain file with one name; if nobody needs it, remove it")
 )
 
+// OpenPlain opens a plain file as carefully as the spool opens its own, for those
+// who keep another one beside them: what is a link, a pipe, a device or a folder, or
+// has a second name, is refused. A new one gets mode 0600.
+func OpenPlain(name string, flag int) (*os.File, error) { return openPlain(name, flag, 0o600) }
+
 type osFS struct{}
 
 type osFile struct {
