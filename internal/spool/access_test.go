@@ -23,10 +23,11 @@ func TestFolderThatOthersCanChange(t *testing.T) {
 		{0o700, ""}, {0o750, ""}, {0o755, ""}, {0o711, ""},
 		{0o777, "chmod 700"}, {0o770, "chmod 700"}, {0o775, "chmod 700"}, {0o707, "chmod 700"},
 		{0o722, "chmod 700"}, {0o702, "chmod 700"}, {0o720, "chmod 700"},
-		{os.ModeSticky | 0o777, "chmod 700"}, {os.ModeSetgid | 0o770, "chmod 700"},
+		{os.ModeSticky | 0o777, "chmod 700"}, {os.ModeSetgid | 0o777, "chmod 700"}, {os.ModeSetuid | 0o770, "chmod 700"},
+		{os.ModeSetgid | 0o770, ""}, // as Kubernetes does, for the pod's own group
 	} {
 		dir := filepath.Join(t.TempDir(), "spool")
-		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, c.mode)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, -1, os.Getegid()), os.Chmod(dir, c.mode)); err != nil {
 			t.Fatal(err)
 		}
 		l, err := Open(Options{Dir: dir})
