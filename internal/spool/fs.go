@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -105,16 +104,4 @@ func (osFS) SyncDir(name string) error {
 // SetModified forces the time to the disk, too, which the Sync of a file need not.
 func (f *osFile) SetModified(name string, at time.Time) error {
 	return errors.Join(os.Chtimes(name, at, at), f.File.Sync())
-}
-
-func (f *osFile) Named(name string) (bool, error) {
-	at, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	is, err := f.Stat()
-	return err == nil && os.SameFile(is, at), err
 }

@@ -72,6 +72,21 @@ func plain(at fs.FileInfo) bool {
 	return at.Mode().IsRegular() && (!ok || st.Nlink <= 1)
 }
 
+func (f *osFile) Named(name string) (bool, error) {
+	var at, is unix.Stat_t
+	err := unix.Lstat(name, &at)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	if err := unix.Fstat(int(f.Fd()), &is); err != nil {
+		return false, &fs.PathError{Op: "fstat", Path: name, Err: err}
+	}
+	return at.Dev == is.Dev && at.Ino == is.Ino, nil
+}
+
 func (osFS) Lock(name string) (File, error) {
 	f, err := openPlain(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
