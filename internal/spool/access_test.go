@@ -23,10 +23,11 @@ func TestFolderThatOthersCanChange(t *testing.T) {
 		{0o700, ""}, {0o750, ""}, {0o755, ""}, {0o711, ""},
 		{0o777, "chmod 700"}, {0o770, "chmod 700"}, {0o775, "chmod 700"}, {0o707, "chmod 700"},
 		{0o722, "chmod 700"}, {0o702, "chmod 700"}, {0o720, "chmod 700"},
-		{os.ModeSticky | 0o777, "chmod 700"}, {os.ModeSetgid | 0o770, "chmod 700"},
+		{os.ModeSticky | 0o777, "chmod 700"}, {os.ModeSetgid | 0o777, "chmod 700"}, {os.ModeSetuid | 0o770, "chmod 700"},
+		{os.ModeSetgid | 0o770, ""}, // as Kubernetes does, for the pod's own group
 	} {
 		dir := filepath.Join(t.TempDir(), "spool")
-		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, c.mode)); err != nil {
+		if err := errors.Join(os.Mkdir(dir, 0o700), os.Chown(dir, -1, os.Getegid()), os.Chmod(dir, c.mode)); err != nil {
 			t.Fatal(err)
 		}
 		l, err := Open(Options{Dir: dir})
@@ -153,38 +154,38 @@ func TestLeftoverCursorIsNotWrittenThrough(t *testing.T) {
 	}
 }
 
-// TestOpenFile: files of others beside the spool's own are opened as carefully.
-func TestOpenFile(t *testing.T) {
-	for _, kind := range []string{"symlink", "dangling symlink", "hard link", "pipe", "folder"} {
-		dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "precious")
-		l := open(t, Options{Dir: dir})
+// TestOpenPlain: files of others beside the spool's own are opened as carefully.
+func TestOpenPlain(t *testing.T) {
+	const create = os.O_CREATE | os.O_APPEND | os.O_WRONLY
+	for _, kind := range []string{"symlink", "dangling symlink", "hard link", "pipe", "folder", "socket"} {
+		name, outside := filepath.Join(t.TempDir(), "notes"), filepath.Join(t.TempDir(), "precious")
 		if err := os.WriteFile(outside, []byte("precious"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := place(kind, outside, filepath.Join(dir, "notes")); err != nil {
+		if err := place(kind, outside, name); err != nil {
 			t.Fatal(err)
 		}
-		if f, err := l.OpenFile("notes", os.O_CREATE|os.O_APPEND|os.O_WRONLY); err == nil {
-			_ = f.Close()
-			t.Errorf("%s: it was opened", kind)
+		for _, flag := range []int{create, os.O_RDONLY, os.O_RDWR} {
+			if f, err := OpenPlain(name, flag); err == nil {
+				_ = f.Close()
+				t.Errorf("%s: it was opened", kind)
+			}
 		}
 		if got, err := os.ReadFile(outside); err != nil || string(got) != "precious" {
 			t.Errorf("%s: the other file has %q, %v", kind, got, err)
 		}
 	}
-	l := open(t, Options{Dir: t.TempDir()})
-	f, err := l.OpenFile("notes", os.O_CREATE|os.O_APPEND|os.O_WRONLY)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if at, err := f.Stat(); err != nil || at.Mode().Perm() != 0o600 || f.Name() != filepath.Join(l.Dir(), "notes") {
-		t.Errorf("a new file: %v %v %v", f.Name(), at.Mode(), err)
-	}
-	for _, name := range []string{"../notes", "a/b", "", ".", "..", lockName, cursorName, segmentName(7), "x" + badExt} {
-		if f, err := l.OpenFile(name, os.O_CREATE|os.O_WRONLY); err == nil {
-			_ = f.Close()
-			t.Errorf("%q was opened", name)
+	name := filepath.Join(t.TempDir(), "notes")
+	for range 2 {
+		f, err := OpenPlain(name, create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at, err := f.Stat(); err != nil || at.Mode().Perm() != 0o600 {
+			t.Errorf("a new file: %v %v", at.Mode(), err)
+		}
+		if err := f.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

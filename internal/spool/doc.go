@@ -89,7 +89,7 @@
 // another user, or one that others can change, is refused, and so are links, pipes
 // and devices in place of its files. (TestFolderThatOthersCanChange,
 // TestFolderOfAnotherUser, TestLinksAndPipesInTheFolder,
-// TestLeftoverCursorIsNotWrittenThrough, TestOpenFile)
+// TestLeftoverCursorIsNotWrittenThrough, TestOpenPlain)
 //
 // # What is not promised
 //

@@ -5,7 +5,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -69,6 +68,11 @@ var (
 	errNotPlain = errors.New("not a plain file with one name; if nobody needs it, remove it")
 )
 
+// OpenPlain opens a plain file as carefully as the spool opens its own, for those
+// who keep another one beside them: what is a link, a pipe, a device or a folder, or
+// has a second name, is refused. A new one gets mode 0600.
+func OpenPlain(name string, flag int) (*os.File, error) { return openPlain(name, flag, 0o600) }
+
 type osFS struct{}
 
 type osFile struct {
@@ -100,16 +104,4 @@ func (osFS) SyncDir(name string) error {
 // SetModified forces the time to the disk, too, which the Sync of a file need not.
 func (f *osFile) SetModified(name string, at time.Time) error {
 	return errors.Join(os.Chtimes(name, at, at), f.File.Sync())
-}
-
-func (f *osFile) Named(name string) (bool, error) {
-	at, err := os.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	is, err := f.Stat()
-	return err == nil && os.SameFile(is, at), err
 }

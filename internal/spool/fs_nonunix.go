@@ -21,6 +21,18 @@ func openPlain(name string, flag int, perm fs.FileMode) (*os.File, error) {
 
 func plain(at fs.FileInfo) bool { return at.Mode().IsRegular() }
 
+func (f *osFile) Named(name string) (bool, error) {
+	at, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	is, err := f.Stat()
+	return err == nil && os.SameFile(is, at), err
+}
+
 // Lock is not supported, and a spool without it could be written by two
 // processes; so there is none.
 func (osFS) Lock(string) (File, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,13 +26,22 @@ func (osFS) MakeDir(name string) error {
 			"name a new folder, or give it this one with chown", st.Uid, uid)
 	}
 	switch perm := st.Mode & 0o777; {
-	case perm&0o022 != 0:
+	case perm&0o022 != 0 && !givenToOwnGroup(uint32(st.Mode), int(st.Gid)):
 		return fmt.Errorf("its mode is %#o, so others can change what is recorded; "+
 			"name a new folder, such as one below, or look what is in it and chmod 700 it", perm)
 	case perm&0o077 != 0: // others could look, and have changed nothing
 		return os.Chmod(name, 0o700) //nolint:gosec // a folder
 	}
 	return nil
+}
+
+// givenToOwnGroup tells a folder as Kubernetes makes it of every one in a volume
+// when it is mounted: open to the pod's own group (fsGroup), with the set-group-ID
+// bit. Nobody but the pod is in that group.
+func givenToOwnGroup(mode uint32, gid int) bool {
+	groups, err := os.Getgroups()
+	return err == nil && mode&unix.S_ISGID != 0 && mode&unix.S_IWOTH == 0 &&
+		(gid == os.Getegid() || slices.Contains(groups, gid))
 }
 
 // openPlain opens a plain file with one name and refuses whatever else is there:
@@ -60,6 +70,21 @@ func openPlain(name string, flag int, perm fs.FileMode) (*os.File, error) {
 func plain(at fs.FileInfo) bool {
 	st, ok := at.Sys().(*syscall.Stat_t)
 	return at.Mode().IsRegular() && (!ok || st.Nlink <= 1)
+}
+
+func (f *osFile) Named(name string) (bool, error) {
+	var at, is unix.Stat_t
+	err := unix.Lstat(name, &at)
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
+		return false, nil
+	}
+	if err != nil {
+		return false, &fs.PathError{Op: "lstat", Path: name, Err: err}
+	}
+	if err := unix.Fstat(int(f.Fd()), &is); err != nil {
+		return false, &fs.PathError{Op: "fstat", Path: name, Err: err}
+	}
+	return at.Dev == is.Dev && at.Ino == is.Ino, nil
 }
 
 func (osFS) Lock(name string) (File, error) {

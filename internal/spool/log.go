@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,17 +97,6 @@ func (l *Log) ID() string { return l.id }
 
 // Dir returns the spool's folder.
 func (l *Log) Dir() string { return l.opts.Dir }
-
-// OpenFile opens a file of the caller's own in the spool's folder, with mode 0600
-// if it makes one, as carefully as the spool opens its files: what is not a plain
-// file with one name is refused.
-func (l *Log) OpenFile(name string, flag int) (*os.File, error) {
-	if _, segment := parseSegmentName(name); segment || name != filepath.Base(name) || strings.HasPrefix(name, ".") ||
-		name == lockName || strings.HasPrefix(name, cursorName) || strings.HasSuffix(name, badExt) {
-		return nil, fmt.Errorf("spool: %q can't be the name of a file beside the spool's own", name)
-	}
-	return openPlain(l.path(name), flag, 0o600)
-}
 
 // Reader returns the log's one reader. It begins after the last record that was
 // acknowledged.

@@ -1,5 +1,0 @@
-//go:build !unix
-
-package exporter
-
-const noFollow = 0
