@@ -13,7 +13,7 @@
 // from the first byte, so a person reads it, grep finds it, and Loki takes it
 // apart (⇥ is a TAB):
 //
-//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url="https://panel.example/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/clients/{id}" ua="curl/8.5"⇥seq=118
+//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url="https://panel.example/api/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/api/clients/{id}" ua="curl/8.5"⇥seq=118
 //
 // [Event.AppendLine] writes it, [ParseLine] reads it, and [Fields] is the one
 // table of what can stand in it. There is nothing beside the line: no structured

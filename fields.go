@@ -163,7 +163,7 @@ var fields = []Field{
 	},
 	{
 		Key: "admin.sign_in.name", Name: "tried", Limit: limitName,
-		About: "the name tried at a sign-in, never the password",
+		About: "the name tried at a sign-in, or a pseudonym of it; never the password",
 		text:  func(e *Event) *string { return &e.SignIn.Name },
 	},
 	{

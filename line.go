@@ -38,7 +38,7 @@ func (e *Event) Line() string { return string(e.AppendLine(make([]byte, 0, 512))
 
 // AppendLine appends the event as one line of logfmt (⇥ is a TAB):
 //
-//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url="https://panel.example/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/clients/{id}" ua="curl/8.5" attr.plan="S"
+//	type=API method=DELETE status=204 email=anna@example.com ip=10.2.3.4 id=2 action=clients.delete outcome=success url="https://panel.example/api/clients/7731" name="Anna Kowalska" note="client 7731 deleted"⇥session=ab12 request=e78e ms=12.1 route="/api/clients/{id}" ua="curl/8.5" attr.plan="S"
 //
 // [Fields] has every key, in this order. What people read and search for comes
 // first, what programs need behind the TAB. In each part the words come first,

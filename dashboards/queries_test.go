@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -167,9 +168,7 @@ func TestQueriesKeepTheRules(t *testing.T) {
 		t.Fatalf("only %d rules found", len(queries))
 	}
 	for _, d := range load(t) {
-		for where, expr := range d.lokiQueries(t) {
-			queries[where] = expr
-		}
+		maps.Copy(queries, d.lokiQueries(t))
 	}
 	for where, expr := range queries {
 		var code strings.Builder
@@ -265,9 +264,7 @@ func TestQueriesUseTheVocabulary(t *testing.T) {
 	known := vocabulary()
 	queries := ruleQueries(t)
 	for _, d := range load(t) {
-		for where, expr := range d.lokiQueries(t) {
-			queries[where] = expr
-		}
+		maps.Copy(queries, d.lokiQueries(t))
 	}
 	for where, expr := range queries {
 		used := names(expr)

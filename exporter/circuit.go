@@ -22,6 +22,7 @@ const flappingInterval = time.Minute
 type circuit struct {
 	open     bool
 	retryAt  time.Time
+	asked    time.Time // until when Loki has asked not to be
 	since    time.Time
 	reminded time.Time // when it was last logged that it is open
 	told     bool      // that it is open now has been logged
@@ -37,6 +38,7 @@ func newCircuit(c *config) circuit {
 func (s *shipper) openCircuit(a loki.Answer) {
 	c := &s.circuit
 	now := s.now()
+	c.asked = now.Add(a.RetryAfter)
 	c.retryAt = now.Add(max(c.backoff.NextDelay(), a.RetryAfter))
 	s.metrics.up.Store(false)
 	pause := reminderInterval

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,7 @@ type config struct {
 	resource *resource.Resource
 	logger   *slog.Logger
 	now      func() time.Time
+	remove   func(file string) error
 	errs     []error
 }
 
@@ -163,6 +165,7 @@ func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 		full:         DropWhenFull,
 		blockTimeout: defaultBlockTimeout,
 		now:          time.Now,
+		remove:       os.Remove,
 	}
 	c.readEnvironment(getenv)
 	for _, o := range opts {

@@ -159,6 +159,30 @@ func TestAStreamForEachLog(t *testing.T) {
 	})
 }
 
+// A panel whose host has another name after each start goes on with its log.
+func TestHostNamesThatChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		l := &fakeLoki{t: t}
+		for _, host := range []string{"panel-7d4f", "panel-9c1a", "panel-7d4f"} {
+			x := startOver(t, l, dir, WithResource(resource.NewSchemaless(attribute.String("service.name", "panel"), attribute.String("service.instance.id", host))))
+			emit(t, x, 10)
+			shutdown(t, x)
+		}
+		l.check(30, true)
+		if len(l.stored) != 2 {
+			t.Errorf("%d streams, want one for each name", len(l.stored))
+		}
+		ids := map[string]bool{}
+		for labels := range l.stored {
+			ids[logIDOf([]byte(labels))] = true
+		}
+		if len(ids) != 1 {
+			t.Errorf("logs %v, want one", ids)
+		}
+	})
+}
+
 // The SDK writes each error of a processor to standard error.
 func TestLossesAreNotAllGivenToTheSDK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

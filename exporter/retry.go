@@ -34,14 +34,30 @@ const (
 // retry is how far the file is delivered. It belongs to the shipper.
 type retry struct {
 	dir       string
+	remove    func(file string) error
 	offset    int64 // everything before it is delivered or back in quarantine
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool // a file is being worked on
+	active    bool      // a file is being worked on
+	finished  fileStamp // of a file that is done with and could not be removed
+}
+
+// fileStamp tells a file from another of the same name.
+type fileStamp struct {
+	size     int64
+	modified time.Time
 }
 
 func (r *retry) path() string { return filepath.Join(r.dir, retryFile) }
+
+func (r *retry) stamp() fileStamp {
+	info, err := os.Lstat(r.path())
+	if err != nil {
+		return fileStamp{}
+	}
+	return fileStamp{info.Size(), info.ModTime()}
+}
 
 // interval is the longest pause of the shipper.
 func (r *retry) interval() time.Duration { return retryInterval }
@@ -65,6 +81,9 @@ func (s *shipper) abandonRetry(b *batch) {
 func (s *shipper) startRetry() {
 	r := &s.retry
 	r.due = s.now().Add(retryInterval)
+	if !r.active && r.finished != (fileStamp{}) && r.finished == r.stamp() {
+		return
+	}
 	b := s.free[len(s.free)-1]
 	b.retry = true
 	end, err := s.readRetry(b)
@@ -74,8 +93,10 @@ func (s *shipper) startRetry() {
 		return
 	case err != nil:
 		b.reset()
-		*r = retry{dir: r.dir, due: s.now().Add(retryPause)}
-		s.log.Error("events from quarantine can't be delivered again", "file", r.path(), "error", err)
+		*r = retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryPause)}
+		if _, ok := s.retryTold.allow(s.now(), time.Hour); ok {
+			s.log.Error("events from quarantine can't be delivered again", "file", r.path(), "error", err)
+		}
 		return
 	}
 	r.active = true
@@ -95,12 +116,13 @@ func (s *shipper) startRetry() {
 
 func (s *shipper) finishRetry() {
 	r := &s.retry
-	if err := os.Remove(r.path()); err != nil {
-		s.log.Error("the file of events from quarantine can't be removed; they are delivered again until it is", "file", r.path(), "error", err)
-	} else {
-		s.log.Info("events from quarantine are delivered", "events", r.delivered)
+	s.log.Info("events from quarantine are delivered", "events", r.delivered)
+	next := retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryInterval)}
+	if err := r.remove(r.path()); err != nil {
+		next.finished = r.stamp()
+		s.log.Error("the file of events from quarantine is done with and can't be removed; remove it, or they are delivered once more after a restart", "file", r.path(), "error", err)
 	}
-	*r = retry{dir: r.dir, due: s.now().Add(retryInterval)}
+	*r = next
 }
 
 // readRetry fills a batch from the file. end reports that the file has no more.

@@ -249,6 +249,33 @@ func TestRetryFileThatIsNone(t *testing.T) {
 	})
 }
 
+// Where the file can't be removed, its events are not sent again and again.
+func TestRetryFileThatCannotBeRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		var gone atomic.Bool
+		l := refuseSome(t, &gone, func(seq uint64) bool { return seq == 5 })
+		log, text := logOf()
+		x := startOver(t, l, dir, WithLogger(log), func(c *config) { c.remove = func(string) error { return os.ErrPermission } })
+		emit(t, x, 10)
+		time.Sleep(time.Minute)
+		gone.Store(true)
+		renameToRetry(t, dir)
+		time.Sleep(time.Minute)
+		l.check(10, false)
+		before := len(l.received())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if n := len(l.received()); n != before {
+			t.Errorf("%d pushes of a file that is done with", n-before)
+		}
+		if n := strings.Count(text(), "can't be removed"); n != 1 {
+			t.Errorf("the log says it %d times", n)
+		}
+		shutdown(t, x)
+	})
+}
+
 // A quarantine of tens of thousands is delivered in batches.
 func TestLargeQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -91,6 +91,7 @@ type shipper struct {
 	retry      retry
 	skewTold   logLimit
 	retimeTold logLimit
+	retryTold  logLimit
 	// failure is the circuit's state for Health; nil while it is closed.
 	// Written by run, read by anybody.
 	failure atomic.Pointer[failure]
@@ -125,7 +126,7 @@ func newShipper(c *config, log *spool.Log, m *metrics, client lokiClient) *shipp
 		free:       []*batch{{}, {}},
 		circuit:    newCircuit(c),
 		quarantine: newQuarantine(c, m),
-		retry:      retry{dir: c.spoolDir},
+		retry:      retry{dir: c.spoolDir, remove: c.remove},
 	}
 	var err error
 	if s.noted, err = readNotedTimes(c.spoolDir, log.ID()); err != nil {
@@ -325,8 +326,9 @@ func (s *shipper) wait(ctx context.Context) {
 	case <-timer:
 	case f := <-s.flushes:
 		s.waiting = append(s.waiting, f)
-		if f.lastTry {
-			s.circuit.retryAt = s.now()
+		// Somebody wants to know now.
+		if now := s.now(); f.lastTry || s.circuit.asked.Before(now) {
+			s.circuit.retryAt = now
 		}
 	case r := <-s.results:
 		s.answered(r)

@@ -38,6 +38,7 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	e.Stage = adminsessions.Started
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
 	action, resource := e.Action, e.Resource
+	s.foreseeRoute(rec)
 	s.m.complement(rec, nil)
 	alone, err := s.m.deliver(ctx, rec, d)
 	if rec.startedAlone = alone && err == nil; rec.startedAlone {

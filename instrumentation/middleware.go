@@ -165,6 +165,7 @@ func endWith(panicked any) http.Handler {
 func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
 	s := &scope{m: m, ctx: r.Context(), rw: w, rec: m.records.Get().(*record)}
 	s.rec.event.Time = m.now().UTC() // which keeps the monotonic clock's reading
+	s.rec.next = next
 	s.req = r.WithContext(scopeContext{s})
 	returned := false
 	defer func() {
@@ -180,7 +181,7 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 	}()
 	s.begin(r)
 	s.ask(r)
-	if !m.admit(s, r, next) {
+	if !m.admit(s, r) {
 		s.refuse()
 		returned = true
 		return
@@ -204,7 +205,7 @@ func (s *scope) returnTo(r *http.Request) {
 
 // admit reports whether the request may be handled: in strict mode, once its
 // record is safe.
-func (m *middleware) admit(s *scope, r *http.Request, next http.Handler) bool {
+func (m *middleware) admit(s *scope, r *http.Request) bool {
 	if !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
 		return true
 	}
@@ -215,7 +216,6 @@ func (m *middleware) admit(s *scope, r *http.Request, next http.Handler) bool {
 			return false
 		}
 	}
-	s.foreseeRoute(&s.rec.event, next)
 	ctx, cancel := context.WithTimeout(s.detached(s.rec), m.strictTimeout)
 	defer cancel()
 	return s.sendStarted(ctx, adminsessions.Synced) == nil

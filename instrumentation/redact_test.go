@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
@@ -173,6 +175,25 @@ func TestAWildcardIsHiddenBeforeTheHandlerRuns(t *testing.T) {
 	for _, e := range s.Events() {
 		mustNotHold(t, e, plant, string(e.Stage))
 	}
+}
+
+func TestAWildcardIsHiddenInWhatIsRecordedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /reset/{token}", func(http.ResponseWriter, *http.Request) { time.Sleep(time.Minute) })
+		var s sink
+		mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mw(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/reset/"+plant, nil))
+		if len(s.Events()) != 2 {
+			t.Fatalf("%d events", len(s.Events()))
+		}
+		for _, e := range s.Events() {
+			mustNotHold(t, e, plant, string(e.Stage))
+		}
+	})
 }
 
 func TestSecretsThatTheApplicationPassesOn(t *testing.T) {

@@ -1,7 +1,9 @@
 package instrumentation
 
 import (
+	"cmp"
 	"net/http"
+	"net/url"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/redact"
@@ -57,13 +59,21 @@ func (s *scope) setRoute(rec *record, pattern string) {
 	s.hideWildcards(e, known)
 }
 
-// foreseeRoute hides what [scope.setRoute] would, of a request that a ServeMux
-// is about to get: a record is made before it has found the route.
-func (s *scope) foreseeRoute(e *adminsessions.Event, next http.Handler) {
-	if mux, ok := next.(*http.ServeMux); ok && e.Route == "" {
-		_, pattern := mux.Handler(s.req)
-		s.hideWildcards(e, s.m.knownRoute(e.Method, pattern))
+// foreseeRoute hides what [scope.setRoute] would, of a request for which a
+// ServeMux has not found the route yet, or has not told. It reads nothing that a
+// handler might change meanwhile. It must be called with mu held.
+func (s *scope) foreseeRoute(rec *record) {
+	e := &rec.event
+	mux, ok := rec.next.(*http.ServeMux)
+	if !ok || e.Route != "" {
+		return
 	}
+	u, err := url.Parse(e.URL)
+	if err != nil {
+		return
+	}
+	_, pattern := mux.Handler(&http.Request{Method: cmp.Or(e.SentMethod, e.Method), URL: u, Host: u.Host})
+	s.hideWildcards(e, s.m.knownRoute(e.Method, pattern))
 }
 
 func (s *scope) hideWildcards(e *adminsessions.Event, known *knownRoute) {

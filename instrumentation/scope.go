@@ -58,6 +58,7 @@ type record struct {
 	startedAlone bool
 	// admitted says that a strict request was rationed (fold_strict.go).
 	admitted bool
+	next     http.Handler      // what handles the request, for the route that it will find
 	span     trace.SpanContext // of the request, or of a setter's context
 	act      *act              // of the route, once that is known
 }

@@ -10,8 +10,8 @@ import (
 // five times as long as it took. So a page that is refreshed every two seconds
 // by many keeps Loki busy with them a sixth of the time at most.
 //
-// So it keeps failures: what Loki could not answer in half a minute it is not
-// asked again at once.
+// Failures are kept in the same way: what Loki could not answer in half a minute
+// it is not asked again at once.
 //
 // It is a singleflight, too: a question that is being answered is not asked
 // again meanwhile, and goes on when who asked goes away, for the next who asks,

@@ -40,9 +40,9 @@ type Config struct {
 	// (never from the trail). nil, or a user with neither, hides the switch.
 	SignedIn func(*http.Request) adminsessions.User
 	// Accessed, unless nil, is called once for every request for the page, when
-	// it is over, with a sentence that begins "looked at the trail: " and says
+	// it is over, with a note that begins "looked at the trail: " and says
 	// what was seen or exported. Given package instrumentation's middleware
-	// around the handler, its Annotate puts that sentence on the record of the
+	// around the handler, its Annotate puts that note on the record of the
 	// request itself, and the page leaves such records out of its views unless
 	// they are asked for.
 	Accessed func(ctx context.Context, note string)

@@ -119,8 +119,12 @@ func safeCell(s string) string {
 		}
 		b.WriteRune(r)
 		switch {
-		case strings.ContainsRune(",;|:\t\r\n，；", r):
+		case strings.ContainsRune(",;|:^~，；｜、", r):
 			after = separator
+		case unicode.IsControl(r), r == '\ufeff', r == '\u200b':
+			if after != cellStart { // those that show nothing are often thrown away
+				after = separator
+			}
 		case unicode.IsSpace(r):
 			after = max(after, blank)
 		case r == '"':

@@ -47,6 +47,7 @@
 // they took. Auto refresh asks again as often as its interval says, at most every
 // two seconds. Exports have connections of their own, and there are at most four
 // at a time.
+//
 // Loki's tail endpoint is not used: it allows ten readers for a tenant, needs a
 // WebSocket, and would show events two seconds earlier at best.
 //

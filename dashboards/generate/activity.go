@@ -26,7 +26,7 @@ func perRecord() string { return records + " | unwrap n" }
 // were done.
 func deleted() string { return " | " + deletes + " | " + done }
 
-func activity() *dashboard.DashboardBuilder {
+func activity() *builder {
 	b := frame(uidActivity, "Admins: activity", "Who is online, who does how much, what is refused and what fails.")
 	add(b,
 		choice("type", "Type", "WEB: pages in a browser. API: programs.", ".*", "WEB", "API"),

@@ -8,13 +8,13 @@ import (
 // ofAdmin are the requests of one administrator, by the whole e-mail address or
 // the whole id: first the lines that hold it anywhere. Key and value are compared
 // with the space behind them; an empty value would match every other.
-func ofAdmin(names ...string) string {
+func ofAdmin() string {
 	return selector(checked("admin")) + " |~ `(?i)" + in("admin") + "`" + ours +
 		` | pattern "type=<type> method=<method> status=<status> <mail>ip=<ip> <user>action=<action> <_>" | ` +
 		matches("mail", "(?i)email="+in("admin")+" ") + " or " + matches("user", "id="+in("admin")+" ")
 }
 
-func admin() *dashboard.DashboardBuilder {
+func admin() *builder {
 	b := frame(uidAdmin, "Admins: one admin", "Everything of one administrator: addresses, sessions, user agents, acts, requests.")
 	add(b,
 		textBox("admin", "Admin", "The whole e-mail address of the administrator, in any case of letters, or the whole id where there is no address."),

@@ -14,9 +14,9 @@ func (s *sheet) line(indent int, format string, args ...any) {
 	s.b.WriteString(strings.Repeat("  ", indent) + fmt.Sprintf(format, args...) + "\n")
 }
 
-// text writes a template as a string in single quotes.
-func (s *sheet) text(indent int, key, text string) {
-	s.line(indent, "%s: '%s'", key, strings.ReplaceAll(text, "'", "''"))
+// text writes a template, an annotation, as a string in single quotes.
+func (s *sheet) text(key, text string) {
+	s.line(5, "%s: '%s'", key, strings.ReplaceAll(text, "'", "''"))
 }
 
 // block writes an expression as it is.
@@ -56,10 +56,10 @@ func (s *sheet) inRuler(a *alert) {
 	s.line(4, "labels:")
 	s.line(5, "severity: %s", a.severity)
 	s.line(4, "annotations:")
-	s.text(5, "summary", said(a.summary))
-	s.text(5, "description", said(a.description))
+	s.text("summary", said(a.summary))
+	s.text("description", said(a.description))
 	s.line(5, "runbook_url: %s%s.md", runbooks, a.name)
-	s.text(5, "dashboard", a.path())
+	s.text("dashboard", a.path())
 	if !a.off {
 		return
 	}
@@ -121,11 +121,11 @@ func (s *sheet) inGrafana(a *alert) {
 	s.line(4, "annotations:")
 	s.line(5, "__dashboardUid__: %s", a.dashboard)
 	s.line(5, "__panelId__: %q", fmt.Sprint(a.panel))
-	s.text(5, "summary", said(a.summary))
-	s.text(5, "description", said(a.description))
+	s.text("summary", said(a.summary))
+	s.text("description", said(a.description))
 	s.line(5, "runbook_url: %s%s.md", runbooks, a.name)
 	if a.vars != "" {
-		s.text(5, "filter", a.vars)
+		s.text("filter", a.vars)
 	}
 	s.line(4, "data:")
 	s.line(5, "- refId: A")

@@ -61,19 +61,19 @@ var (
 	typeColumn   = column{field: field("type"), title: "Type", width: 58, more: []property{unfiltered, cell("pill"), mapped(values(typeColors))}}
 	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, cell("pill"), mapped(values(methodColors))}}
 	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, cell("color-text"), mapped(statuses()...)}}
-	tookColumn   = column{field: field("ms"), title: "Duration", width: 82, more: []property{unit("ms"), unfiltered, right, {Id: "noValue", Value: "–"}, {Id: "decimals", Value: 0}}}
+	tookColumn   = column{field: field("ms"), title: "Duration", width: 82, more: []property{unit("ms"), unfiltered, right, {Id: "noValue", Value: "–"}, {Id: "decimals", Value: 1}}}
 	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered}}
 	emailColumn  = column{field: field("email"), title: "E-mail", least: 160}
-	idColumn     = column{field: field("id"), title: "Id", width: 90}
+	idColumn     = column{field: field("id"), title: "Id", width: 64, more: []property{unfiltered}}
 	actionColumn = column{field: field("action"), title: "Act", least: 150}
 )
 
-func numberColumn(letter, title string, width int, more ...property) column {
-	return column{field: "Value #" + refID(letter), title: title, width: width, more: append([]property{unit("locale"), right}, more...)}
+func numberColumn(letter, title string, width int) column {
+	return column{field: "Value #" + refID(letter), title: title, width: width, more: []property{unit("locale"), right, unfiltered}}
 }
 
 func timeColumn(letter, title string) column {
-	return column{field: "Value #" + refID(letter), title: title, width: 150, more: []property{unit("time:YYYY-MM-DD HH:mm:ss")}}
+	return column{field: "Value #" + refID(letter), title: title, width: 126, more: []property{unit("time:MM-DD HH:mm:ss"), unfiltered}}
 }
 
 // tableOf is a table with the columns given and no other, whatever fields the

@@ -7,6 +7,10 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
+// builder makes a dashboard of Grafana's schema 1. Grafana's provisioning from
+// files, up to 12.3 at least, refuses schema 2, which the SDK would have one use.
+type builder = dashboard.DashboardBuilder //nolint:staticcheck // see above
+
 // The dashboards, by their uids: links and alert rules name them.
 const (
 	uidSessions = "adminsessions-sessions"
@@ -23,8 +27,6 @@ const (
 	prometheusUID = "adminsessions-prometheus"
 )
 
-func ptr[T any](v T) *T { return &v }
-
 func source(kind, uid string) common.DataSourceRef {
 	return common.DataSourceRef{Type: &kind, Uid: &uid}
 }
@@ -39,19 +41,19 @@ var (
 
 // frame is what the dashboards have in common. Auto refresh begins switched
 // off: Grafana keeps a refresh in the address, but not that there is none.
-func frame(uid, title, description string) *dashboard.DashboardBuilder {
-	return dashboard.NewDashboardBuilder(title).
-		Uid(uid).
-		Description(description).
-		Tags([]string{tag}).
-		Readonly().
-		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		Time("now-24h", "now").
-		Timezone("browser").
-		Refresh("").
-		Version(1).
-		Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"2s", "5s", "10s", "30s", "1m", "5m"})).
-		Link(built[dashboard.DashboardLink]{dashboard.DashboardLink{
+func frame(uid, title, description string) *builder {
+	return dashboard.NewDashboardBuilder(title). //nolint:staticcheck // as builder
+							Uid(uid).
+							Description(description).
+							Tags([]string{tag}).
+							Readonly().
+							Tooltip(dashboard.DashboardCursorSyncCrosshair).
+							Time("now-24h", "now").
+							Timezone("browser").
+							Refresh("").
+							Version(1).
+							Timepicker(dashboard.NewTimePickerBuilder().RefreshIntervals([]string{"2s", "5s", "10s", "30s", "1m", "5m"})).
+							Link(built[dashboard.DashboardLink]{dashboard.DashboardLink{
 			Title: "More", Type: dashboard.DashboardLinkTypeDashboards, Icon: "dashboard", Tooltip: "The other dashboards of the trail, with the same time range",
 			Tags: []string{tag}, AsDropdown: true, KeepTime: true, IncludeVars: true,
 		}})
@@ -67,12 +69,12 @@ func (b built[T]) Build() (T, error) { return b.thing, nil }
 
 // variable returns a variable of the dashboard.
 func variable(kind dashboard.VariableType, name, label, about string) dashboard.VariableModel {
-	return dashboard.VariableModel{Type: kind, Name: name, Label: &label, Description: &about, Hide: ptr(dashboard.VariableHideDontHide), SkipUrlSync: ptr(false)}
+	return dashboard.VariableModel{Type: kind, Name: name, Label: &label, Description: &about, Hide: new(dashboard.VariableHideDontHide), SkipUrlSync: new(false)}
 }
 
 // inMenu moves a variable that few touch from the bar to the menu at the right.
 func inMenu(v dashboard.VariableModel) dashboard.VariableModel {
-	v.Hide = ptr(dashboard.VariableHideInControlsMenu)
+	v.Hide = new(dashboard.VariableHideInControlsMenu)
 	return v
 }
 
@@ -88,14 +90,14 @@ func anyText(s string) *dashboard.StringOrMap { return &dashboard.StringOrMap{St
 
 func textBox(name, label, about string) dashboard.VariableModel {
 	v := variable(dashboard.VariableTypeTextbox, name, label, about)
-	v.Query, v.Current = anyText(""), ptr(option("", "", true))
+	v.Query, v.Current = anyText(""), new(option("", "", true))
 	v.Options = []dashboard.VariableOption{option("", "", true)}
 	return v
 }
 
 func allChosen() *dashboard.VariableOption {
 	return &dashboard.VariableOption{
-		Selected: ptr(true),
+		Selected: new(true),
 		Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 		Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 	}
@@ -107,7 +109,7 @@ func allChosen() *dashboard.VariableOption {
 func choice(name, label, about, all string, values ...string) dashboard.VariableModel {
 	v := variable(dashboard.VariableTypeCustom, name, label, about)
 	v.Query, v.Current = anyText(strings.Join(values, ", ")), allChosen()
-	v.Multi, v.IncludeAll, v.AllValue, v.AllowCustomValue = ptr(true), ptr(true), &all, ptr(false)
+	v.Multi, v.IncludeAll, v.AllValue, v.AllowCustomValue = new(true), new(true), &all, new(false)
 	v.Options = []dashboard.VariableOption{option("All", "$__all", true)}
 	for _, o := range values {
 		text, value, two := strings.Cut(o, " : ")
@@ -123,9 +125,9 @@ func choice(name, label, about, all string, values ...string) dashboard.Variable
 func labelValues(name, label, about, all, of, stream string) dashboard.VariableModel {
 	v := variable(dashboard.VariableTypeQuery, name, label, about)
 	v.Datasource, v.Current = &loki, allChosen()
-	v.Multi, v.IncludeAll, v.AllValue, v.AllowCustomValue = ptr(true), ptr(true), &all, ptr(false)
-	v.Refresh, v.Sort = ptr(dashboard.VariableRefreshOnTimeRangeChanged), ptr(dashboard.VariableSortAlphabeticalAsc)
-	v.Regex = ptr("")
+	v.Multi, v.IncludeAll, v.AllValue, v.AllowCustomValue = new(true), new(true), &all, new(false)
+	v.Refresh, v.Sort = new(dashboard.VariableRefreshOnTimeRangeChanged), new(dashboard.VariableSortAlphabeticalAsc)
+	v.Regex = new("")
 	v.Query = &dashboard.StringOrMap{Map: map[string]any{
 		"label": of, "stream": stream, "type": 1, "refId": "LokiVariableQueryEditor-VariableQuery",
 	}}
@@ -134,8 +136,8 @@ func labelValues(name, label, about, all, of, stream string) dashboard.VariableM
 
 func dataSource(name, label, kind, title, uid string) dashboard.VariableModel {
 	v := variable(dashboard.VariableTypeDatasource, name, label, "The data source that is asked.")
-	v.Query, v.Regex, v.Refresh = anyText(kind), ptr(""), ptr(dashboard.VariableRefreshOnDashboardLoad)
-	v.Current, v.Multi, v.IncludeAll = ptr(option(title, uid, true)), ptr(false), ptr(false)
+	v.Query, v.Regex, v.Refresh = anyText(kind), new(""), new(dashboard.VariableRefreshOnDashboardLoad)
+	v.Current, v.Multi, v.IncludeAll = new(option(title, uid, true)), new(false), new(false)
 	v.Options = []dashboard.VariableOption{}
 	return inMenu(v)
 }
@@ -169,7 +171,7 @@ const onlyOf = "email"
 // one is how a line begins to tell who acts, and the other never is.
 func hideMe() dashboard.VariableModel {
 	v := variable(dashboard.VariableTypeSwitch, "hide_me", "Hide Me", "Hides your own requests from view, by the e-mail address of the Grafana user who is signed in. They stay recorded. A Grafana user without an address hides nothing.")
-	v.Current = ptr(option("nobody", "nobody", true))
+	v.Current = new(option("nobody", "nobody", true))
 	v.Options = []dashboard.VariableOption{option("Enabled", onlyOf, false), option("Disabled", "nobody", true)}
 	return v
 }
@@ -178,7 +180,7 @@ func hideMe() dashboard.VariableModel {
 // taken with its name.
 const hidden = " | mail!~`(?i)(?:${hide_me:regex}=${__user.email:regex})`"
 
-func add(b *dashboard.DashboardBuilder, variables ...dashboard.VariableModel) {
+func add(b *builder, variables ...dashboard.VariableModel) {
 	for _, v := range variables {
 		b.WithVariable(built[dashboard.VariableModel]{v})
 	}

@@ -12,8 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 //go:generate go run . -out ../..
@@ -37,7 +35,7 @@ func main() {
 // generate returns every file by its path in the repository.
 func generate() (map[string][]byte, error) {
 	files := alertFiles()
-	for name, b := range map[string]*dashboard.DashboardBuilder{
+	for name, b := range map[string]*builder{
 		"admin-sessions": sessions(),
 		"phone":          phone(),
 		"activity":       activity(),

@@ -115,7 +115,6 @@ var (
 		{"POST", "orange", ""}, {"PUT", "yellow", ""}, {"PATCH", "yellow", ""}, {"DELETE", "red", ""},
 		{"_OTHER", "purple", "OTHER"}, {"TRACE", "purple", ""}, {"CONNECT", "purple", ""},
 	}
-	outcomeColors = []mapping{{"success", "green", ""}, {"denied", "orange", ""}, {"failure", "orange", ""}, {"error", "red", ""}}
 	// statusColors are of the first digit.
 	statusColors = []mapping{{"2", "green", ""}, {"3", "blue", ""}, {"4", "orange", ""}, {"5", "red", ""}}
 )
@@ -126,9 +125,9 @@ type mapping struct{ value, color, text string }
 func values(list []mapping) dashboard.ValueMapping {
 	options := map[string]dashboard.ValueMappingResult{}
 	for i, m := range list {
-		r := dashboard.ValueMappingResult{Color: ptr(m.color), Index: ptr(int32(i))}
+		r := dashboard.ValueMappingResult{Color: new(m.color), Index: new(int32(i))}
 		if m.text != "" {
-			r.Text = ptr(m.text)
+			r.Text = new(m.text)
 		}
 		options[m.value] = r
 	}

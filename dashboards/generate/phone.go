@@ -6,7 +6,7 @@ import (
 )
 
 // phone is Admin Sessions for a narrow screen: two controls and one column.
-func phone() *dashboard.DashboardBuilder {
+func phone() *builder {
 	b := frame(uidPhone, "Admin Sessions: phone", "The newest requests, one column: act, admin, when. For a narrow screen.")
 	add(b, search(), hideMe(), service(), environment(), lokiSource())
 	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\" " + hidden + shown() + `

@@ -64,7 +64,7 @@ func whole(c column) column {
 	return c.with(wrapped)
 }
 
-func request() *dashboard.DashboardBuilder {
+func request() *builder {
 	b := frame(uidRequest, "Admin request", "Every field of one request, and what else was done in its session.")
 	add(b,
 		textBox("request", "Request", "The id of the request, as in its X-Request-Id header."),

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -34,7 +32,7 @@ func chosen() string {
 // shown makes what a table of requests shows of the lines that are left: words as
 // they are, and texts made of several fields. Nothing else is kept: most of what
 // a row costs Loki and the browser is labels.
-func shown(more ...string) string {
+func shown() string {
 	// Words are percent-encoded; a plus sign is itself.
 	person := "{{ .email | replace \"+\" \"%2B\" | urldecode }}"
 	return `
@@ -52,7 +50,7 @@ func shown(more ...string) string {
 		// long one was recorded when it began, too, at most a day before.
 		"from=`{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`, " +
 		"to=`{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`" + `
-  | keep who, act, where, path, key, from, to, type, method, status, ip, ms, request, session` + strings.Join(more, "")
+  | keep who, act, where, path, key, from, to, type, method, status, ip, ms, request, session`
 }
 
 // filters are the variables that links within Admin Sessions keep.
@@ -98,9 +96,9 @@ func whatWasFound() []dashboard.ValueMapping {
 		}}
 	}
 	return []dashboard.ValueMapping{
-		says(ptr(0.0), ptr(0.0), "Nothing matches: widen the time range or clear a filter", 0),
-		says(ptr(1.0), ptr(float64(mostRows)), "All of them are listed", 1),
-		says(ptr(mostRows+1.0), nil, "Only the newest 1,000 are listed, and sorted: narrow it down", 2),
+		says(new(0.0), new(0.0), "Nothing matches: widen the time range or clear a filter", 0),
+		says(new(1.0), new(float64(mostRows)), "All of them are listed", 1),
+		says(new(mostRows+1.0), nil, "Only the newest 1,000 are listed, and sorted: narrow it down", 2),
 	}
 }
 
@@ -112,7 +110,7 @@ func remark(id, of uint32, at dashboard.GridPos) *stat.PanelBuilder {
 		Mappings(whatWasFound()).Text(common.NewVizTextDisplayOptionsBuilder().ValueSize(13))
 }
 
-func sessions() *dashboard.DashboardBuilder {
+func sessions() *builder {
 	b := frame(uidSessions, "Admin Sessions", "Every request that somebody made to an admin panel: who, from where, what, and how it ended. Needs Grafana 12.3 or later (Hide Me is a switch variable).")
 	add(b, search(),
 		choice("method", "Method", "HTTP method. OTHER: a method that HTTP does not know.", ".+", "GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "OTHER : _OTHER"),

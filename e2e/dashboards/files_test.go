@@ -35,15 +35,6 @@ type dashboardFile struct {
 	list    []variableModel
 }
 
-// byPanel is the one query of each panel.
-func (d *dashboardFile) byPanel() map[string]query {
-	panels := map[string]query{}
-	for _, q := range d.queries {
-		panels[q.panel] = q
-	}
-	return panels
-}
-
 type variableModel struct {
 	Name, Type, AllValue string
 	IncludeAll           bool

@@ -14,7 +14,7 @@
 //
 // # The completeness query
 //
-// max - min + 1 - count over audit_sequence_number, by audit_log_id, is 0 for a
+// max - min + 1 - count over seq, by audit_log_id, is 0 for a
 // trail without a gap. In Loki, log queries show an entry that was sent twice
 // once, but count_over_time may count it twice as long as the copies lie in
 // different chunks. A push is sent twice only if its answer was lost, so after

@@ -4,9 +4,9 @@
 // It has people who sign in (a session cookie on its pages, HTTP Basic or a
 // bearer token on its JSON API), clients to list, search, create, change and
 // delete, settings with API tokens, and under Monitoring the page of Admin
-// Sessions. Most of its files are what any panel would have anyway;
-// what this project adds is in recording.go, and a line here and there that
-// says what a request did.
+// Sessions. Most of its files are what any panel would have anyway; what this
+// project adds is in recording.go, and a line here and there that says what a
+// request did.
 //
 //	accounts.go, sessions.go   who may come in
 //	clients.go, validate.go    what they look after, kept in a file

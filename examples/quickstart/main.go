@@ -13,8 +13,8 @@ import (
 )
 
 func main() {
-	exp, err := exporter.New( // to Loki at 127.0.0.1:3100, through a spool on disk
-		exporter.WithSpoolDir("/var/lib/panel/spool"))
+	exp, err := exporter.New( // to Loki at 127.0.0.1:3100, or ADMINSESSIONS_LOKI_URL
+		exporter.WithSpoolDir("spool")) // on a disk that outlives the process
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,8 +26,8 @@ func main() {
 		log.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("DELETE /admin/clients/{id}", func(w http.ResponseWriter, r *http.Request) {
-		instrumentation.SetAdmin(r.Context(), adminsessions.User{FullName: "Anna Kowalska", Email: "anna@example.com"})
+	mux.HandleFunc("DELETE /admin/api/clients/{id}", func(w http.ResponseWriter, r *http.Request) {
+		instrumentation.SetAdmin(r.Context(), adminsessions.User{ID: "2", FullName: "Anna Kowalska", Email: "anna@example.com"})
 		instrumentation.Annotate(r.Context(), "client "+r.PathValue("id")+" deleted")
 		w.WriteHeader(http.StatusNoContent)
 	})

@@ -38,7 +38,7 @@ func cardAt(s string, start int) int {
 			if last && n >= 13 && isCard(digits[:n]) && !mixedBehind(s, i+1) {
 				return i + 1
 			}
-		case (s[i] == ' ' || s[i] == '-' || s[i] == '+' || s[i] == '.') && isDigit(s[i-1]):
+		case (s[i] == ' ' || s[i] == '-' || s[i] == '+' || s[i] == '.' || s[i] == '_') && isDigit(s[i-1]):
 		default:
 			return 0
 		}

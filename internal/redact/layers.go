@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxLayers is how often text is decoded. What is still encoded then was made
@@ -20,7 +22,7 @@ func layers(s string, f func(string) bool) bool {
 	}
 	for range maxLayers {
 		before := s
-		for _, decode := range [...]func(string) string{percentDecode, htmlDecode, escapesDecode, visibleOnly} {
+		for _, decode := range [...]func(string) string{percentDecode, htmlDecode, escapesDecode, visibleOnly, compatible} {
 			decoded := decode(s)
 			if decoded == s {
 				continue
@@ -135,6 +137,17 @@ func visibleOnly(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// compatible replaces full-width letters and digits, blanks that don't break
+// and their like by the usual ones.
+func compatible(s string) string {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return norm.NFKC.String(s)
+		}
+	}
+	return s
 }
 
 func unhex(c byte) byte {

@@ -26,6 +26,7 @@ type table struct {
 	of              []map[string]bool
 	about, identify map[string]bool
 	linkNames       map[string]bool
+	mailed, codes   map[string]bool
 }
 
 type nounEnd struct {
@@ -46,7 +47,7 @@ var rules = compile(nameRules)
 func compile(list []nameRule) *table {
 	t := &table{
 		words: map[string]entry{}, harmless: set(harmless),
-		about: set(about), identify: set(identifies), linkNames: set(links),
+		about: set(about), identify: set(identifies), linkNames: set(links), mailed: set(mailed), codes: set(codes),
 	}
 	for _, r := range list {
 		w := r.when
@@ -210,11 +211,20 @@ func (t *table) name(name string) when {
 	switch w := t.look(&s); {
 	case w == always && t.tells(&s):
 		return unlessTold
-	case w == unlessPlain && t.identify[string(s.word(s.words-1))]:
+	case w == unlessPlain && t.identify[string(s.word(s.words-1))], w == always && s.isIDOfKey():
 		return unlessPlainID
 	default:
 		return w
 	}
+}
+
+// isIDOfKey reports whether a name asks which key is meant: "key_id".
+func (s *split) isIDOfKey() bool {
+	if s.words < 2 {
+		return false
+	}
+	id, key := string(s.word(s.words-1)), string(s.word(s.words-2))
+	return (id == "id" || id == "ids" || id == "uuid") && (key == "key" || key == "keys")
 }
 
 // keepCase divides the words of a name that is not ASCII before its cases are

@@ -34,16 +34,16 @@ var nameRules = []nameRule{
 	{
 		kind:  "password",
 		part:  "password passwd passphrase",
-		in:    "pwd pswd psswd passcode passwort passord",
+		in:    "pwd pswd psswd passcode passwort passord passconf passnew passold passcheck passagain passrepeat passverify",
 		word:  "pass passe pw psw pword pswrd passkey",
 		start: "passw",
 		end:   "pass pw",
 	},
 	{
 		kind: "password in other languages",
-		part: "motdepasse motpasse palavrapasse contrasena contrasenya contrasinal katasandi katalaluan matkhau كلمةالمرور كلمةالسر",
+		part: "motdepasse motpasse palavrapasse contrasena contrasenya contrasinal katasandi katalaluan matkhau كلمةالمرور كلمةالسر құпиясөз нууцүг",
 		in: "parola haslo kennwort losungswort senha wachtwoord adgangskode kodeord losenord salasana heslo geslo lozinka jelszo pasahitza " +
-			"slaptazodis fjalekalim lykilord parool zaporka sifrem " +
+			"slaptazodis fjalekalim lykilord parool zaporka sifrem sifrə wagwoord nenosiri cyfrinair pasfhocal pasvorto " +
 			"пароль парола лозинка гасло 密码 密碼 口令 暗証 パスワード 비밀번호 암호 รหัสผ่าน पासवर्ड סיסמה סיסמא κωδικος συνθηματικο პაროლი գաղտնաբառ",
 		word: "mdp parole parol sifre clave sandi mima chave",
 	},
@@ -59,8 +59,8 @@ var nameRules = []nameRule{
 	},
 	{
 		kind: "secret",
-		part: "secret credential mnemonic seedphrase recoveryphrase seedwords securityanswer questionanswer connectionstring connstr",
-		word: "cred creds hmac salt geheim geheimnis segreto segredo tajne tajny секрет",
+		part: "secret credential kubeconfig maidenname mnemonic seedphrase recoveryphrase seedwords securityanswer questionanswer connectionstring connstr",
+		word: "cred creds hmac salt psk wpapsk sekret sekrety tajemnica geheim geheimnis segreto segredo tajne tajny секрет",
 	},
 	{
 		kind: "signature",
@@ -76,8 +76,9 @@ var nameRules = []nameRule{
 	{kind: "proof of a sign-in", part: "verifier"},
 	{
 		kind:  "one-time password",
-		word:  "2fa mfa tfa u2f twofa totp hotp",
-		part:  "twofactor",
+		word:  "2fa mfa tfa u2f twofa totp hotp puk mtan smstan itan phototan chiptan",
+		whole: "tan",
+		part:  "twofactor 验证码 驗證碼 校验码 動態碼 动态码 認証コード 確認コード 인증번호 인증코드 кодподтверждения кодпроверки",
 		start: "otp",
 		end:   "otp",
 	},
@@ -89,7 +90,7 @@ var nameRules = []nameRule{
 	},
 	{
 		kind: "card",
-		word: "cvv cvc cvn csc ccv ssn",
+		word: "cvv cvc cvn csc ccv cv2 ssn",
 		part: "cardnumber cardnum cardno ccnumber ccnum",
 		end:  "cvv cvc",
 	},
@@ -110,7 +111,7 @@ var nameRules = []nameRule{
 	{
 		kind: "link by mail",
 		whole: "invite invitation activation activate confirmation confirm verification verify recovery recover reset unlock " +
-			"magic magiclink claim grant access refresh login sso hash sign signed license licence share unsubscribe pat",
+			"magic magiclink claim grant access refresh login sso hash loginhash autologin pk sign signed license licence share unsubscribe pat",
 		when: ifRandom,
 	},
 }
@@ -145,9 +146,9 @@ var nouns = []noun{
 
 // harmless are words that have a secret's name within, and are none.
 const harmless = "monkey donkey turkey whiskey hockey jockey hokey pokey smokey jokey lackey mickey hickey rickey dickey turnkey lowkey " +
-	"latchkey crikey flunkey malarkey okey starkey berkey " +
+	"latchkey crikey flunkey malarkey okey starkey berkey lockey searchkey keyword keywords " +
 	"encode decode unicode geocode transcode recode hardcode barcode bytecode opcode microcode shortcode keycode " +
-	"compass encompass gyrocompass bypass surpass trespass overpass underpass bandpass lowpass highpass " +
+	"otpravka otpravitel passthrough compass encompass gyrocompass bypass surpass trespass overpass underpass bandpass lowpass highpass " +
 	"secretary secretariat secretarial undersecretary secretion tokenize tokenizer tokenization tokenise tokeniser detokenize " +
 	"obsession possession repossession forbearer haslogo haslocation haslocal haslogin haslog haslong " +
 	"annonce anonce prononce renonce denonce cookiecutter cookieless passwidth statecode"
@@ -155,7 +156,8 @@ const harmless = "monkey donkey turkey whiskey hockey jockey hokey pokey smokey 
 // about are words of names that tell something about a secret: "token_type",
 // "password_expires_at".
 const about = "type types method length size count total max min expires expire expired expiry expiration ttl timeout lifetime enabled " +
-	"disabled required policy strength algorithm alg format status limit at age days hours minutes rotation changed updated created issued"
+	"disabled required policy strength algorithm alg format status limit at age days hours minutes rotation changed updated created issued " +
+	"date name names label title description rate used per style review banner consent notice"
 
 // identifies are the last words of names under which a number or a UUID is
 // expected: "ticket_id".
@@ -169,4 +171,12 @@ var secretHeaders = []string{"Dpop", "X-Amzn-Oidc-Data", "X-Ms-Client-Principal"
 // "/verify/…", "/reset-password/…". A long random segment behind one of them,
 // or behind a secret's name, is left out.
 const links = "reset verify verification confirm confirmation activate activation invite invitation accept magic magiclink unsubscribe " +
-	"recover recovery unlock claim join login signin sso callback share shared download"
+	"recover recovery unlock claim join login signin sso callback share shared download webhook webhooks hook hooks"
+
+// mailed are those of links behind which a UUID is what was sent, not which
+// thing is meant.
+const mailed = "reset passwordreset resetpassword verify verification verifyemail confirm confirmation activate activation magic magiclink magiclogin " +
+	"unsubscribe recover recovery unlock invite invitation acceptinvite"
+
+// codes are segments of paths behind which a number is a secret.
+const codes = "otp totp hotp 2fa mfa tfa tan pin pincode passcode password passwd pwd smscode verificationcode logincode onetimecode"

@@ -119,6 +119,13 @@ func valueAt(s string, from int, m mode) (start, end int) {
 		return from, endOfValue(s, from, m)
 	}
 	start = open + 1
+	if q := s[open : open+1]; strings.HasPrefix(s[start:], q+q) { // a block string of GraphQL, and Python's
+		start += 2
+		if end = strings.Index(s[start:], q+q+q); end < 0 {
+			return start, len(s)
+		}
+		return start, start + end
+	}
 	if open > from { // quotes within quotes: no telling where they end
 		return start, len(s)
 	}

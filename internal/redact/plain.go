@@ -101,6 +101,18 @@ func isRandom(v string) bool {
 	return changes >= 4
 }
 
+func isLowerWord(s string) bool {
+	for i := range len(s) {
+		if !isLower(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isCode reports whether a value is a number as codes for signing in are.
+func isCode(v string) bool { return len(v) >= 4 && len(v) <= 10 && isPort(v) }
+
 // isMixed reports whether a value is one word of letters and digits, as
 // passwords are, and no identifier of a known form.
 func isMixed(v string) bool {

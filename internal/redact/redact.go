@@ -325,22 +325,53 @@ func endsPath(c byte) bool { return endsWord(c) || c == '?' || c == '#' }
 // linkSegments calls f with segments that look like secrets and stand behind
 // one that says that a secret follows.
 func (r *Redactor) linkSegments(path string, f found) bool {
-	before := ""
+	before, link := "", 0 // link: how many segments may still be a link's secret
 	for start := 0; start < len(path); {
 		end := start
 		for end < len(path) && path[end] != '/' {
 			end++
 		}
 		segment := path[start:end]
-		if before != "" && (isRandom(segment) && r.announces(before) || isMixed(firstWord(segment)) && r.Name(before)) && f(start, end) {
-			return true
+		if before != "" {
+			if r.announces(before) {
+				link = 2 // /reset/MjM/…, /verify/7/…
+			}
+			if (link > 0 && isRandom(segment) || r.isGivenAway(before, segment)) && f(start, end) {
+				return true
+			}
 		}
 		if segment != "" {
 			before = segment
+			link--
 		}
 		start = end + 1
 	}
 	return false
+}
+
+// isGivenAway reports whether a segment, which need not look like a secret, is
+// one by that before it: a password, a code to sign in with, the UUID in a link.
+func (r *Redactor) isGivenAway(before, segment string) bool {
+	segment = firstWord(segment)
+	switch {
+	case isMixed(segment):
+		return r.Name(before)
+	case isUUID(segment):
+		return r.isOneOf(before, rules.mailed)
+	case isCode(segment):
+		return r.isOneOf(before, rules.codes)
+	}
+	return false
+}
+
+// isOneOf reports whether a segment is one of some words, or ends with one.
+func (r *Redactor) isOneOf(segment string, words map[string]bool) bool {
+	if isLowerWord(segment) {
+		return words[segment]
+	}
+	segment = fold(decodeAll(segment))
+	i := strings.LastIndexAny(segment, "-_.")
+	return words[segment[i+1:]] || words[strings.ReplaceAll(strings.ReplaceAll(segment, "-", ""), "_", "")]
 }
 
 // firstWord is what stands before a blank that a form has made a plus.

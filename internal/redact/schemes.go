@@ -8,6 +8,7 @@ const (
 	anyWord   = iota + 1 // any word but those of a sentence
 	notPlain             // what is no word
 	lookAlike            // what looks like credentials
+	spoken               // what is no word, perhaps behind "is" or "to"; a number there
 )
 
 var schemes = map[string]int{
@@ -15,6 +16,7 @@ var schemes = map[string]int{
 	"hawk": notPlain, "gnap": notPlain, "hoba": notPlain, "vapid": notPlain, "apikey": notPlain, "api-key": notPlain, "jwt": notPlain,
 	"sapisidhash": notPlain, "ssws": notPlain, "geniekey": notPlain, "splunk": notPlain,
 	"basic": lookAlike, "token": lookAlike, "digest": lookAlike, "oauth": lookAlike, "signature": lookAlike,
+	"password": spoken, "passwd": spoken, "passcode": spoken, "passphrase": spoken, "pwd": spoken, "pin": spoken, "otp": spoken,
 	"scram-sha-256": lookAlike, "scram-sha-1": lookAlike, "concealed": lookAlike,
 }
 
@@ -48,6 +50,9 @@ func findSchemes(s string, f found) bool {
 		for from < len(s) && (isBlank(s[from]) || s[from] == ':') {
 			from++
 		}
+		if need == spoken || need == lookAlike {
+			from = behindVerbs(s, from)
+		}
 		end := from
 		for end < len(s) && s[end] != ' ' && s[end] != ',' && s[end] != ';' && !endsWord(s[end]) {
 			end++
@@ -66,6 +71,24 @@ func findSchemes(s string, f found) bool {
 	return false
 }
 
+// behindVerbs skips what may stand between a password's name and itself:
+// "was changed to".
+func behindVerbs(s string, i int) int {
+	for next := i; ; i = next {
+		for next < len(s) && s[next] > ' ' && s[next] != '+' {
+			next++
+		}
+		switch strings.ToLower(s[i:next]) {
+		case "is", "was", "to", "now", "set", "changed", "reset", "-", "->", "→", "–":
+		default:
+			return i
+		}
+		for next < len(s) && isBlank(s[next]) {
+			next++
+		}
+	}
+}
+
 func areCredentials(c string, need int) bool {
 	if first, _, _ := strings.Cut(c, "+"); len(c) < 4 || c == Placeholder || sentence[strings.ToLower(first)] {
 		return false
@@ -73,6 +96,9 @@ func areCredentials(c string, need int) bool {
 	switch need {
 	case anyWord:
 		return true
+	case spoken:
+		c, _, _ = strings.Cut(decodeAll(c), "+")
+		return !isPlain(c) && !isTime(c) && !isUUID(c) || isCode(c)
 	case notPlain:
 		return !isPlain(c) || len(c) >= 16
 	}

@@ -53,6 +53,11 @@ var shapes = []shape{
 	{kind: "infrastructure", then: base64s, min: 10, prefixes: "hvs. hvb. hvr. tskey- dp.pt. dp.st. dp.ct. dp.sa. dp.scim. dp.audit. dt0c01. dt0s01. dt0s16. NRAK- NRJS- NRII- " +
 		"glsa_ glc_ sntrys_ sntryu_ PMAK- bkua_ bkaj_ CCIPAT_ CCIPRJ_ AKCp lin_api_ lin_oauth_ rdme_ CFPAT- .atlasv1. sm_aat_ sm_pat_ ops_eyJ"},
 	{kind: "infrastructure", then: base64s, min: 16, random: true, prefixes: "pul- phx_ phc_ tfp_ secret_ ntn_ figd_ figo_ ico- sgp_ sgd_ pnu_ fio-u- p8e- t1. y0_ AQVN jfrt@"},
+	{kind: "infrastructure", then: alnum, min: 24, random: true, prefixes: "s. b. r. sl."},
+	{kind: "packages", then: alnum, min: 30, prefixes: "CLOJARS_"},
+	{kind: "sealed session", then: base64s, min: 20, prefixes: "v1.local. v2.local. v3.local. v4.local. v1.public. v2.public. v3.public. v4.public. Fe26.2** Fe26.1**"},
+	{kind: "Fernet", then: base64s, min: 60, prefixes: "gAAAAA"},
+	{kind: "session of ASP.NET", then: alnum, min: 20, prefixes: "(S( (F( (X("},
 	{kind: "Shopify", then: alnum, min: 6, prefixes: "shpat_ shpca_ shppa_ shpss_ shptka_ shprt_"},
 	{kind: "age, Nostr, Bitcoin", then: word, min: 10, prefixes: "AGE-SECRET-KEY-1 AGE-PLUGIN- nsec1 xprv9"},
 	{kind: "password hash", then: visible, min: 8, prefixes: "$2a$ $2b$ $2x$ $2y$ $argon2 $pbkdf2 $scrypt$ $apr1$ {SSHA {SHA} {MD5} {CRYPT} pbkdf2_sha256$ pbkdf2_sha512$ bcrypt_sha256$"},

@@ -65,7 +65,7 @@ func (r *Redactor) URL(s string, limit int) (_ string, cut bool) {
 
 // appendPath appends an escaped path, in room bytes at most.
 func (r *Redactor) appendPath(b []byte, path string, room int) (_ []byte, cut bool) {
-	if len(path) <= room && isPlainPath(path) && !mayHide(r.paths, path) {
+	if len(path) <= room && r.isPlainPath(path) && !mayHide(r.paths, path) {
 		return append(b, path...), false
 	}
 	if len(path) > maxPath {
@@ -151,23 +151,33 @@ func (r *Redactor) appendSegment(b []byte, segment string, limit int) (_ []byte,
 
 // isPlainPath reports of most paths, cheaply, that nothing can be in them:
 // short segments, words, numbers and UUIDs.
-func isPlainPath(path string) bool {
-	start := 0
-	for i := range len(path) {
-		c := path[i]
-		if c == '/' {
-			if i > 0 && (i == start || path[i-1] == '.') || i+1 < len(path) && path[i+1] == '.' {
-				return false // other segments than these may be meant
-			}
-			if i-start > maxHarmless && !isPlainSegment(path[start:i]) {
+func (r *Redactor) isPlainPath(path string) bool {
+	start, digits, before := 0, 0, ""
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			c := path[i]
+			if classes[c] == other && c != '-' && c != '_' && c != '.' || c >= 0x80 {
 				return false
 			}
-			start = i + 1
-		} else if classes[c] == other && c != '-' && c != '_' && c != '.' || c >= 0x80 {
+			if isDigit(c) {
+				digits++
+			}
+			continue
+		}
+		segment := path[start:i]
+		switch {
+		case segment == "":
+			if i > 0 && i < len(path) {
+				return false // other segments than these may be meant
+			}
+		case segment[0] == '.', segment[len(segment)-1] == '.',
+			len(segment) > maxHarmless && !isPlainSegment(segment),
+			digits > 0 && before != "" && r.isGivenAway(before, segment):
 			return false
 		}
+		start, digits, before = i+1, 0, segment
 	}
-	return !strings.HasSuffix(path, ".") && (len(path)-start <= maxHarmless || isPlainSegment(path[start:]))
+	return true
 }
 
 func isPlainSegment(s string) bool {

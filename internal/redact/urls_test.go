@@ -173,6 +173,15 @@ func TestTextsKeepWhatIsNoSecret(t *testing.T) {
 		"card 4111 1111 1111 1111, order 7":             "card REDACTED, order 7",
 		"password: correct horse battery staple":        "password: REDACTED",
 		"sid=abc; theme=dark":                           "sid=REDACTED; theme=dark",
+		"password reset to hunter2 for 7731":            "password reset to REDACTED for 7731",
+		"the password is hunter2.":                      "the password is REDACTED",
+		"PIN was changed to 4839":                       "PIN was changed to REDACTED",
+		"password -> hunter2":                           "password -> REDACTED",
+		"otp 483920 sent":                               "otp REDACTED sent",
+		"password was changed by admin7":                "password was changed by admin7",
+		"password for user7 changed 2026-01-02":         "password for user7 changed 2026-01-02",
+		"password policy: draft":                        "password policy: draft",
+		"password reset for anna@example.com":           "password reset for anna@example.com",
 		"a p%61ssword%3Dx b":                            "a REDACTED b",
 	} {
 		if got := r.Text(in); got != want {

@@ -33,8 +33,7 @@ func (p *position) leaveOriginal(high uint64) {
 // Predecessor returns the identity of the log that this one was copied from, and
 // this one's first number: where a copy was noticed, the numbers go on under a new
 // identity. Records that were in the copy have their numbers under the old one,
-// which their payload has to say. It returns "" and 1 for
-// a log that is no copy.
+// which their payload has to say. It returns "" and 1 for a log that is no copy.
 func (l *Log) Predecessor() (id string, first uint64) {
 	return l.previous, max(1, l.since)
 }

@@ -4,7 +4,7 @@
 // processes are killed, the power fails, disks fill up or break, and files are
 // damaged.
 //
-//	log, err := spool.Open(spool.Options{Dir: "/var/lib/panel/audit"})
+//	log, err := spool.Open(spool.Options{Dir: "/var/lib/panel/spool"})
 //	rec, err := log.Append(ctx, time.Now(), payload) // survives kill -9 from here on
 //
 //	r := log.Reader()
@@ -67,12 +67,12 @@
 // delivered all the same, and the log goes on in a new file. (TestEveryCallFails,
 // TestFailedFsyncIsNotTriedAgain, TestSegmentCutBySomeoneElse)
 //
-// The spool's files take at most Options.MaxBytes, and 13 KiB for cursor and lock. Records
-// appended with Limited leave Options.ReservedBytes of that to the others. One
-// process at a time has the folder; the next one can wait for it. Open reads the cursor, the list of files and
-// the newest segment, however large the backlog. Neither appending nor reading
-// allocates. (TestFullDropAndItsGap, TestFullBlock, TestLimitedLeavesRoom,
-// TestOneProcessPerFolder, TestLockTimeout,
+// The spool's files take at most Options.MaxBytes, and 13 KiB for cursor and lock.
+// Records appended with Limited leave Options.ReservedBytes of that to the others.
+// One process at a time has the folder; the next one can wait for it. Open reads
+// the cursor, the list of files and the newest segment, however large the backlog.
+// Neither appending nor reading allocates. (TestFullDropAndItsGap, TestFullBlock,
+// TestLimitedLeavesRoom, TestOneProcessPerFolder, TestLockTimeout,
 // TestOpenReadsOnlyTheEnd, BenchmarkOpen, TestAppendAndReadDoNotAllocate)
 //
 // Whatever is removed while the log is open, the folder itself included: within a

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -171,4 +173,27 @@ func upTo(from, to uint64) (seqs []uint64) {
 		seqs = append(seqs, n)
 	}
 	return seqs
+}
+
+// TestRecordsOfAllSizes: on a real file system records cross pages, the pieces in
+// which pages are made, and segments.
+func TestRecordsOfAllSizes(t *testing.T) {
+	l := open(t, Options{Dir: t.TempDir(), SegmentBytes: 1 << 20})
+	rnd := rand.New(rand.NewPCG(1, 2))
+	sizes := []int{0, 1, 4096, 64 << 10, 128 << 10, 128<<10 - frameOverhead, 200_000, l.opts.MaxRecordBytes, 3}
+	for range 60 {
+		sizes = append(sizes, rnd.IntN(1<<(1+rnd.IntN(18))))
+	}
+	for i, n := range sizes {
+		mustAppend(t, l, strings.Repeat(string(rune('a'+i%26)), n))
+	}
+	for i, n := range sizes {
+		rec, err := l.Reader().Next(t.Context())
+		if err != nil || string(rec.Payload) != strings.Repeat(string(rune('a'+i%26)), n) {
+			t.Fatalf("record %d of %d bytes: read %d bytes, %v", i+1, n, len(rec.Payload), err)
+		}
+	}
+	if s := l.Stats(); s.RecordsLost != 0 {
+		t.Errorf("%d records lost", s.RecordsLost)
+	}
 }

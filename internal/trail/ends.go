@@ -91,19 +91,24 @@ func (s *Store) withoutEnded(ctx context.Context, events []Event) ([]Event, erro
 	return slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return e.isStarted() && !isOpen(&e) }), nil
 }
 
-// matched takes the keys whose end is among the events out of open.
+// matched takes the keys whose end is among the events out of open: for each end
+// the one that started next to it.
 func matched(open map[endKey]bool, events []Event) (closed []endKey) {
 	byID := make(map[string][]endKey)
 	for k := range open {
 		byID[k.request] = append(byID[k.request], k)
 	}
-	for i := range events {
-		for _, k := range byID[events[i].RequestID] {
-			if open[k] && events[i].isEndOf(k) {
-				closed = append(closed, k)
-				delete(open, k)
-				break // one end for one start
+	for _, e := range events {
+		nearest, found := endKey{}, false
+		distance := func(k endKey) int64 { return max(k.start-e.Time.UnixNano(), e.Time.UnixNano()-k.start) }
+		for _, k := range byID[e.RequestID] {
+			if open[k] && e.isEndOf(k) && (!found || distance(k) < distance(nearest)) {
+				nearest, found = k, true
 			}
+		}
+		if found {
+			closed = append(closed, nearest)
+			delete(open, nearest)
 		}
 	}
 	return closed

@@ -43,11 +43,6 @@ type expression struct {
 	dropped []string        // further labels that were captured
 }
 
-// query is the log query for the events that f chooses.
-func (s *Store) query(f Filter, stage stage) string {
-	return s.expression(f, stage).String()
-}
-
 // selector chooses the streams of the trail. Loki wants at least one matcher that
 // does not match the empty value.
 func (s *Store) selector() string {
@@ -65,6 +60,7 @@ func (s *Store) selector() string {
 	return b.String()
 }
 
+// expression chooses the events that f chooses.
 func (s *Store) expression(f Filter, stage stage) *expression {
 	e := &expression{words: make(map[string]bool)}
 	e.lines.WriteString(s.selector())

@@ -2,7 +2,6 @@ package trail
 
 import (
 	"context"
-	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -49,7 +48,7 @@ const (
 // not in it. The walk ends at the first error. It holds one batch in memory.
 func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		query := s.query(w.Filter, w.stage)
+		query := s.expression(w.Filter, w.stage)
 		rest := span{w.Window.From.UnixNano(), w.Window.To.UnixNano()}
 		total := float64(rest.length())
 		if !w.Past.IsZero() {
@@ -122,8 +121,8 @@ type batch struct {
 }
 
 // read reads of a span the part that the walk comes to first.
-func (s *Store) read(ctx context.Context, query string, w *Walk, from span) (batch, error) {
-	entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: query, From: from.from, To: from.to, Limit: w.Batch, Newest: !w.Forward})
+func (s *Store) read(ctx context.Context, query *expression, w *Walk, from span) (batch, error) {
+	entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: query.String(), From: from.from, To: from.to, Limit: w.Batch, Newest: !w.Forward})
 	if err != nil {
 		return batch{}, err
 	}
@@ -149,34 +148,6 @@ func (s *Store) read(ctx context.Context, query string, w *Walk, from span) (bat
 	}
 	b.events = w.inOrder(whole)
 	return b, nil
-}
-
-// instant returns the entries of one nanosecond. Loki can't page through them,
-// but it gives the first and the last that one answer holds. Where there are
-// more, an entry that says so stands for the rest.
-func (s *Store) instant(ctx context.Context, query string, nanos int64) ([]loki.Entry, error) {
-	var all []loki.Entry
-	known := make(map[uint64]bool)
-	for _, newest := range []bool{true, false} {
-		entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: query, From: nanos, To: nanos + 1, Limit: MaxBatch, Newest: newest})
-		if err != nil {
-			return nil, err
-		}
-		for i := range entries {
-			if h := hashOf(&entries[i]); !known[h] {
-				known[h] = true
-				all = append(all, entries[i])
-			}
-		}
-		if len(entries) < MaxBatch {
-			return all, nil
-		}
-	}
-	if len(all) == 2*MaxBatch {
-		all = append(all, loki.Entry{Nanos: nanos, Line: fmt.Sprintf(
-			"more than %d entries at one nanosecond: Loki gives no more of them, the rest is not shown", len(all)-1)})
-	}
-	return all, nil
 }
 
 // inOrder makes events of entries, in the order of the walk.
