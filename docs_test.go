@@ -30,7 +30,7 @@ func TestTheDocumentedFields(t *testing.T) {
 		want = section.ReplaceAllLiteralString(want, "<!-- fields:"+name+" -->\n"+fieldTable(part)+"<!-- end -->")
 	}
 	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return

@@ -303,7 +303,7 @@ func isWord(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) <= limitShort
+	return len(b) <= limitShort && string(b) != unknown
 }
 
 // appendWord appends s as one word.

@@ -79,6 +79,10 @@ func TestLine(t *testing.T) {
 			"type=- method=- status=- email=a%20b%3dc%25%5c%22%3cd%3e%00□□é@x ip=- id=%2d action=- outcome=-\tsession=- request=- ms=0",
 		},
 		{
+			adminsessions.Event{Outcome: "-", Duration: -1},
+			"type=- method=- status=- email=- ip=- id=- action=- outcome=%2d\tsession=- request=- ms=-",
+		},
+		{
 			adminsessions.Event{Note: "a\nb\r\t\x1b\x7f\\\"\xff\uFFFD", Duration: 999 * time.Nanosecond},
 			`type=- method=- status=- email=- ip=- id=- action=- outcome=- note="a\nb\r\t\u001b\u007f\\\"□□"` + "\tsession=- request=- ms=0",
 		},

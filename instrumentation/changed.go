@@ -42,8 +42,8 @@ func (r Recording) Changed(before, after any) bool {
 	if r.s == nil {
 		return false
 	}
-	old, new := flattened(before), flattened(after)
-	changes := difference(&old, &new)
+	old, now := flattened(before), flattened(after)
+	changes := difference(&old, &now)
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		for _, c := range changes {
 			if len(e.Changes) == adminsessions.MaxChanges {
@@ -54,7 +54,7 @@ func (r Recording) Changed(before, after any) bool {
 			c.New = m.bounded(e, changedField, c.New)
 			e.Changes = append(e.Changes, c)
 		}
-		if old.cut || new.cut {
+		if old.cut || now.cut {
 			markCut(e, changedField.name)
 		}
 	})
@@ -94,8 +94,8 @@ func flattened(v any) (f flat) {
 }
 
 // difference merges two sorted lists.
-func difference(old, new *flat) (changes []adminsessions.Change) {
-	a, b := old.fields, new.fields
+func difference(old, now *flat) (changes []adminsessions.Change) {
+	a, b := old.fields, now.fields
 	for len(a) > 0 || len(b) > 0 {
 		var c adminsessions.Change
 		secret := false
@@ -245,13 +245,12 @@ func (f *flat) put(name, text string, secret bool) {
 // textOf is a value that knows how to be text. A method that panics is as good
 // as none.
 func textOf(v reflect.Value) (text string, ok bool) {
-	switch v.Kind() {
-	case reflect.String:
+	switch {
+	case v.Kind() == reflect.String:
 		return v.String(), true
-	case reflect.Bool:
+	case v.Kind() == reflect.Bool:
 		return strconv.FormatBool(v.Bool()), true
-	}
-	if !v.CanInterface() {
+	case !v.CanInterface():
 		return "", false
 	}
 	defer func() {

@@ -153,7 +153,9 @@ func TestStrict(t *testing.T) {
 
 // Whatever may be meant is strict.
 func TestStrictWhereItIsUnsure(t *testing.T) {
-	full := func(context.Context, *adminsessions.Event, adminsessions.Durability) error { return errors.New("disk full") }
+	full := func(context.Context, *adminsessions.Event, adminsessions.Durability) error {
+		return errors.New("disk full")
+	}
 	for _, c := range []struct {
 		method, target string
 		header         http.Header

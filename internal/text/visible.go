@@ -152,7 +152,7 @@ var cursive = []*unicode.RangeTable{
 var lonely = &unicode.RangeTable{R16: []unicode.Range16{
 	{Lo: 0x0621, Hi: 0x0625, Stride: 1}, // hamza, alef, waw with marks
 	{Lo: 0x0627, Hi: 0x0627, Stride: 1}, // alef
-	{Lo: 0x0629, Hi: 0x0629, Stride: 1}, // teh marbuta
+	{Lo: 0x0629, Hi: 0x0629, Stride: 1}, // ta marbuta
 	{Lo: 0x062f, Hi: 0x0632, Stride: 1}, // dal, thal, reh, zain
 	{Lo: 0x0648, Hi: 0x0648, Stride: 1}, // waw
 	{Lo: 0x0671, Hi: 0x0677, Stride: 1}, // further alefs and waws
