@@ -80,7 +80,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if outer := FromContext(r.Context()).s; outer != nil && m.isCovered(outer, w, r) {
+		if outer := FromContext(r.Context()).s; outer != nil && m.isCovered(outer, r) {
 			outer.pass(next, w, r)
 			return
 		}
@@ -101,17 +101,18 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 
 // isCovered reports whether the request is on record already, because the
 // middleware, or another one, stands further out. A request that a handler makes
-// up and sends through the same handlers is another one. A strict middleware
-// relies on itself only.
-func (m *middleware) isCovered(outer *scope, w http.ResponseWriter, r *http.Request) bool {
+// up and sends through the same handlers is another one: where it may be, it is
+// recorded, for two records are better than none. A strict middleware relies on
+// itself only.
+func (m *middleware) isCovered(outer *scope, r *http.Request) bool {
 	outer.mu.Lock()
 	over := outer.rec == nil
 	outer.mu.Unlock()
 	if over || outer.m != m && len(m.strict) > 0 {
 		return false
 	}
-	return unwrap(w) == outer ||
-		r.RequestURI == outer.req.RequestURI && strings.HasSuffix(outer.req.URL.Path, r.URL.Path)
+	return r.Method == outer.req.Method && r.RequestURI == outer.req.RequestURI &&
+		strings.HasSuffix(outer.req.URL.Path, r.URL.Path) // the beginning may have been taken off
 }
 
 // pass hands a request on whose record is being made further out.

@@ -101,13 +101,17 @@ func (x exchange) play(t *testing.T, file string, mw func(http.Handler) http.Han
 	if mw != nil {
 		h = mw(h)
 	}
+	c := conversation{proceed: make(chan struct{}, 1)}
+	ended := make(chan struct{}, 1) // written by the server when the middleware has returned
+	recorded := h
+	h = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { ended <- struct{}{} }()
+		recorded.ServeHTTP(w, r)
+	})
 	if x.around != nil {
 		h = x.around(h)
 	}
-	c := conversation{proceed: make(chan struct{}, 1)}
-	ended := make(chan struct{}, 1) // written by the server when the handler has returned
 	c.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { ended <- struct{}{} }()
 		ctx := context.WithValue(r.Context(), proceed{}, c.proceed)
 		h.ServeHTTP(w, r.WithContext(context.WithValue(ctx, filePath{}, file)))
 	}))

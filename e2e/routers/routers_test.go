@@ -117,3 +117,43 @@ func TestWithinChi(t *testing.T) {
 		}
 	}
 }
+
+// Around the router and within it, the middleware makes one record, with what
+// both places know.
+func TestAroundAndWithin(t *testing.T) {
+	for name, router := range map[string]func(record func(http.Handler) http.Handler) http.Handler{
+		"chi": func(record func(http.Handler) http.Handler) http.Handler {
+			r := chi.NewRouter()
+			r.Use(chimiddleware.Compress(5), record)
+			r.Get("/admin/clients/{id}", clients)
+			return r
+		},
+		"chi, mounted": func(record func(http.Handler) http.Handler) http.Handler {
+			inner := chi.NewRouter()
+			inner.Use(record)
+			inner.Get("/clients/{id}", clients)
+			r := chi.NewRouter()
+			r.Use(record)
+			r.Mount("/admin", inner)
+			return r
+		},
+		"gorilla": func(record func(http.Handler) http.Handler) http.Handler {
+			r := mux.NewRouter()
+			r.Use(record)
+			r.HandleFunc("/admin/clients/{id}", clients)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s recordtest.Sink
+			record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s))
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := recordtest.Ask(t, &s, record(authenticate(router(record))), "GET", "/admin/clients/7")
+			if e.StatusCode != 200 || e.User != anna || name == "chi" && e.Route != "/admin/clients/{id}" {
+				t.Errorf("recorded %s", e.Line())
+			}
+		})
+	}
+}
