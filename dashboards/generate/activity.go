@@ -132,7 +132,7 @@ func hours() cog.Builder[dashboard.Panel] {
 		Align(common.FieldTextAlignmentCenter).Filterable(false).Unit("locale").
 		WithTarget(instantly("A", expr)).
 		OverrideByName(`weekday\hour`, []property{{Id: "displayName", Value: " "}, {Id: "custom.width", Value: 100}, mapped(values(days)), {Id: "custom.align", Value: "left"}}).
-		OverrideByRegexp(`/^\d\d$/`, []property{{Id: "custom.minWidth", Value: 36}, cell("color-background"), {Id: "color", Value: map[string]any{"mode": "continuous-BlPu"}}, {Id: "min", Value: 0}}).
+		OverrideByRegexp(`/^\d\d$/`, []property{{Id: "custom.minWidth", Value: 36}, drawn("color-background"), {Id: "color", Value: map[string]any{"mode": "continuous-BlPu"}}, {Id: "min", Value: 0}}).
 		Transformations([]dashboard.DataTransformerConfig{
 			{Id: "sortBy", Options: map[string]any{"sort": []map[string]any{{"field": "hour"}}}},
 			{Id: "groupingToMatrix", Options: map[string]any{"columnField": "hour", "rowField": "weekday", "valueField": "Value #" + refID("A"), "emptyValue": "null"}},
