@@ -112,7 +112,7 @@ func durations(at dashboard.GridPos) cog.Builder[dashboard.Panel] {
 		return "quantile_over_time(" + quantile + ", " + took + " [" + onePoint + "]) by (type)"
 	}
 	b := graph(12, "Duration by type", "How long half, and 95 of 100, of the requests took at most.", "ms", at).Datasource(loki).
-		NoValue("Nothing in this time range").MaxDataPoints(120).Interval("1s").
+		NoValue("Nothing, or the query failed").MaxDataPoints(120).Interval("1s").
 		WithTarget(overTime("A", of("0.5"), "{{type}} half")).
 		WithTarget(overTime("B", of("0.95"), "{{type}} 95 %"))
 	for _, m := range typeColors {
