@@ -112,7 +112,7 @@ func durations(at dashboard.GridPos) cog.Builder[dashboard.Panel] {
 		return "quantile_over_time(" + quantile + ", " + took + " [" + onePoint + "]) by (type)"
 	}
 	b := graph(12, "Duration by type", "How long half, and 95 of 100, of the requests took at most.", "ms", at).Datasource(loki).
-		NoValue("Nothing in this time range").MaxDataPoints(120).Interval("1s").
+		NoValue("Nothing, or the query failed").MaxDataPoints(120).Interval("1s").
 		WithTarget(overTime("A", of("0.5"), "{{type}} half")).
 		WithTarget(overTime("B", of("0.95"), "{{type}} 95 %"))
 	for _, m := range typeColors {
@@ -132,7 +132,7 @@ func hours() cog.Builder[dashboard.Panel] {
 		Align(common.FieldTextAlignmentCenter).Filterable(false).Unit("locale").
 		WithTarget(instantly("A", expr)).
 		OverrideByName(`weekday\hour`, []property{{Id: "displayName", Value: " "}, {Id: "custom.width", Value: 100}, mapped(values(days)), {Id: "custom.align", Value: "left"}}).
-		OverrideByRegexp(`/^\d\d$/`, []property{{Id: "custom.minWidth", Value: 36}, cell("color-background"), {Id: "color", Value: map[string]any{"mode": "continuous-BlPu"}}, {Id: "min", Value: 0}}).
+		OverrideByRegexp(`/^\d\d$/`, []property{{Id: "custom.minWidth", Value: 36}, drawn("color-background"), {Id: "color", Value: map[string]any{"mode": "continuous-BlPu"}}, {Id: "min", Value: 0}}).
 		Transformations([]dashboard.DataTransformerConfig{
 			{Id: "sortBy", Options: map[string]any{"sort": []map[string]any{{"field": "hour"}}}},
 			{Id: "groupingToMatrix", Options: map[string]any{"columnField": "hour", "rowField": "weekday", "valueField": "Value #" + refID("A"), "emptyValue": "null"}},

@@ -40,7 +40,7 @@ func (c column) properties() []property {
 
 func links(list ...map[string]any) property { return property{Id: "links", Value: list} }
 
-func cell(kind string) property {
+func drawn(kind string) property {
 	return property{Id: "custom.cellOptions", Value: map[string]any{"type": kind}}
 }
 
@@ -58,9 +58,9 @@ var (
 // Columns that several tables have.
 var (
 	dateColumn   = column{field: "Time", title: "Date", width: 122, more: []property{unit("time:MM-DD HH:mm:ss"), unfiltered}}
-	typeColumn   = column{field: field("type"), title: "Type", width: 58, more: []property{unfiltered, cell("pill"), mapped(values(typeColors))}}
-	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, cell("pill"), mapped(values(methodColors))}}
-	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, cell("color-text"), mapped(statuses()...)}}
+	typeColumn   = column{field: field("type"), title: "Type", width: 58, more: []property{unfiltered, drawn("pill"), mapped(values(typeColors))}}
+	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, drawn("pill"), mapped(values(methodColors))}}
+	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, drawn("color-text"), mapped(statuses()...)}}
 	tookColumn   = column{field: field("ms"), title: "Duration", width: 82, more: []property{unit("ms"), unfiltered, right, {Id: "noValue", Value: "–"}, {Id: "decimals", Value: 1}}}
 	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered}}
 	emailColumn  = column{field: field("email"), title: "E-mail", least: 160}
@@ -111,20 +111,11 @@ func only(columns []column) []dashboard.DataTransformerConfig {
 	}
 }
 
-// ofLines takes the fields out of the labels that a query's stages have made.
-var ofLines = []dashboard.DataTransformerConfig{
-	{Id: "extractFields", Options: map[string]any{"source": "labels", "format": "json", "replace": false, "keepTime": false}},
-	{Id: "convertFieldType", Options: map[string]any{
-		"conversions": []map[string]any{{"targetField": field("ms"), "destinationType": "number"}},
-		"fields":      map[string]any{},
-	}},
-}
-
 // requests is a table of requests.
 func requests(id uint32, title, about, expr string, most int64, at dashboard.GridPos, columns ...column) *table.PanelBuilder {
 	return sortedBy(tableOf(id, title, about, noRows, at, columns...), "Date").
 		WithTarget(lines(expr, most)).
-		Transformations(append(append([]dashboard.DataTransformerConfig(nil), ofLines...), only(columns)...))
+		Transformations(append(ofRows(), only(columns)...))
 }
 
 // groups is a table of what instant queries have counted, a row a group.

@@ -100,7 +100,7 @@ func graph(id uint32, title, about, unit string, at dashboard.GridPos) *timeseri
 // bars is a panel that counts events over time, in whole numbers.
 func bars(id uint32, title, about string, at dashboard.GridPos) *timeseries.PanelBuilder {
 	return graph(id, title, about, "locale", at).
-		NoValue("Nothing in this time range").
+		NoValue("Nothing, or the query failed").
 		DrawStyle(common.GraphDrawStyleBars).LineWidth(0).FillOpacity(85).BarWidthFactor(0.9).
 		Stacking(common.NewStackingConfigBuilder().Mode(common.StackingModeNormal).Group("A")).
 		Decimals(0).AxisSoftMax(4). // no quarters of an event

@@ -43,7 +43,7 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		numberColumn("B", "First", 90), numberColumn("A", "Last", 90),
 		{field: "Expected", title: "Expected", width: 100, more: []property{unit("locale"), right}},
 		numberColumn("C", "In Loki", 90),
-		{field: "Missing", title: "Missing", width: 112, more: []property{unit("locale"), right, missing, cell("color-background")}},
+		{field: "Missing", title: "Missing", width: 112, more: []property{unit("locale"), right, missing, drawn("color-background")}},
 	}
 	value := func(letter string) string { return "Value #" + refID(letter) }
 	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. A log that begins or ends in the time range is normal: a spool was made or retired.",

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -29,28 +31,69 @@ func chosen() string {
 		hidden
 }
 
-// shown makes what a table of requests shows of the lines that are left: words as
-// they are, and texts made of several fields. Nothing else is kept: most of what
-// a row costs Loki and the browser is labels.
-func shown() string {
-	// Words are percent-encoded; a plus sign is itself.
-	person := "{{ .email | replace \"+\" \"%2B\" | urldecode }}"
+// cell is a field that a query makes of a line for a table.
+type cell struct{ name, template string }
+
+// tidy ends a template's text without the TAB that separates cells.
+const tidy = ` | replace "\t" " "`
+
+const (
+	// person is the e-mail address. Words are percent-encoded; a plus sign is
+	// itself.
+	person = `{{ .email | replace "+" "%2B" | urldecode` + tidy + ` }}`
+	// noName is who acted, where there is no name.
+	noName = `{{ else if ne .email "-" }}` + person + `{{ else if ne .id "-" }}{{ .id }}{{ else if .tried }}“{{ .tried` + tidy + ` }}” tried{{ else }}–{{ end }}`
+	object = `{{ if .object_name }} {{ .object_name` + tidy + ` }}{{ else if .object_id }} {{ .object_id` + tidy + ` }}{{ end }}`
+)
+
+// cells are what a table of requests shows of a line, and what its links need:
+// fields as they are, and texts made of several. The last may hold anything.
+var cells = []cell{
+	word("type"), word("method"), word("status"), word("ip"), word("ms"), word("request"), word("session"),
+	// A link to a request holds its time, so that it finds it for ever. A long one
+	// was recorded when it began, too, at most a day before.
+	{"from", `{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`},
+	{"to", `{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`},
+	{"key", `{{ if ne .email "-" }}{{ .email }}{{ else }}{{ .id }}{{ end }}`},
+	{"path", `{{ if .host }}/{{ .rest }}{{ end }}`},
+	{"where", `{{ if .host }}/{{ .rest }} — {{ .host }}{{ else }}{{ .url` + tidy + ` }}{{ end }}`},
+	{"who", `{{ if .name }}{{ .name` + tidy + ` }}{{ if ne .email "-" }} · ` + person + `{{ end }}` + noName},
+	{"act", `{{ if .count }}{{ .count }} × {{ end }}{{ if ne .action "-" }}{{ .action }}{{ end }}{{ if .signin }} sign-in {{ .signin }}{{ end }}` + object +
+		`{{ if .as_name }} as {{ .as_name }}{{ else if .as_email }} as {{ .as_email }}{{ else if .as_id }} as {{ .as_id }}{{ end }}` +
+		`{{ if .note }} – {{ .note | replace "\n" "; " }}{{ end }}`},
+}
+
+func word(name string) cell { return cell{name, "{{ ." + field(name) + " }}"} }
+
+// shown makes a line of the cells, separated by TABs, of the lines that are left.
+// What a row costs Loki and the browser is mostly its labels, so all but one go.
+func shown(more ...cell) string {
+	var row []string
+	for _, c := range append(more, cells...) {
+		row = append(row, c.template)
+	}
 	return `
   | pattern "<_> url=\"<_>://<host>/<rest>\"<_>" | logfmt
-  | label_format ` +
-		"who=`{{ if .name }}{{ .name }}{{ if ne .email \"-\" }} · " + person + "{{ end }}{{ else if ne .email \"-\" }}" + person + "{{ else if ne .id \"-\" }}{{ .id }}{{ else if .tried }}“{{ .tried }}” tried{{ else }}–{{ end }}`, " +
-		"act=`{{ if .count }}{{ .count }} × {{ end }}{{ if ne .action \"-\" }}{{ .action }}{{ end }}{{ if .signin }} sign-in {{ .signin }}{{ end }}" +
-		"{{ if .object_name }} {{ .object_name }}{{ else if .object_id }} {{ .object_id }}{{ end }}" +
-		"{{ if .as_name }} as {{ .as_name }}{{ else if .as_email }} as {{ .as_email }}{{ else if .as_id }} as {{ .as_id }}{{ end }}" +
-		"{{ if .note }} – {{ .note | replace \"\\n\" \"; \" }}{{ end }}`, " +
-		"where=`{{ if .host }}/{{ .rest }} — {{ .host }}{{ else }}{{ .url }}{{ end }}`, " +
-		"path=`{{ if .host }}/{{ .rest }}{{ end }}`, " +
-		"key=`{{ if ne .email \"-\" }}{{ .email }}{{ else }}{{ .id }}{{ end }}`, " +
-		// A link to a request holds its time, so that it finds it for ever. A
-		// long one was recorded when it began, too, at most a day before.
-		"from=`{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`, " +
-		"to=`{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`" + `
-  | keep who, act, where, path, key, from, to, type, method, status, ip, ms, request, session`
+  | line_format ` + "`" + strings.Join(row, "\t") + "`" + ` | keep service_name`
+}
+
+// ofRows takes the cells out of the lines that shown makes.
+func ofRows(more ...cell) []dashboard.DataTransformerConfig {
+	var groups []string
+	for _, c := range append(more, cells...) {
+		groups = append(groups, "(?<"+c.name+`>[^\t]*)`)
+	}
+	last := len(groups) - 1
+	groups[last] = strings.Replace(groups[last], `[^\t]*`, `[\s\S]*`, 1)
+	return []dashboard.DataTransformerConfig{
+		{Id: "extractFields", Options: map[string]any{
+			"source": "Line", "format": "regexp", "regExp": "/^" + strings.Join(groups, `\t`) + "$/", "replace": false, "keepTime": false,
+		}},
+		{Id: "convertFieldType", Options: map[string]any{
+			"conversions": []map[string]any{{"targetField": "ms", "destinationType": "number"}},
+			"fields":      map[string]any{},
+		}},
+	}
 }
 
 // filters are the variables that links within Admin Sessions keep.

@@ -57,10 +57,10 @@ func (e *event) field(name string) string {
 	}
 	for f := range adminsessions.Fields() {
 		if f.Name == name {
-			if v := f.Get(&e.Event); v != "" || !f.Word {
-				return v
+			if f.Word {
+				return word(e, name)
 			}
-			return "-"
+			return f.Get(&e.Event)
 		}
 	}
 	panic("no field " + name)
@@ -199,6 +199,9 @@ func knownEvents(now time.Time) []event {
 	broken := request(odd, "192.0.2.18", adminsessions.Web, "POST", "/admin/notes", "/admin/notes", 500)
 	broken.ErrorType, broken.Note = "*errors.errorString", `note with 100% "quotes" and # sign`
 	add(117*time.Minute, broken)
+	tabs := request(adminsessions.User{FullName: "Tab\tTab", Email: "a\t=%b@example.com"}, "192.0.2.44", adminsessions.API, "GET", "/admin/tab", "/admin/tab", 200)
+	tabs.Note, tabs.Resource = "a\tb\nc", adminsessions.Resource{Type: "x", Name: "y\tz"}
+	add(91*time.Minute, tabs)
 	byID := request(adminsessions.User{ID: "service-9"}, "192.0.2.99", adminsessions.API, "GET", "/admin/api/health", "/admin/api/health", 200)
 	add(90*time.Minute, byID)
 

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/dashboards"
+	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
 // lokiUID is the data source of the rules; a dashboard names the variable loki.
@@ -20,14 +23,51 @@ type query struct {
 	refID     string
 	expr      string
 	instant   bool
-	log       bool // lists entries, does not count
-	limit     int  // of entries
+	log       bool           // lists entries, does not count
+	limit     int            // of entries
+	cells     *regexp.Regexp // by which the panel takes the cells of a row out of a line
 }
 
 // letter is the query's place among those of its panel.
 func (q query) letter() string { return strings.TrimSuffix(q.refID, "-do-not-chunk") }
 
 func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.letter() }
+
+// row is what a table shows of a line: its cells, or the fields of an event.
+func (q query) row(t testing.TB, line string) map[string]string {
+	t.Helper()
+	row := map[string]string{}
+	if q.cells == nil {
+		e, err := adminsessions.ParseLine(line)
+		if err != nil {
+			return map[string]string{"request": err.Error()}
+		}
+		return map[string]string{"request": e.RequestID, "status": map[adminsessions.Stage]string{adminsessions.Started: "started"}[e.Stage]}
+	}
+	values := q.cells.FindStringSubmatch(line)
+	if values == nil {
+		t.Errorf("%s: no cells in %q", q.name(), line)
+		return row
+	}
+	for i, name := range q.cells.SubexpNames() {
+		row[name] = values[i]
+	}
+	return row
+}
+
+// listed are the events that a query lists, oldest first.
+func (q query) listed(t testing.TB, entries []lokitest.Entry) []string {
+	t.Helper()
+	var ids []string
+	for _, entry := range entries {
+		row, stage := q.row(t, entry.Line), adminsessions.Complete
+		if row["status"] == "started" {
+			stage = adminsessions.Started
+		}
+		ids = append(ids, row["request"]+" "+string(stage))
+	}
+	return ids
+}
 
 type dashboardFile struct {
 	queries []query
@@ -44,8 +84,12 @@ type variableModel struct {
 }
 
 type panelModel struct {
-	Title   string
-	Panels  []panelModel
+	Title           string
+	Panels          []panelModel
+	Transformations []struct {
+		ID      string
+		Options struct{ Source, RegExp string }
+	}
 	Targets []struct {
 		RefID, Expr, QueryType string
 		MaxLines               int
@@ -94,6 +138,11 @@ func (d *dashboardFile) collect(file string, panels []panelModel) {
 			q := query{dashboard: file, panel: p.Title, refID: target.RefID, expr: target.Expr, instant: target.QueryType == "instant"}
 			q.limit = target.MaxLines
 			q.log = !strings.Contains(q.expr, "_over_time")
+			for _, tr := range p.Transformations {
+				if tr.ID == "extractFields" && tr.Options.Source == "Line" {
+					q.cells = regexp.MustCompile(strings.Trim(tr.Options.RegExp, "/"))
+				}
+			}
 			d.queries = append(d.queries, q)
 		}
 		d.collect(file, p.Panels)

@@ -377,7 +377,7 @@ func TestLogPanels(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := ids(t, rows); !slices.Equal(got, want) {
+				if got := q.listed(t, rows); !slices.Equal(got, want) {
 					t.Errorf("%s for %q lists %q, want %q", q.name(), text, got, want)
 				}
 			}

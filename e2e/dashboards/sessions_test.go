@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -191,7 +190,7 @@ func TestAdminSessions(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, expr)
 			}
-			if got := ids(t, rows); !slices.Equal(got, want) {
+			if got := table.listed(t, rows); !slices.Equal(got, want) {
 				t.Fatalf("rows %q\nwant %q\n%s", got, want, expr)
 			}
 			equalNumbers(t, instant(t, loki, found, s.vars, to, day), map[string]float64{"": float64(len(want))})
@@ -205,21 +204,6 @@ func TestAdminSessions(t *testing.T) {
 	})
 }
 
-// ids are the events that a query lists, oldest first.
-func ids(t testing.TB, rows []lokitest.Entry) []string {
-	t.Helper()
-	var list []string
-	for _, row := range rows {
-		e, err := adminsessions.ParseLine(row.Line)
-		if err != nil {
-			list = append(list, err.Error())
-			continue
-		}
-		list = append(list, e.RequestID+" "+string(e.Stage))
-	}
-	return list
-}
-
 // What the table shows of an event is made of its fields.
 func TestColumnsOfARow(t *testing.T) {
 	loki := lokitest.Start(t)
@@ -227,6 +211,7 @@ func TestColumnsOfARow(t *testing.T) {
 	events := knownEvents(to)
 	store(t, loki, events)
 	byID := map[string]*event{}
+	tabs := strings.NewReplacer("\t", " ") // they separate the cells
 	for i := range events {
 		byID[events[i].id()] = &events[i]
 	}
@@ -240,9 +225,10 @@ func TestColumnsOfARow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for i, id := range ids(t, rows) {
-				e, have := byID[id], rows[i].Parsed
+			for i, id := range q.listed(t, rows) {
+				e, have := byID[id], q.row(t, rows[i].Line)
 				who := strings.Trim(e.User.FullName+" · "+e.User.Email, " ·")
+				who = tabs.Replace(who)
 				switch {
 				case e.User.IsZero() && e.SignIn.Name != "":
 					who = "“" + e.SignIn.Name + "” tried"
@@ -263,7 +249,7 @@ func TestColumnsOfARow(t *testing.T) {
 						t.Errorf("%s: %s of %s is %q, want %q", file, name, id, have[name], want)
 					}
 				}
-				for _, part := range []string{e.Action, e.Resource.Name, e.Note, e.Target.FullName} {
+				for _, part := range []string{e.Action, tabs.Replace(e.Resource.Name), strings.ReplaceAll(e.Note, "\n", "; "), e.Target.FullName} {
 					if !strings.Contains(have["act"], part) {
 						t.Errorf("%s: act of %s is %q, without %q", file, id, have["act"], part)
 					}
@@ -289,8 +275,8 @@ func TestLinksOfARowFindIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, id := range ids(t, rows) {
-		row := rows[i].Parsed
+	for i, id := range table.listed(t, rows) {
+		row := table.row(t, rows[i].Line)
 		for name, text := range map[string]string{"admin": row["key"], "ip": row["ip"], "search": row["path"]} {
 			if strings.Contains(text, "`") {
 				continue // not to be searched for
@@ -304,7 +290,7 @@ func TestLinksOfARowFindIt(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v\n%s", err, expr)
 			}
-			if !slices.Contains(ids(t, again), id) {
+			if !slices.Contains(table.listed(t, again), id) {
 				t.Errorf("link %s=%q does not find %s", name, text, id)
 			}
 		}
