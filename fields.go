@@ -123,7 +123,7 @@ var fields = []Field{
 	},
 	{
 		Key: "admin.resource.type", Name: "object", Limit: limitShort,
-		About: "what kind of thing the act is done to: `client`",
+		About: "what kind of thing the act is done to: `clients`",
 		text:  func(e *Event) *string { return &e.Resource.Type },
 	},
 	{
