@@ -21,5 +21,5 @@ func setWriteDeadline(control *http.ResponseController, limit time.Duration) {
 	_ = control.SetWriteDeadline(deadline)
 }
 
-// longest is how long an answer may take from one part to the next.
-func (h *Handler) longest() time.Duration { return h.config.QueryTimeout + h.writeTimeout }
+// partTimeout is how long an answer may take from one part to the next.
+func (h *Handler) partTimeout() time.Duration { return h.config.QueryTimeout + h.writeTimeout }

@@ -135,7 +135,7 @@ func (h *Handler) guard(next http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "You may not see the administrators' sessions.", http.StatusForbidden)
 			return
 		}
-		setWriteDeadline(http.NewResponseController(w), h.longest())
+		setWriteDeadline(http.NewResponseController(w), h.partTimeout())
 		h.recordLook(w, r, next)
 	}
 }

@@ -43,16 +43,16 @@ type stream struct {
 	t *template.Template
 	w http.ResponseWriter
 	p *pageData
-	// The next part may take as long as longest to be made and read, and
+	// The next part may take as long as partTimeout to be made and read, and
 	// writeTimeout to be read.
-	longest, writeTimeout time.Duration
-	buf                   bytes.Buffer
-	sent                  bool
-	err                   error
+	partTimeout, writeTimeout time.Duration
+	buf                       bytes.Buffer
+	sent                      bool
+	err                       error
 }
 
 func (h *Handler) startPage(w http.ResponseWriter, p *pageData) *stream {
-	return &stream{t: h.pages.t, w: w, p: p, longest: h.longest(), writeTimeout: h.writeTimeout}
+	return &stream{t: h.pages.t, w: w, p: p, partTimeout: h.partTimeout(), writeTimeout: h.writeTimeout}
 }
 
 const htmlType = "text/html; charset=utf-8"
@@ -85,7 +85,7 @@ func (s *stream) flush() {
 		// A writer that cannot flush sends everything at the end.
 		_ = control.Flush()
 	}
-	setWriteDeadline(control, s.longest)
+	setWriteDeadline(control, s.partTimeout)
 }
 
 func (s *stream) write() {

@@ -36,9 +36,9 @@ const inProgressWithin = 24 * time.Hour
 // longer to find they stand on the next page that asks.
 const runningWait = 200 * time.Millisecond
 
-// slack is how many entries to ask for beyond what is wanted:
+// spareEntries is how many entries to ask for beyond what is wanted:
 // it saves a second query where several events share the last nanosecond.
-const slack = 8
+const spareEntries = 8
 
 // load asks the trail for what the view shows, for QueryTimeout at most; what a
 // search has found until then is its result. progress is called with the part
@@ -62,7 +62,7 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	}
 	walk.Forward = v.asc != v.back
 	walk.Past = v.past
-	walk.Batch = v.size + 1 + slack
+	walk.Batch = v.size + 1 + spareEntries
 	for e, err := range h.store.Walk(ctx, walk) {
 		if trail.OutOfTime(ctx, err) && !place.IsZero() && !v.back {
 			r.reached, r.more = place, true
