@@ -17,6 +17,7 @@ type act struct {
 	resource string // type of the resource: "address"
 	id       int    // index of the route's segment that names the resource, or -1
 	slashes  int    // between the route's segments, or -1 if it goes on as it likes
+	shows    bool   // a page, by a method that only reads
 }
 
 // describeAct fills in what an event does where the application has not said it.
@@ -39,6 +40,9 @@ func describeAct(e *adminsessions.Event, known *act) {
 		route = routeOfPath(path)
 		done = actOf(e.Method, route)
 	}
+	if done.shows && redirects(e.StatusCode) {
+		return // to the sign-in page, or to the clean path: nothing was shown
+	}
 	if e.Action == "" {
 		e.Action = done.action
 	}
@@ -54,6 +58,10 @@ func describeAct(e *adminsessions.Event, known *act) {
 			e.Resource.Type = done.resource
 		}
 	}
+}
+
+func redirects(status int) bool {
+	return status >= 300 && status < 400 && status != http.StatusNotModified
 }
 
 // actOf reads an act off a method and a route.
@@ -95,9 +103,9 @@ func actOf(method, route string) act {
 	reads := method == "GET" || method == "HEAD" || method == "QUERY"
 	switch {
 	case verb == "":
-		verb = verbOf(method, nouns, endsInID)
+		verb, done.shows = verbOf(method, nouns, endsInID), reads
 	case reads && isForm(verb):
-		verb += "_form"
+		verb, done.shows = verb+"_form", true
 	}
 	done.action = strings.Trim(strings.Join(nouns, ".")+"."+verb, ".")
 	return done

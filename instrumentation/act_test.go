@@ -76,6 +76,11 @@ func TestDescribe(t *testing.T) {
 		{"GET", "/admin/issue/{id}", "https://panel.example/admin/issue/7", 200, "issue.view", "issue", "7"},
 		{"GET", "/reset/{token}", "https://panel.example/reset/" + redacted, 200, "reset", "", ""},
 		{"BREW", "/pots/{id}", "https://panel.example/pots/1", 418, "pots.brew", "pots", "1"},
+		// A redirect shows nothing, but an act is one.
+		{"GET", "/admin/clients", "https://panel.example/admin/clients", 307, "", "", ""},
+		{"GET", "/admin/clients/{id}/delete", "https://panel.example/admin/clients/7/delete", 302, "", "", ""},
+		{"GET", "/admin/clients", "https://panel.example/admin/clients", 304, "clients.list", "", ""},
+		{"GET", "/admin/client/{id}/login_as_owner", "https://panel.example/admin/client/7/login_as_owner", 302, "client.login_as_owner", "client", "7"},
 		// Without a route.
 		{"POST", "", "https://panel.example/admin/clients/7731/delete.php", 302, "clients.delete", "clients", "7731"},
 		{"GET", "", "https://panel.example/admin/users/0c1f7d0e-aa", 200, "users.view", "users", "0c1f7d0e-aa"},
