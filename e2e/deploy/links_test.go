@@ -15,7 +15,7 @@ var (
 	markdownLink = regexp.MustCompile(`\[[^\]]*\]\(([^)\s]+)\)`)
 	// A file of the repository that is only mentioned, or linked at its address
 	// on the web, must be there as well.
-	mentioned = regexp.MustCompile(`\b((?:docs|deploy|dashboards|examples|tools)/[\w./-]*\w\.(?:md|yaml|yml|json|conf|go))\b`)
+	mentioned = regexp.MustCompile(`(?:^|[^\w/])((?:docs|deploy|dashboards|examples|tools)/[\w./-]*\w\.(?:md|yaml|yml|json|conf|go))\b`)
 	onTheWeb  = regexp.MustCompile(`https://github\.com/adminsessions/adminsessions/blob/main/([\w./-]*\w)`)
 	heading   = regexp.MustCompile(`(?m)^#{1,6} (.+)$`)
 	code      = regexp.MustCompile("(?s)```.*?```")
