@@ -266,7 +266,7 @@ func (c *config) spoolOptions() spool.Options {
 		o.Sync = spool.SyncNone
 	}
 	if c.full == BlockWhenFull {
-		o.Full = spool.FullBlock
+		o.Full = spool.BlockWhenFull
 	}
 	return o
 }

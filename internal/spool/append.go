@@ -29,7 +29,7 @@ type request struct {
 	err error
 }
 
-// noRoomError is the result, under FullBlock, of a record that may be tried again.
+// noRoomError is the result, under BlockWhenFull, of a record that may be tried again.
 // It has no number yet.
 type noRoomError struct {
 	reason Reason
@@ -45,7 +45,7 @@ type AppendOption uint8
 
 // Limited appends a record of the kind that must not fill the spool, because
 // anybody can cause it. If it would take the spool into Options.ReservedBytes it
-// is refused with ReasonReserved, at once even under FullBlock, and consumes no
+// is refused with ReasonReserved, at once even under BlockWhenFull, and consumes no
 // number: it is for the caller to count it and to record that count.
 const Limited AppendOption = 1
 
@@ -55,7 +55,7 @@ const Limited AppendOption = 1
 //
 // A record that can't be kept is refused with a *RefusedError, which has its
 // number. Append waits only for the write to the page cache, for room under
-// FullBlock, and for fsync under SyncAlways; the last two end with ctx.
+// BlockWhenFull, and for fsync under SyncAlways; the last two end with ctx.
 func (l *Log) Append(ctx context.Context, ts time.Time, payload []byte, opts ...AppendOption) (Record, error) {
 	if l.opts.Sync == SyncAlways {
 		return l.append(ctx, ts, payload, opts, l.writeSynced)
@@ -259,7 +259,7 @@ func (l *Log) flush() {
 // be tried again. wmu is held.
 func (l *Log) fail(q *request, reason Reason, err error) (numbered bool) {
 	q.seg, q.rec = nil, Record{}
-	if l.opts.Full == FullBlock && (reason == ReasonSpoolFull || reason == ReasonDiskFull) {
+	if l.opts.Full == BlockWhenFull && (reason == ReasonSpoolFull || reason == ReasonDiskFull) {
 		q.err = &noRoomError{reason, err}
 		return false
 	}

@@ -20,7 +20,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		t.Run(policy.String(), func(t *testing.T) {
 			m := newMemFS()
 			l := open(t, Options{Dir: spoolDir, FS: m, Sync: policy, SyncInterval: 2 * time.Millisecond, SegmentBytes: minSegmentBytes,
-				MaxBytes: 16 * minSegmentBytes, Full: FullBlock, BlockTimeout: 5 * time.Millisecond})
+				MaxBytes: 16 * minSegmentBytes, Full: BlockWhenFull, BlockTimeout: 5 * time.Millisecond})
 			m.mu.Lock()
 			m.fault = func(int, string, string) error {
 				if rand.IntN(200) == 0 {

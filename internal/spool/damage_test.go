@@ -305,6 +305,22 @@ func TestDamagedHeadersAndCursorTogether(t *testing.T) {
 	o.want("all headers but one, and the cursor")
 }
 
+// TestSegmentCutBeforeItsFirstRecord: nothing in it tells what it held, nor does the
+// next one, whose header is gone.
+func TestSegmentCutBeforeItsFirstRecord(t *testing.T) {
+	b := build(t, 50, 0)
+	names := b.segments()
+	for i, name := range names[:len(names)-1] {
+		for _, at := range []int{0, 10, headerSize - 1} {
+			o := b.reopen(t, func(files map[string][]byte) {
+				files[name] = files[name][:at]
+				clear(files[names[i+1]][:headerSize])
+			})
+			o.want(fmt.Sprintf("%s cut at %d, and the next header gone", name, at), b.touched(name, 0, 1<<30)...)
+		}
+	}
+}
+
 func TestUnreadableFileIsSetAside(t *testing.T) {
 	b := build(t, 50, 0)
 	for i, name := range b.segments() {

@@ -27,11 +27,11 @@
 // A record that can't be kept is refused with a reason from a closed list, and
 // counted. Its number is used up all the same, and that is noted where a full disk
 // does not matter; so the trail shows how many records are missing, even if the
-// process is killed next. (TestEveryCallFails, TestFullDropAndItsGap,
-// TestDiskFullAndBack, TestNumbersOfRefusedRecordsSurvive) Limited records are
-// refused without a number. It is logged at most once a minute, however many are
-// refused, and when that is over. (TestRefusalsAreToldInFewLines,
-// TestFlappingIsToldInFewLines)
+// process is killed next. Only Limited records are refused without using up a
+// number. However many are refused, the log has a line a minute about them, and one
+// when it is over. (TestEveryCallFails, TestFullDropAndItsGap, TestDiskFullAndBack,
+// TestNumbersOfRefusedRecordsSurvive, TestLimitedLeavesRoom,
+// TestRefusalsAreToldInFewLines, TestFlappingIsToldInFewLines)
 //
 // Numbers are given once, from 1, without holes other than refused or lost
 // records. The reader returns a record only when an fsync covers it (not under
@@ -57,7 +57,8 @@
 // is read, and the loss is reported with file, offset and count. No damage keeps
 // the spool from opening, and bytes from outside are never taken for a record.
 // (TestEveryByteFlipped, TestEveryByteOfTheCursorFlipped, TestEveryOffsetCut,
-// TestTails, TestMissingFiles, TestUnreadableFileIsSetAside, TestUnreadableSpot,
+// TestTails, TestMissingFiles, TestSegmentCutBeforeItsFirstRecord,
+// TestUnreadableFileIsSetAside, TestUnreadableSpot,
 // TestForgedRecord, FuzzScanner, FuzzFiles)
 //
 // Whichever call to the file system fails, and however: nothing crashes or hangs,

@@ -57,9 +57,9 @@ func (l *Log) Health() error {
 	return errors.Join(errs...)
 }
 
-// Refusing returns why records are refused now, or "" if they are taken. Some are
+// refusing returns why records are refused now, or "" if they are taken. Some are
 // refused beside that, for what they are.
-func (l *Log) Refusing() Reason {
+func (l *Log) refusing() Reason {
 	for _, err := range []error{l.folder.get(), l.writing.get()} {
 		if err != nil {
 			return classify(err)

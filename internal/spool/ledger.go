@@ -20,6 +20,12 @@ func (g *ledger) passOver(file string, at, n int64, zeros bool) {
 	g.zeros = g.zeros && zeros
 }
 
+// cutShort adds a file that ends before its first record. What it held, up to the
+// next one, is lost or was refused.
+func (g *ledger) cutShort(file string, at int64) {
+	g.damage, g.zeros = &Damage{File: file, Offset: at, Reason: DamageMissing}, true
+}
+
 // giveUp adds a file that can't be read, whatever is known of it.
 func (g *ledger) giveUp(d Damage) { g.damage, g.zeros = &d, false }
 

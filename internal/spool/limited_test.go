@@ -12,7 +12,7 @@ import (
 // delivery lets limited ones in again.
 func TestLimitedLeavesRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for _, full := range []FullPolicy{FullDrop, FullBlock} {
+		for _, full := range []FullPolicy{DropWhenFull, BlockWhenFull} {
 			for _, sync := range []SyncPolicy{SyncInterval, SyncAlways} {
 				var drops []Reason
 				l := open(t, Options{Dir: spoolDir, FS: newMemFS(), Full: full, Sync: sync,

@@ -30,12 +30,12 @@ const (
 type FullPolicy uint8
 
 const (
-	// FullDrop refuses the new record at once, with ReasonSpoolFull or
+	// DropWhenFull refuses the new record at once, with ReasonSpoolFull or
 	// ReasonDiskFull. Records already in the spool are never given up for it.
-	FullDrop FullPolicy = iota
-	// FullBlock waits for room until the context is done or
+	DropWhenFull FullPolicy = iota
+	// BlockWhenFull waits for room until the context is done or
 	// Options.BlockTimeout has passed, and then refuses.
-	FullBlock
+	BlockWhenFull
 )
 
 // Defaults and limits of Options.
@@ -74,9 +74,9 @@ type Options struct {
 	// can't use, so that a flood of them leaves room for the others. At least
 	// two segments must be left to them. Default 0.
 	ReservedBytes int64
-	// Full says what happens when there is no room. Default FullDrop.
+	// Full says what happens when there is no room. Default DropWhenFull.
 	Full FullPolicy
-	// BlockTimeout is how long FullBlock waits when the context has no
+	// BlockTimeout is how long BlockWhenFull waits when the context has no
 	// earlier deadline. Default 5 s.
 	BlockTimeout time.Duration
 	// SegmentBytes is the size at which a new segment file is begun. Disk
@@ -113,8 +113,8 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Sync > SyncNone {
 		return o, fmt.Errorf("spool: Sync is %d; it must be SyncInterval, SyncAlways or SyncNone", o.Sync)
 	}
-	if o.Full > FullBlock {
-		return o, fmt.Errorf("spool: Full is %d; it must be FullDrop or FullBlock", o.Full)
+	if o.Full > BlockWhenFull {
+		return o, fmt.Errorf("spool: Full is %d; it must be DropWhenFull or BlockWhenFull", o.Full)
 	}
 	if o.LockTimeout < 0 || o.SyncInterval < 0 || o.BlockTimeout < 0 || o.MaxBytes < 0 || o.ReservedBytes < 0 || o.SegmentBytes < 0 || o.MaxRecordBytes < 0 {
 		return o, errors.New("spool: LockTimeout, SyncInterval, BlockTimeout, MaxBytes, ReservedBytes, SegmentBytes and MaxRecordBytes must not be negative")

@@ -78,7 +78,7 @@ func (l *Log) noteRefused(err error) {
 // tellTaken logs that records are taken again, for each reason for which they were
 // refused and have not been for a while.
 func (l *Log) tellTaken() {
-	if l.Refusing() != "" {
+	if l.refusing() != "" {
 		return
 	}
 	now := l.opts.Now()

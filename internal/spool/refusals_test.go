@@ -52,12 +52,12 @@ func TestRefusalsAreToldInFewLines(t *testing.T) {
 			if n := log.count(c.what); refused < 5_000 || n < 5 || n > 6 || log.count("") != n {
 				t.Errorf("%s: %d lines for %d refused records:\n%s", c.reason, n, refused, log.String())
 			}
-			if got := l.Refusing(); got != c.reason && (c.reason != ReasonReserved && c.reason != ReasonTooLarge || got != "") {
+			if got := l.refusing(); got != c.reason && (c.reason != ReasonReserved && c.reason != ReasonTooLarge || got != "") {
 				t.Errorf("%s: refusing is %q", c.reason, got)
 			}
 			c.end(t, l, m)
 			time.Sleep(2 * quietFor)
-			if got := l.Refusing(); got != "" {
+			if got := l.refusing(); got != "" {
 				t.Errorf("%s: it is over, and refusing is %q", c.reason, got)
 			}
 			if n := log.count("for a while"); n != 1 || !strings.Contains(log.String(), fmt.Sprint("refused=", refused)) {

@@ -258,7 +258,7 @@ func TestFullBlock(t *testing.T) {
 			}
 		}
 		l := open(t, Options{Dir: spoolDir, FS: newMemFS(), SegmentBytes: minSegmentBytes, MaxBytes: 2 * minSegmentBytes,
-			Full: FullBlock, BlockTimeout: time.Minute})
+			Full: BlockWhenFull, BlockTimeout: time.Minute})
 		n := fill(l)
 
 		start := time.Now()

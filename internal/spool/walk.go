@@ -110,6 +110,9 @@ func (w *walk) enter() error {
 		}
 		w.l.report(Damage{File: seg.name, Bytes: headerSize, Reason: DamageHeader})
 		w.l.markDamaged(seg)
+		if size, _ := w.l.extent(seg); size < headerSize {
+			w.ledger.cutShort(seg.name, size)
+		}
 	}
 	limit, _, _ := w.l.limit(seg)
 	w.seg, w.file, w.found, w.tried = seg, f, false, limit
