@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -110,7 +111,7 @@ func (s *sheet) inGrafana(a *alert) {
 	s.line(4, "title: %s", a.name)
 	s.line(4, "condition: B")
 	s.line(4, "isPaused: %t", a.off)
-	s.line(4, "for: 0s")
+	s.line(4, "for: %s", cmp.Or(a.lasts, "0s"))
 	s.line(4, "noDataState: OK")
 	s.line(4, "execErrState: Error")
 	s.line(4, "missing_series_evals_to_resolve: 1")

@@ -78,6 +78,7 @@ func trailAlerts() []alert {
 	numbers := func(f string) string {
 		return f + "_over_time(" + seq + " | unwrap seq [24h]) by (" + byNumber + ")"
 	}
+	difference := between(numbers("max"), "- "+numbers("min"), "+ 1", "- sum by ("+byNumber+") ("+within(seq, "24h")+")")
 	london := "((__timestamp__).In (toDateInZone \"2006\" \"Europe/London\" \"2000\").Location)"
 	return []alert{
 		{
@@ -170,13 +171,23 @@ func trailAlerts() []alert {
 		{
 			name: "AdminSessionsTrailGap", uid: "adminsessions-trail-gap", slow: true,
 			about: []string{
-				"Each spool numbers its events without gaps: last - first + 1 - count is what is missing,",
-				"or was counted twice where it is below 0, behind which a loss can hide. A backlog makes",
-				"no gap, it is drained in order.",
+				"Each spool numbers its events without gaps: last - first + 1 - count is what is missing.",
+				"A backlog makes no gap, it is drained in order.",
 			},
-			expr:     between(numbers("max"), "- "+numbers("min"), "+ 1", "- sum by ("+byNumber+") ("+within(seq, "24h")+")", "!= 0"),
+			expr:     difference + "\n> 0",
 			severity: "critical",
-			summary:  "The audit trail of " + known("service_name") + " has a gap", description: "Log " + known("audit_log_id") + " of " + known("service_name") + ", instance " + known("service_instance_id") + ": the numbers of the last 24 hours and what Loki counts differ by " + value + ". Above 0: that many events are missing. Below 0: events were counted twice, which can hide a loss.",
+			summary:  "The audit trail of " + known("service_name") + " has a gap", description: value + " events of " + known("service_name") + ", instance " + known("service_instance_id") + ", log " + known("audit_log_id") + ", are missing in Loki within the last 24 hours.",
+			dashboard: uidPipeline, panel: 16,
+		},
+		{
+			name: "AdminSessionsTrailCountedTwice", uid: "adminsessions-trail-counted-twice", slow: true, lasts: "2h",
+			about: []string{
+				"Below 0 events were counted twice, and a loss can hide behind it: a batch that was sent",
+				"again, until Loki has flushed it, or two spools that number under one log.",
+			},
+			expr:     difference + "\n< 0",
+			severity: "warning",
+			summary:  "Events of " + known("service_name") + " are counted twice", description: "Log " + known("audit_log_id") + " of " + known("service_name") + ", instance " + known("service_instance_id") + ": what Loki counts of the last 24 hours and the numbers differ by " + value + ".",
 			dashboard: uidPipeline, panel: 16,
 		},
 		{
