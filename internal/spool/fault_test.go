@@ -238,6 +238,46 @@ func TestDiskFullAndBack(t *testing.T) {
 	})
 }
 
+// TestFolderThatStaysAway: looking for it costs nothing to speak of.
+func TestFolderThatStaysAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemFS()
+		l := open(t, Options{Dir: spoolDir, FS: m})
+		mustAppend(t, l, "event")
+		made := 0
+		m.mu.Lock()
+		clear(m.dir)
+		m.fault = func(_ int, op, _ string) error {
+			if op == "mkdir" {
+				made++
+				return syscall.EROFS
+			}
+			return nil
+		}
+		m.mu.Unlock()
+		for range 600 {
+			if _, err := l.Append(t.Context(), time.Now(), []byte("event")); err == nil && made > 0 {
+				t.Fatal("a record is taken")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		m.mu.Lock()
+		n := made
+		m.fault = nil
+		m.mu.Unlock()
+		if n < 50 || n > 70 {
+			t.Errorf("it was tried %d times in a minute", n)
+		}
+		time.Sleep(2 * time.Second)
+		if got := next(t, l.Reader()); got != "1 event" {
+			t.Errorf("read %q", got)
+		}
+		if err := l.Health(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestHungDisk: AppendSync keeps its deadline when fsync does not return, and
 // what it wrote is there when the disk comes back.
 func TestHungDisk(t *testing.T) {

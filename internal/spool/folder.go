@@ -52,10 +52,7 @@ func (l *Log) filesInPlace() (bool, error) {
 	if named, err := l.cursor.named(l.path(cursorName)); err != nil || !named {
 		return named, err
 	}
-	for _, o := range l.listSegments() {
-		if o.file == nil {
-			continue
-		}
+	for _, o := range l.listSegments(true) {
 		if named, err := o.file.Named(l.path(o.seg.name)); err != nil || !named {
 			return named, err
 		}
@@ -67,7 +64,6 @@ func (l *Log) filesInPlace() (bool, error) {
 // is reported by the sync goroutine, which holds no lock.
 func (l *Log) restoreFiles() {
 	err := l.putFilesBack()
-	signal(l.kick)
 	if err == nil {
 		if l.folder.swap(nil) != nil {
 			l.opts.Logger.Info("the spool's folder can be used again", "dir", l.opts.Dir)
@@ -102,15 +98,16 @@ func (l *Log) evicted() bool {
 	return errors.Is(l.folder.get(), ErrLocked)
 }
 
-// openSegment is a segment with a file through which all of it can be read, or
-// none.
+// openSegment is a segment with the file through which all of it can be read, nil
+// if none is open.
 type openSegment struct {
 	seg  *segment
 	file File
 	size int64
 }
 
-func (l *Log) listSegments() (list []openSegment) {
+// listSegments returns the segments that are open, or those that are not.
+func (l *Log) listSegments(open bool) (list []openSegment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.segments {
@@ -118,7 +115,9 @@ func (l *Log) listSegments() (list []openSegment) {
 		if f == nil {
 			f = s.reading
 		}
-		list = append(list, openSegment{s, f, s.size})
+		if open == (f != nil) {
+			list = append(list, openSegment{s, f, s.size})
+		}
 	}
 	return list
 }
@@ -149,10 +148,7 @@ func (l *Log) putFilesBack() error {
 		return err
 	}
 	l.loseRemoved(there)
-	for _, o := range l.listSegments() {
-		if o.file == nil {
-			continue
-		}
+	for _, o := range l.listSegments(true) {
 		if named, err := o.file.Named(l.path(o.seg.name)); err != nil {
 			return err
 		} else if named {
@@ -296,8 +292,8 @@ func (l *Log) discard(f File) {
 // loseRemoved gives up the closed segments whose files are not there. wmu is held,
 // so that none is being made.
 func (l *Log) loseRemoved(there map[string]int64) {
-	for _, o := range l.listSegments() {
-		if _, ok := there[o.seg.name]; o.file == nil && !ok {
+	for _, o := range l.listSegments(false) {
+		if _, ok := there[o.seg.name]; !ok {
 			l.lose(o.seg)
 		}
 	}

@@ -45,6 +45,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 	if seg == nil {
 		if seg, err = l.newSegment(now); errors.Is(err, fs.ErrNotExist) {
 			l.restoreFiles()
+			signal(l.kick) // it reports what was found
 			seg, err = l.newSegment(now)
 		}
 		if err != nil {
