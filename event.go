@@ -66,17 +66,6 @@ const (
 	OutcomeError   Outcome = "error"   // the panel failed
 )
 
-// Actor is a kind of actor.
-type Actor string
-
-// The kinds of actors.
-const (
-	ActorUser    Actor = "user"    // a person
-	ActorService Actor = "service" // a program of its own
-	ActorAgent   Actor = "agent"   // a program that acts for a person
-	ActorSystem  Actor = "system"  // the panel itself
-)
-
 // Change is a value before and after an act. Old is empty where there was none,
 // New where there is none any more.
 type Change struct{ Field, Old, New string }
@@ -110,17 +99,8 @@ type Event struct {
 	Resource Resource
 	Outcome  Outcome
 
-	// Changes are what the act has changed. Reason is why the administrator did
-	// it, in his own words.
+	// Changes are what the act has changed.
 	Changes []Change
-	Reason  string
-
-	// Actor says what kind of actor User is; empty means a person. Credential is
-	// the id of the token or key that was used, never its secret. Tenant is the
-	// panel's own, where it has several.
-	Actor      Actor
-	Credential string
-	Tenant     string
 
 	ClientAddress netip.Addr
 	Method        string // a method of RFC 9110 or RFC 5789, or "_OTHER"
@@ -158,10 +138,9 @@ type Event struct {
 }
 
 // Anonymous reports whether nobody is known to be behind the event: nobody is
-// signed in, nobody has signed in with it, and it is not the panel's own act.
-// A credential alone says nothing: it may have been made up.
+// signed in, and nobody has signed in with it.
 func (e *Event) Anonymous() bool {
-	return e.User.IsZero() && e.Actor == "" && e.SignIn.Outcome != SignInSuccess
+	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess
 }
 
 // DefaultOutcome is the outcome that follows from how the request ended; empty

@@ -166,11 +166,6 @@ var fields = []Field{
 		About: "what the application says was done; several notes are separated by line feeds",
 		text:  func(e *Event) *string { return &e.Note },
 	},
-	{
-		Key: "admin.reason", Name: "reason", Limit: limitAgent,
-		About: "why the administrator did it, in his own words",
-		text:  func(e *Event) *string { return &e.Reason },
-	},
 
 	{
 		Key: "session.id", Name: "session", Part: Machines, Word: true, Limit: limitName,
@@ -221,21 +216,6 @@ var fields = []Field{
 		Key: "admin.request.since", Name: "since", Part: Machines, Limit: 40,
 		About:  "when the first of them arrived; the record's time is that of the last",
 		append: appendSince, parse: parseSince, value: sinceValue,
-	},
-	{
-		Key: "admin.actor.type", Name: "actor", Part: Machines, Limit: 16,
-		About: "`service`, `agent` or `system`, where the actor is not a person",
-		text:  func(e *Event) *string { return (*string)(&e.Actor) },
-	},
-	{
-		Key: "admin.credential.id", Name: "credential", Part: Machines, Limit: limitName,
-		About: "the id of the token or key that was used, never its secret",
-		text:  func(e *Event) *string { return &e.Credential },
-	},
-	{
-		Key: "admin.tenant.id", Name: "tenant", Part: Machines, Limit: limitName,
-		About: "the panel's own tenant, where it has several",
-		text:  func(e *Event) *string { return &e.Tenant },
 	},
 	{
 		Key: "user_agent.original", Name: "ua", Part: Machines, Limit: limitAgent,

@@ -32,8 +32,7 @@ func full() adminsessions.Event {
 		TraceID: trace.TraceID{1, 2, 15: 3}, SpanID: trace.SpanID{4, 7: 5},
 		Action: "clients.delete", Outcome: adminsessions.OutcomeDenied, Resource: adminsessions.Resource{Type: "client", ID: "7731", Name: "Acme"},
 		Changes: []adminsessions.Change{{Field: "limits.cpu", Old: "2", New: "4"}, {Field: "plan", New: "S"}, {Field: "x", Old: "1"}},
-		Reason:  "ticket 12", Actor: adminsessions.ActorAgent, Credential: "key-1", Tenant: "eu",
-		Count: 12, Since: at.Add(-time.Minute),
+		Count:   12, Since: at.Add(-time.Minute),
 		Attributes: []attribute.KeyValue{attribute.String("client.name", "x"), attribute.String("client.id", "7731")},
 		Cut:        []string{"url", "note"},
 	}
@@ -57,9 +56,9 @@ func TestLine(t *testing.T) {
 		},
 		{
 			adminsessions.Event{
-				Action: "clients.update", Changes: []adminsessions.Change{{Field: "plan", Old: "S", New: `M "big"`}, {Field: "a b", New: "1"}}, Reason: "asked",
+				Action: "clients.update", Changes: []adminsessions.Change{{Field: "plan", Old: "S", New: `M "big"`}, {Field: "a b", New: "1"}},
 			},
-			`type=- method=- status=- email=- ip=- id=- action=clients.update outcome=- reason="asked" was.plan="S" now.plan="M \"big\"" now.a_b="1"` + "\tsession=- request=- ms=0",
+			`type=- method=- status=- email=- ip=- id=- action=clients.update outcome=- was.plan="S" now.plan="M \"big\"" now.a_b="1"` + "\tsession=- request=- ms=0",
 		},
 		{
 			adminsessions.Event{
@@ -149,8 +148,8 @@ func TestValuesAreCutToTheirLimits(t *testing.T) {
 		changes = append(changes, adminsessions.Change{Field: fmt.Sprint("f", i, long), Old: strings.Repeat("\x01", 10_000), New: long})
 	}
 	e := adminsessions.Event{
-		Changes: changes, Reason: long, Actor: adminsessions.Actor(long), Credential: long, Tenant: long,
-		Type: adminsessions.Type(long), RequestID: long, Method: long, SentMethod: long, URL: long, Route: long, UserAgent: long,
+		Changes: changes,
+		Type:    adminsessions.Type(long), RequestID: long, Method: long, SentMethod: long, URL: long, Route: long, UserAgent: long,
 		SessionID: long, ErrorType: long, Note: strings.Repeat("\x01", 10_000), User: adminsessions.User{ID: long, FullName: long, Email: long},
 		Target: adminsessions.User{ID: long, FullName: long, Email: long},
 		Action: long, Outcome: adminsessions.Outcome(long), Resource: adminsessions.Resource{Type: long, ID: long, Name: long},

@@ -85,7 +85,7 @@ func laneOf(e *adminsessions.Event) foldLane {
 	switch {
 	case e.SignIn != (adminsessions.SignIn{}):
 		return signInLane
-	case len(e.Changes) > 0 || e.Note != "" || e.Reason != "":
+	case len(e.Changes) > 0 || e.Note != "":
 		return actLane
 	}
 	return plainLane

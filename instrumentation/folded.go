@@ -99,12 +99,12 @@ func (o otherCells) cell(k kind) *cell {
 const cutURL = "url"
 
 // texts are the strings that folded requests may have in common.
-func texts(e *adminsessions.Event) [18]*string {
+func texts(e *adminsessions.Event) [15]*string {
 	return [...]*string{
 		(*string)(&e.Type), &e.Method, &e.SentMethod, &e.Route, &e.UserAgent, &e.SessionID,
 		&e.SignIn.Name, (*string)(&e.SignIn.Outcome), &e.Action, (*string)(&e.Outcome),
-		&e.Resource.Type, &e.Resource.ID, &e.Resource.Name, &e.Credential, &e.Tenant,
-		&e.ErrorType, &e.Note, &e.Reason,
+		&e.Resource.Type, &e.Resource.ID, &e.Resource.Name,
+		&e.ErrorType, &e.Note,
 	}
 }
 
