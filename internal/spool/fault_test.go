@@ -244,29 +244,28 @@ func TestFolderThatStaysAway(t *testing.T) {
 		m := newMemFS()
 		l := open(t, Options{Dir: spoolDir, FS: m})
 		mustAppend(t, l, "event")
-		made := 0
+		var made atomic.Int64
 		m.mu.Lock()
 		clear(m.dir)
 		m.fault = func(_ int, op, _ string) error {
 			if op == "mkdir" {
-				made++
+				made.Add(1)
 				return syscall.EROFS
 			}
 			return nil
 		}
 		m.mu.Unlock()
 		for range 600 {
-			if _, err := l.Append(t.Context(), time.Now(), []byte("event")); err == nil && made > 0 {
+			if _, err := l.Append(t.Context(), time.Now(), []byte("event")); err == nil && made.Load() > 0 {
 				t.Fatal("a record is taken")
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 		m.mu.Lock()
-		n := made
 		m.fault = nil
 		m.mu.Unlock()
-		if n < 50 || n > 70 {
-			t.Errorf("it was tried %d times in a minute", n)
+		if n := made.Load(); n < 50 || n > 70 {
+			t.Errorf("it was tried %d times in a minute", made.Load())
 		}
 		time.Sleep(2 * time.Second)
 		if got := next(t, l.Reader()); got != "1 event" {
