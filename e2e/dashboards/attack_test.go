@@ -73,7 +73,7 @@ func TestNoValueLeavesItsString(t *testing.T) {
 						if encoded && err != nil {
 							t.Errorf("%s, %s=%q: %v", q.name(), name, text, err)
 						}
-						if err != nil && !strings.Contains(err.Error(), "400 Bad Request: parse error") {
+						if err != nil && !strings.Contains(err.Error(), "status 400: parse error") {
 							t.Errorf("%s, %s=%q: not refused for its form: %v", q.name(), name, text, err)
 						}
 						// As one of several values, too.
