@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,8 +36,9 @@ func BenchmarkQueryCost(b *testing.B) {
 	to := time.Now().Truncate(time.Second)
 	began := time.Now()
 	fill(b, loki, to, *costEvents)
-	b.Logf("%d events in %s, %.1f µs of Loki's CPU each, until they are flushed",
-		*costEvents, time.Since(began).Round(time.Second), float64(loki.CPUTime().Microseconds())/float64(*costEvents))
+	b.Logf("%d events in %s; each cost Loki %.1f µs of CPU until it was flushed, and %.0f bytes of disk",
+		*costEvents, time.Since(began).Round(time.Second), float64(loki.CPUTime().Microseconds())/float64(*costEvents),
+		float64(size(b, filepath.Join(loki.DataDir(), "chunks")))/float64(*costEvents))
 	all := loadDashboards(b)
 
 	const month = 30 * day
@@ -182,4 +185,23 @@ func fill(b *testing.B, loki *lokitest.Server, to time.Time, count int) {
 	if err := loki.FlushAndForget(b.Context()); err != nil {
 		b.Fatal(err)
 	}
+}
+
+// size is how many bytes the files in a folder have.
+func size(b *testing.B, dir string) (bytes int64) {
+	b.Helper()
+	err := filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return bytes
 }
