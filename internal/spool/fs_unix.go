@@ -73,7 +73,7 @@ func plain(at fs.FileInfo) bool {
 }
 
 func (f *osFile) Named(name string) (bool, error) {
-	var at, is unix.Stat_t
+	var at unix.Stat_t
 	err := unix.Lstat(name, &at)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) {
 		return false, nil
@@ -81,10 +81,17 @@ func (f *osFile) Named(name string) (bool, error) {
 	if err != nil {
 		return false, &fs.PathError{Op: "lstat", Path: name, Err: err}
 	}
-	if err := unix.Fstat(int(f.Fd()), &is); err != nil {
-		return false, &fs.PathError{Op: "fstat", Path: name, Err: err}
+	// Stat and not the descriptor itself: a reader that is done with the file may
+	// close it meanwhile. Then there is no name to keep any more.
+	info, err := f.Stat()
+	if errors.Is(err, fs.ErrClosed) {
+		return true, nil
 	}
-	return at.Dev == is.Dev && at.Ino == is.Ino, nil
+	if err != nil {
+		return false, err
+	}
+	is, ok := info.Sys().(*syscall.Stat_t)
+	return ok && uint64(at.Dev) == uint64(is.Dev) && at.Ino == is.Ino, nil //nolint:unconvert // Dev is narrower elsewhere
 }
 
 func (osFS) Lock(name string) (File, error) {
