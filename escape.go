@@ -30,14 +30,18 @@ var byteClass = func() (t [256]byte) {
 
 // appendEscaped appends s as it stands between the quotes of a JSON string.
 func appendEscaped(b []byte, s string) []byte {
+	return appendWith(b, s, plainPrefix(s), escapeInText, appendTextEscape)
+}
+
+// appendWith appends s, with an escape for each byte of a class, and the
+// replacement for each that is not UTF-8. What lies before plain needs neither.
+func appendWith(b []byte, s string, plain int, class byte, escape func([]byte, byte) []byte) []byte {
 	start := 0
-	for i := plainPrefix(s); i < len(s); {
-		class := byteClass[s[i]]
-		if class&(escapeInText|notASCII) == 0 {
+	for i := plain; i < len(s); {
+		switch is := byteClass[s[i]]; {
+		case is&(class|notASCII) == 0:
 			i++
-			continue
-		}
-		if class&notASCII != 0 {
+		case is&notASCII != 0:
 			r, n := utf8.DecodeRuneInString(s[i:])
 			if r == utf8.RuneError {
 				b = append(b, s[start:i]...)
@@ -45,25 +49,32 @@ func appendEscaped(b []byte, s string) []byte {
 				start = i + n
 			}
 			i += n
-			continue
-		}
-		b = append(b, s[start:i]...)
-		switch c := s[i]; c {
-		case '"', '\\':
-			b = append(b, '\\', c)
-		case '\n':
-			b = append(b, '\\', 'n')
-		case '\r':
-			b = append(b, '\\', 'r')
-		case '\t':
-			b = append(b, '\\', 't')
 		default:
-			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			b = append(b, s[start:i]...)
+			b = escape(b, s[i])
+			i++
+			start = i
 		}
-		i++
-		start = i
 	}
 	return append(b, s[start:]...)
+}
+
+func appendTextEscape(b []byte, c byte) []byte {
+	switch c {
+	case '"', '\\':
+		return append(b, '\\', c)
+	case '\n':
+		return append(b, '\\', 'n')
+	case '\r':
+		return append(b, '\\', 'r')
+	case '\t':
+		return append(b, '\\', 't')
+	}
+	return append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+}
+
+func appendWordEscape(b []byte, c byte) []byte {
+	return append(b, '%', hexDigits[c>>4], hexDigits[c&15])
 }
 
 // plainPrefix returns how many bytes at the beginning of a text surely stand as
@@ -91,7 +102,7 @@ func isWord(b []byte) bool {
 			return false
 		}
 	}
-	return len(b) <= limitShort && string(b) != unknown
+	return string(b) != unknown
 }
 
 // appendWord appends s as one word.
@@ -102,29 +113,7 @@ func appendWord(b []byte, s string) []byte {
 	case unknown:
 		return append(b, "%2d"...)
 	}
-	start := 0
-	for i := 0; i < len(s); {
-		class := byteClass[s[i]]
-		if class&(escapeInWord|notASCII) == 0 {
-			i++
-			continue
-		}
-		if class&notASCII != 0 {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError {
-				b = append(b, s[start:i]...)
-				b = utf8.AppendRune(b, replacement)
-				start = i + n
-			}
-			i += n
-			continue
-		}
-		b = append(b, s[start:i]...)
-		b = append(b, '%', hexDigits[s[i]>>4], hexDigits[s[i]&15])
-		i++
-		start = i
-	}
-	return append(b, s[start:]...)
+	return appendWith(b, s, 0, escapeInWord, appendWordEscape)
 }
 
 // fitting is the length of the longest part of an escaped text, from its

@@ -160,8 +160,11 @@ func (w *lineWriter) plain(f *Field, e *Event) {
 		w.b = append(w.b, unknown...)
 	case len(w.b) == v:
 		w.b, w.start = w.b[:n], start
-	case !isWord(w.b[v:]):
+	case len(w.b)-v > f.Limit || !isWord(w.b[v:]):
 		s := string(w.b[v:])
+		if len(s) > f.Limit {
+			w.mark(f.Name)
+		}
 		w.b = appendWord(w.b[:v], cutString(s, f.Limit))
 	}
 }

@@ -172,6 +172,11 @@ func TestValuesAreCutToTheirLimits(t *testing.T) {
 			t.Errorf("%s has %d bytes, more than %d", f.Name, len(v), f.Limit)
 		}
 	}
+	e = adminsessions.Event{Outcome: adminsessions.Outcome(long)}
+	got, err = adminsessions.ParseLine(e.Line())
+	if err != nil || !slices.Equal(got.Cut, []string{"outcome"}) || got.Outcome != "żżżżżżżż" {
+		t.Errorf("outcome %q, cut %v, %v", got.Outcome, got.Cut, err)
+	}
 	e = adminsessions.Event{URL: long, Note: "n", Attributes: []attribute.KeyValue{attribute.String("k", long)}}
 	got, err = adminsessions.ParseLine(e.Line())
 	if err != nil || !slices.Equal(got.Cut, []string{"url", "attr.k"}) || e.Cut != nil {

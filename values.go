@@ -55,7 +55,7 @@ func parseCode(e *Event, s string) (err error) {
 
 func appendOutcome(b []byte, e *Event) []byte {
 	if e.Outcome != "" {
-		return append(b, cutString(string(e.Outcome), 16)...)
+		return append(b, e.Outcome...)
 	}
 	return append(b, e.DefaultOutcome()...)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // An act is read off the route, so that most handlers need not say what they
-// do. docs/events.md has the rules as a table.
+// do. docs/acts.md has the rules as a table.
 type act struct {
 	action   string // "client.address.delete"
 	resource string // type of the resource: "address"
@@ -313,7 +313,7 @@ func isName(seg string) bool {
 }
 
 // SetAction says what the request does, a noun and a verb: "clients.delete".
-// Without it the route tells (docs/events.md, Acts).
+// Without it the route tells (docs/acts.md).
 func (r Recording) SetAction(action string) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) {
 		e.Action = m.bounded(e, fieldAction, action)
