@@ -13,10 +13,15 @@ import (
 // of every view.
 type Type string
 
-// The types of requests.
+// The types of events: requests, acts without a request, and what happens to
+// the trail itself, which is no act of an administrator and is counted with none.
 const (
-	Web Type = "WEB" // pages
-	API Type = "API" // programs
+	Web   Type = "WEB"   // a request for a page
+	API   Type = "API"   // a request of a program
+	CLI   Type = "CLI"   // a command
+	Job   Type = "JOB"   // scheduled or queued work
+	MCP   Type = "MCP"   // a tool that a language model has called
+	Trail Type = "TRAIL" // the trail's own: started, a checkpoint, events dropped
 )
 
 // Stage says whether a request has ended.
@@ -49,6 +54,32 @@ type User struct {
 // IsZero reports whether u is nobody.
 func (u User) IsZero() bool { return u == User{} }
 
+// ActorType is what kind of actor acts.
+type ActorType string
+
+// The kinds of actors. None said means a user, where there is one.
+const (
+	ActorUser    ActorType = "user"
+	ActorService ActorType = "service" // another program, with an account of its own
+	ActorAgent   ActorType = "agent"   // a program that decides by itself what to do for a user
+	ActorSystem  ActorType = "system"  // the panel itself
+)
+
+// Actor is what is known of who acts beside the account: what kind of actor,
+// with which credential, for which tenant. The zero Actor says nothing.
+type Actor struct {
+	Type         ActorType
+	CredentialID string // which token, key or certificate: its id, never the secret
+	TenantID     string // the tenant whose panel it is
+}
+
+// Geo is where a client's address is. The zero Geo is not known.
+type Geo struct {
+	Country  string // ISO 3166-1 alpha-2: "PL"
+	Locality string // "Warsaw"
+	Network  string // whose network it is: "AS5617 Orange"
+}
+
 // SignIn is an attempt to sign in. The zero SignIn is none.
 type SignIn struct {
 	Name    string // the name tried, never the password
@@ -74,8 +105,8 @@ type Change struct{ Field, Old, New string }
 // none.
 type Resource struct{ Type, ID, Name string }
 
-// Event is one request of an administrator. The zero value of a field means
-// that it is not known.
+// Event is one request of an administrator, or one act without a request. The
+// zero value of a field means that it is not known.
 //
 // Package instrumentation makes strings clean (no control characters, nothing
 // invisible) and short. Whatever they hold, [Event.AppendLine] writes a line
@@ -91,6 +122,7 @@ type Event struct {
 	// User is who acts. Target is on whose behalf, if the administrator has
 	// put on somebody else's identity.
 	User, Target User
+	Actor        Actor
 	SignIn       SignIn
 
 	// Action is what is done, a noun and a verb: "clients.delete". Resource is
@@ -99,10 +131,15 @@ type Event struct {
 	Resource Resource
 	Outcome  Outcome
 
-	// Changes are what the act has changed.
+	// Changes are what the act has changed. Reason is why, in the words of who
+	// did it.
 	Changes []Change
+	Reason  string
+	// Cause is the id of the request that an act without one goes back to.
+	Cause string
 
 	ClientAddress netip.Addr
+	Geo           Geo
 	Method        string // a method of RFC 9110 or RFC 5789, or "_OTHER"
 	SentMethod    string // the method as sent, where Method is not that
 	URL           string
@@ -127,6 +164,10 @@ type Event struct {
 	Count int
 	Since time.Time
 
+	// Checkpoint is the signed note that an event of type [Trail] with the action
+	// trail.checkpoint carries; see package proof.
+	Checkpoint string
+
 	// Attributes are the application's own.
 	Attributes []attribute.KeyValue
 	// Cut names the fields, as in the line, that were cut to their limits.
@@ -137,10 +178,15 @@ type Event struct {
 	Sequence uint64
 }
 
-// Anonymous reports whether nobody is known to be behind the event: nobody is
-// signed in, and nobody has signed in with it.
+// Anonymous reports whether nobody is known to be behind the event: it is a
+// request, nobody is signed in, nobody has signed in with it, and the application
+// has not said what kind of actor it is.
 func (e *Event) Anonymous() bool {
-	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess
+	switch e.Type {
+	case CLI, Job, MCP, Trail:
+		return false
+	}
+	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess && e.Actor.Type == ""
 }
 
 // DefaultOutcome is the outcome that follows from how the request ended; empty

@@ -39,11 +39,12 @@ const (
 
 // Limits of values, in bytes of UTF-8.
 const (
-	limitName  = 256
-	limitURL   = 2048
-	limitAgent = 512
-	limitNote  = 1024
-	limitShort = 128
+	limitName   = 256
+	limitURL    = 2048
+	limitAgent  = 512
+	limitNote   = 1024
+	limitShort  = 128
+	limitSigned = 8192 // a signed note
 
 	// MaxAttributes is how many attributes of its own an application may add
 	// to an event, MaxKeyBytes how long a key may be, and MaxAttributeBytes
@@ -63,7 +64,7 @@ const (
 var fields = []Field{
 	{
 		Key: "admin.interface", Name: "type", Word: true, Limit: 16,
-		About: "`WEB` for pages, `API` for programs (the attribute is in small letters)",
+		About: "`WEB` for pages, `API` for programs; `CLI` `JOB` `MCP` for acts without a request; `TRAIL` for what happens to the trail itself (the attribute is in small letters)",
 		text:  func(e *Event) *string { return (*string)(&e.Type) },
 		value: func(e *Event) attribute.Value { return attribute.StringValue(strings.ToLower(string(e.Type))) },
 		parse: func(e *Event, s string) error { e.Type = Type(strings.ToUpper(s)); return nil },
@@ -152,6 +153,21 @@ var fields = []Field{
 		text:  func(e *Event) *string { return &e.Target.ID },
 	},
 	{
+		Key: "admin.actor.type", Name: "actor", Limit: 16,
+		About: "`user`, `service` (another program), `agent` (one that decides by itself for a user) or `system`; a user if it is not said",
+		text:  func(e *Event) *string { return (*string)(&e.Actor.Type) },
+	},
+	{
+		Key: "admin.credential.id", Name: "credential", Limit: limitShort,
+		About: "which token, key or certificate; its id, never the secret",
+		text:  func(e *Event) *string { return &e.Actor.CredentialID },
+	},
+	{
+		Key: "admin.tenant.id", Name: "tenant", Limit: limitShort,
+		About: "the tenant whose panel it is",
+		text:  func(e *Event) *string { return &e.Actor.TenantID },
+	},
+	{
 		Key: "admin.sign_in.outcome", Name: "signin", Limit: 32,
 		About: "`success` or `failure`, of an attempt to sign in",
 		text:  func(e *Event) *string { return (*string)(&e.SignIn.Outcome) },
@@ -160,6 +176,11 @@ var fields = []Field{
 		Key: "admin.sign_in.name", Name: "tried", Limit: limitName,
 		About: "the name tried at a sign-in, or a pseudonym of it; never the password",
 		text:  func(e *Event) *string { return &e.SignIn.Name },
+	},
+	{
+		Key: "admin.reason", Name: "reason", Limit: limitNote,
+		About: "why it was done, in the words of who did it",
+		text:  func(e *Event) *string { return &e.Reason },
 	},
 	{
 		Key: "admin.note", Name: "note", Limit: limitNote,
@@ -186,6 +207,26 @@ var fields = []Field{
 		Key: "http.route", Name: "route", Part: Machines, Limit: limitName,
 		About: "the pattern of the router: `/admin/api/client/{id}`",
 		text:  func(e *Event) *string { return &e.Route },
+	},
+	{
+		Key: "admin.cause.request.id", Name: "cause", Part: Machines, Limit: limitName,
+		About: "the id of the request that an act without one goes back to",
+		text:  func(e *Event) *string { return &e.Cause },
+	},
+	{
+		Key: "geo.country.iso_code", Name: "country", Part: Machines, Limit: 16,
+		About: "where the client's address is, if the application looks that up: `PL`",
+		text:  func(e *Event) *string { return &e.Geo.Country },
+	},
+	{
+		Key: "geo.locality.name", Name: "city", Part: Machines, Limit: limitShort,
+		About: "`Warsaw`",
+		text:  func(e *Event) *string { return &e.Geo.Locality },
+	},
+	{
+		Key: "admin.client.network", Name: "network", Part: Machines, Limit: limitShort,
+		About: "whose network it is: `AS5617 Orange`",
+		text:  func(e *Event) *string { return &e.Geo.Network },
 	},
 	{
 		Key: "http.request.method_original", Name: "sent_method", Part: Machines, Limit: 32,
@@ -226,6 +267,11 @@ var fields = []Field{
 		Key: "error.type", Name: "error", Part: Machines, Limit: limitShort,
 		About: "see below",
 		text:  func(e *Event) *string { return &e.ErrorType },
+	},
+	{
+		Key: "audit.checkpoint", Name: "checkpoint", Part: Machines, Limit: limitSigned,
+		About: "what the log says of itself up to here, signed; see package proof",
+		text:  func(e *Event) *string { return &e.Checkpoint },
 	},
 	{
 		Key: "admin.request.stage", Part: Machines, Limit: 32,

@@ -14,7 +14,7 @@ const MaxLineBytes = 250_000
 
 // roomyLine is where a line stops growing by changes and attributes. Escapes can
 // make a value six times as long.
-const roomyLine = MaxLineBytes - 6*(limitNote+MaxAttributeBytes) - 60_000
+const roomyLine = MaxLineBytes - 6*(limitNote+limitSigned+MaxAttributeBytes) - 66_000
 
 const (
 	unknown        = "-"

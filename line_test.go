@@ -32,7 +32,10 @@ func full() adminsessions.Event {
 		TraceID: trace.TraceID{1, 2, 15: 3}, SpanID: trace.SpanID{4, 7: 5},
 		Action: "clients.delete", Outcome: adminsessions.OutcomeDenied, Resource: adminsessions.Resource{Type: "client", ID: "7731", Name: "Acme"},
 		Changes: []adminsessions.Change{{Field: "limits.cpu", Old: "2", New: "4"}, {Field: "plan", New: "S"}, {Field: "x", Old: "1"}},
-		Count:   12, Since: at.Add(-time.Minute),
+		Actor:   adminsessions.Actor{Type: adminsessions.ActorAgent, CredentialID: "token-3", TenantID: "acme"},
+		Reason:  "asked for in ticket 4711", Cause: "0123456789abcdefghjj", Checkpoint: "adminsessions/ab12\n118\n",
+		Geo:   adminsessions.Geo{Country: "PL", Locality: "Warsaw", Network: "AS5617 Orange"},
+		Count: 12, Since: at.Add(-time.Minute),
 		Attributes: []attribute.KeyValue{attribute.String("client.name", "x"), attribute.String("client.id", "7731")},
 		Cut:        []string{"url", "note"},
 	}
@@ -71,6 +74,13 @@ func TestLine(t *testing.T) {
 		{
 			adminsessions.Event{Type: adminsessions.Web, Method: "GET", Stage: adminsessions.Started, StatusCode: 101, Duration: time.Second, RequestID: "r"},
 			`type=WEB method=GET status=started email=- ip=- id=- action=- outcome=-` + "\t" + `session=- request=r ms=- code=101`,
+		},
+		{
+			adminsessions.Event{
+				Type: adminsessions.Job, Action: "invoices.send", Outcome: adminsessions.OutcomeSuccess, Actor: adminsessions.Actor{Type: adminsessions.ActorSystem, TenantID: "acme"},
+				Reason: "end of the month", Cause: "e78e", RequestID: "e790", Duration: time.Second,
+			},
+			`type=JOB method=- status=- email=- ip=- id=- action=invoices.send outcome=success actor="system" tenant="acme" reason="end of the month"` + "\t" + `session=- request=e790 ms=1000 cause="e78e"`,
 		},
 		{adminsessions.Event{}, "type=- method=- status=- email=- ip=- id=- action=- outcome=-\tsession=- request=- ms=0"},
 		{

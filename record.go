@@ -7,8 +7,21 @@ import (
 	"go.opentelemetry.io/otel/log"
 )
 
-// EventName is the OpenTelemetry event name of every record of an event.
+// EventName is the OpenTelemetry event name of the record of a request.
 const EventName = "admin.request"
+
+// EventName is the OpenTelemetry event name of the event's record:
+// admin.request, admin.act for an act without a request, audit.trail for what
+// happens to the trail itself.
+func (e *Event) EventName() string {
+	switch e.Type {
+	case CLI, Job, MCP:
+		return "admin.act"
+	case Trail:
+		return "audit.trail"
+	}
+	return EventName
+}
 
 // ScopeName is the instrumentation scope of every record of an event.
 const ScopeName = "github.com/adminsessions/adminsessions"
@@ -23,7 +36,7 @@ const Version = "0.1.0"
 // Emit.
 func (e *Event) Record() log.Record {
 	var r log.Record
-	r.SetEventName(EventName)
+	r.SetEventName(e.EventName())
 	r.SetTimestamp(e.Time)
 	r.SetObservedTimestamp(e.Time.Add(e.Duration))
 	r.SetSeverity(e.Severity())

@@ -66,7 +66,7 @@ func splitPayload(b []byte) (labels, line []byte, err error) {
 // lineOf returns the line of an OpenTelemetry record that is an event's, as
 // adminsessions.Event.Record makes it, and the event.
 func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
-	if r.EventName() != adminsessions.EventName || r.InstrumentationScope().Name != adminsessions.ScopeName {
+	if r.InstrumentationScope().Name != adminsessions.ScopeName {
 		return "", ev, false
 	}
 	line = r.Body().String()
@@ -75,7 +75,7 @@ func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
 		return "", ev, false
 	}
 	ev, err := adminsessions.ParseLine(line)
-	return line, ev, err == nil
+	return line, ev, err == nil && r.EventName() == ev.EventName()
 }
 
 // eventOf makes an event of any other record.
