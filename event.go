@@ -182,8 +182,7 @@ type Event struct {
 // request, nobody is signed in, nobody has signed in with it, and the application
 // has not said what kind of actor it is.
 func (e *Event) Anonymous() bool {
-	switch e.Type {
-	case CLI, Job, MCP, Trail:
+	if e.Type == CLI || e.Type == Job || e.Type == MCP || e.Type == Trail {
 		return false
 	}
 	return e.User.IsZero() && e.SignIn.Outcome != SignInSuccess && e.Actor.Type == ""

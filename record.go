@@ -19,6 +19,7 @@ func (e *Event) EventName() string {
 		return "admin.act"
 	case Trail:
 		return "audit.trail"
+	case Web, API:
 	}
 	return EventName
 }
