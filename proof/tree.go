@@ -3,6 +3,8 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/transparency-dev/merkle/compact"
@@ -28,13 +30,14 @@ type Tree struct {
 // NewTree returns a tree without leaves.
 func NewTree() *Tree { return &Tree{nodes: ranges.NewEmptyRange(0)} }
 
-// ResumeTree returns the tree that a checkpoint is of.
-func ResumeTree(c *Checkpoint) (*Tree, error) {
+// ResumeTree returns the tree that a checkpoint is of, with gaps in it that the
+// next checkpoint is to declare.
+func ResumeTree(c *Checkpoint, undeclared ...Gap) (*Tree, error) {
 	r, err := rangeOf(c.Size, c.Range)
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{nodes: r}, nil
+	return &Tree{nodes: r, gaps: slices.Clone(undeclared)}, nil
 }
 
 func rangeOf(size uint64, hashes []Hash) (*compact.Range, error) {
@@ -62,17 +65,39 @@ func (t *Tree) Append(leaf Hash) {
 // event to, are not in the trail.
 func (t *Tree) AppendGap(to uint64, reason string) {
 	from := t.Size() + 1
-	for n := from; n <= to; n++ {
-		t.Append(GapLeaf(n, reason))
-	}
 	if from > to {
 		return
 	}
+	appendRun(t.nodes, to, GapLeaf(reason))
 	if last := len(t.gaps) - 1; last >= 0 && t.gaps[last].To+1 == from && t.gaps[last].Reason == reason {
 		t.gaps[last].To = to
 		return
 	}
 	t.gaps = append(t.gaps, Gap{from, to, reason})
+}
+
+// appendRun appends a leaf again and again, until the range ends at to. It takes
+// subtrees as large as fit, however long the run is.
+func appendRun(r *compact.Range, to uint64, leaf Hash) {
+	subtrees := [][]byte{leaf[:]} // of 1, 2, 4 … leaves
+	for r.End() < to {
+		level := bits.Len64(to-r.End()) - 1
+		if r.End() > 0 {
+			level = min(level, bits.TrailingZeros64(r.End()))
+		}
+		for len(subtrees) <= level {
+			last := subtrees[len(subtrees)-1]
+			subtrees = append(subtrees, ranges.Hash(last, last))
+		}
+		// Neither fails for a subtree that begins where r ends.
+		next, err := ranges.NewRange(r.End(), r.End()+1<<level, subtrees[level:level+1:level+1])
+		if err == nil {
+			err = r.AppendRange(next, nil)
+		}
+		if err != nil {
+			panic(errors.Join(errors.New("proof: a run of leaves that does not fit"), err))
+		}
+	}
 }
 
 // Checkpoint describes the tree as it is. The gaps in it are those declared since
@@ -83,9 +108,9 @@ func (t *Tree) Checkpoint(origin string, at time.Time) Checkpoint {
 	return c
 }
 
-// Gaps is how many gaps have been declared since the last checkpoint. A
-// checkpoint holds at most [MaxGaps].
-func (t *Tree) Gaps() int { return len(t.gaps) }
+// Gaps are those declared since the last checkpoint. A checkpoint holds at most
+// [MaxGaps].
+func (t *Tree) Gaps() []Gap { return slices.Clone(t.gaps) }
 
 func hashesOf(r *compact.Range) []Hash {
 	var hashes []Hash

@@ -228,7 +228,7 @@ func (v *verification) matches(from, to uint64, gaps map[uint64]string, c *Check
 		rest := form
 		for n := from; n <= to; n++ {
 			if reason, declared := gaps[n]; declared {
-				t.Append(GapLeaf(n, reason))
+				t.Append(GapLeaf(reason))
 				continue
 			}
 			choices := v.leaves[n]
