@@ -39,6 +39,7 @@ type config struct {
 	requestIDHeader string
 
 	filters       []namedFilter
+	reasons       []Rule
 	strict        []Rule
 	strictTimeout time.Duration
 	startedAfter  time.Duration

@@ -190,11 +190,17 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 	}()
 	s.begin(r)
 	s.ask(r)
+	if ok, form := m.explained(s, r); !ok {
+		s.askReason(r, form)
+		returned = true
+		return
+	}
 	if !m.admit(s, r) {
 		s.refuse()
 		returned = true
 		return
 	}
+	s.form = m.captureForm(s.req)
 	m.watch.add(s, s.rec.event.Time)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
@@ -235,6 +241,7 @@ func (s *scope) refuse() {
 	m := s.m
 	m.metrics.Refused.Add(1)
 	s.rec.event.ErrorType = errorTypeUnrecorded
+	s.hideSecrets()
 	h := s.Header()
 	h.Set("Retry-After", retryAfter)
 	h.Set("Cache-Control", "no-store")
