@@ -13,7 +13,7 @@ var short = cell{"short", `{{ if ne .action "-" }}{{ .action }}{{ else }}{{ .met
 func phone() *builder {
 	b := frame(uidPhone, "Admin Sessions: phone", "The newest requests, one column: act, admin, when. For a narrow screen.")
 	add(b, search(), hideMe(), service(), environment(), lokiSource())
-	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\" " + hidden + shown(short)
+	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\"" + ofAdmins + hidden + shown(short)
 	columns := append([]column{
 		{field: "short", title: "Request", least: 200, more: []property{wrapped, links(link("Every detail of this request", toRequest()))}},
 		dateColumn.with(property{Id: "custom.width", Value: 84}, unit("time:MM-DD HH:mm:ss"), wrapped),
