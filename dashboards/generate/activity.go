@@ -103,11 +103,11 @@ func activity() *builder {
 	return b
 }
 
-// durations are of the words behind the part for people. What is not a number
+// durations are of requests, of the words behind the part for people. What is not a number
 // is a request that goes on, or a line that ends with the duration.
 func durations(at dashboard.GridPos) cog.Builder[dashboard.Panel] {
-	took := selector() + ours + ` | pattern "type=<type> <_>\tsession=<_> request=<_> ms=<ms> <_>" | ` +
-		matches("type", in("type")) + ofAdmins + ` | ms=~"[0-9.]+" | unwrap ms`
+	took := selector() + ours + ` | pattern "type=<type> method=<method> <_>\tsession=<_> request=<_> ms=<ms> <_>" | ` +
+		matches("type", in("type")) + ofAdmins + ` | method!="-" | ms=~"[0-9.]+" | unwrap ms`
 	of := func(quantile string) string {
 		return "quantile_over_time(" + quantile + ", " + took + " [" + onePoint + "]) by (type)"
 	}

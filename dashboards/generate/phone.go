@@ -7,7 +7,7 @@ import (
 
 // short is a request in three lines.
 var short = cell{"short", `{{ if ne .action "-" }}{{ .action }}{{ else }}{{ .method }}{{ end }}` + object + "\n" +
-	`{{ if .name }}{{ .name` + tidy + ` }}` + noName + "\n" + `{{ .method }} {{ .status }} {{ .ip }}`}
+	`{{ if .name }}{{ .name` + tidy + ` }}` + noName + kindOfActor + "\n" + `{{ .method }} {{ .status }} {{ .ip }}`}
 
 // phone is Admin Sessions for a narrow screen: two controls and one column.
 func phone() *builder {

@@ -60,7 +60,9 @@ const (
 	// itself.
 	person = `{{ .email | replace "+" "%2B" | urldecode` + tidy + ` }}`
 	// noName is who acted, where there is no name.
-	noName = `{{ else if ne .email "-" }}` + person + `{{ else if ne .id "-" }}{{ .id }}{{ else if .tried }}“{{ .tried` + tidy + ` }}” tried{{ else }}–{{ end }}`
+	noName = `{{ else if ne .email "-" }}` + person + `{{ else if ne .id "-" }}{{ .id }}{{ else if .tried }}“{{ .tried` + tidy + ` }}” tried{{ else if .actor }}{{ .actor` + tidy + ` }}{{ else }}–{{ end }}`
+	// kindOfActor stands behind a name where it is not a user who acts.
+	kindOfActor = `{{ if and .actor (ne .actor "user") (or .name (ne .email "-") (ne .id "-")) }} · {{ .actor` + tidy + ` }}{{ end }}`
 	// object is what an act is done to, in one word.
 	object = `{{ if .object_name }} {{ .object_name` + tidy + ` }}{{ else if .object_id }} {{ .object_id` + tidy + ` }}{{ end }}`
 	// asInLine is a text as it stands between quotes in the line, for links: a
@@ -79,7 +81,7 @@ var cells = []cell{
 	{"key", `{{ if ne .email "-" }}{{ .email }}{{ else }}{{ .id }}{{ end }}`},
 	{"path", `{{ if .host }}/{{ .rest }}{{ end }}`},
 	{"where", `{{ if .host }}/{{ .rest }} — {{ .host }}{{ else }}{{ .url` + tidy + ` }}{{ end }}`},
-	{"who", `{{ if .name }}{{ .name` + tidy + ` }}{{ if ne .email "-" }} · ` + person + `{{ end }}` + noName},
+	{"who", `{{ if .name }}{{ .name` + tidy + ` }}{{ if ne .email "-" }} · ` + person + `{{ end }}` + noName + kindOfActor},
 	{"kind", `{{ .object` + asInLine + ` }}`},
 	{"of", `{{ .object_id` + asInLine + ` }}`},
 	{"thing", `{{ .object` + tidy + ` }}{{ if .object_id }} {{ .object_id` + tidy + ` }}{{ end }}{{ if .object_name }} {{ .object_name` + tidy + ` }}{{ end }}`},
