@@ -44,8 +44,8 @@ clean: ## Remove built programs and the demo's data
 
 # The pinned programs, each from a module of its own below tools/. The go
 # command knows what is current: a second time this takes a second.
-.PHONY: tools loki prometheus s3 linters
-tools: loki prometheus s3 linters ## Build all pinned programs (the first time takes minutes)
+.PHONY: tools loki prometheus versitygw linters
+tools: loki prometheus versitygw linters ## Build all pinned programs (the first time takes minutes)
 
 loki: ## Build Grafana Loki (5 to 8 minutes on two cores)
 	$(call build,loki,github.com/grafana/loki/v3/cmd/loki,-X github.com/grafana/loki/v3/pkg/util/build.Version=$$(sed -n 's|^require github.com/grafana/loki/v3 v\([0-9.]*\).*|\1|p' tools/loki/go.mod))
@@ -53,8 +53,8 @@ loki: ## Build Grafana Loki (5 to 8 minutes on two cores)
 prometheus: ## Build Prometheus and promtool (4 minutes)
 	$(call build,prometheus,github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool)
 
-s3: ## Build versitygw, the S3 server that the tests of Loki's cluster keep a bucket in
-	$(call build,s3,github.com/versity/versitygw/cmd/versitygw)
+versitygw: ## Build the S3 server that the tests of Loki's cluster keep a bucket in
+	$(call build,versitygw,github.com/versity/versitygw/cmd/versitygw)
 
 linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)

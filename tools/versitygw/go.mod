@@ -1,6 +1,6 @@
 // The S3 server that the tests of Loki's cluster keep a bucket in. A module of
 // its own, so that what it needs stays out of the library's.
-module github.com/adminsessions/adminsessions/tools/s3
+module github.com/adminsessions/adminsessions/tools/versitygw
 
 go 1.26.0
 
