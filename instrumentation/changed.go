@@ -58,6 +58,7 @@ func (r Recording) Changed(before, after any) bool {
 			if m.hidesChange(c.Field[strings.LastIndexByte(c.Field, '.')+1:], d.yesOrNo) {
 				c.Old, c.New = hidden(c.Old), hidden(c.New)
 			}
+			c.Field = m.bounded(e, changedName, m.redaction.Text(c.Field)) // a map's keys may be anything
 			c.Old = m.bounded(e, changedField, m.redaction.Text(c.Old))
 			c.New = m.bounded(e, changedField, m.redaction.Text(c.New))
 			e.Changes = append(e.Changes, c)
@@ -77,9 +78,12 @@ func (m *middleware) hidesChange(name string, yesOrNo bool) bool {
 	return m.redaction.Name(name)
 }
 
-// changedField is the limit of a value, and the name of all changes among what
-// was cut.
-var changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
+// changedField is the limit of a value, changedName of a field's name; all changes
+// have one name among what was cut.
+var (
+	changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
+	changedName  = field{name: "changes", limit: adminsessions.MaxKeyBytes}
+)
 
 // Changed is [Recording.Changed] for the request to which ctx belongs.
 func Changed(ctx context.Context, before, after any) bool {
