@@ -28,6 +28,7 @@ type Handler struct {
 	counts      *cache[trail.Count]
 	running     *cache[running]
 	online      *cache[[]trail.Presence]
+	found       *cache[bool]
 	last        lastViews
 	exports     chan struct{} // holds a token for each export under way
 	origin      *http.CrossOriginProtection
@@ -61,6 +62,7 @@ func NewHandler(c Config) (*Handler, error) {
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		found:       newCache[bool](c.Now, lookupTimeout),
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),
