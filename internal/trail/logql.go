@@ -197,12 +197,12 @@ func (e *expression) request() string {
 	return label
 }
 
-// text captures a text. Its name stands in one stage alone: with two Loki fills
-// only the first in some metric queries.
+// text captures a text, under its own name and in a stage of its own: what has
+// another name, or stands second in a stage, Loki leaves empty in metric queries,
+// silently.
 func (e *expression) text(name string) string {
-	label := captured + name
-	e.capture("logfmt "+label+"="+quote(name), label)
-	return label
+	e.capture("logfmt "+name, name)
+	return name
 }
 
 // foldedWord is a regular expression for a word that is a value, whatever the

@@ -49,8 +49,8 @@ func TestQuery(t *testing.T) {
 				` | p_action=~"(?:(?s:.*)\\.)?delete" | drop p_type, p_status, p_action`},
 		"without": {filter: Filter{Not: Conditions{Actions: []string{".view", "clients."}, Tenants: []string{"a"}, Resources: []adminsessions.Resource{{Type: "client", ID: "1"}}}, Looks: true},
 			want: `{service_name=~".+"} | pattern "type=<p_type> method=<_> status=<p_status> email=<_> ip=<_> id=<_> action=<p_action> <_>" | p_status!="" | p_type!="TRAIL"` +
-				` | p_action!~"(?s:.*)\\.view" | p_action!~"clients\\.(?s:.*)" | logfmt p_object="object" | logfmt p_object_id="object_id" | p_object!="client" or p_object_id!="1"` +
-				` | logfmt p_tenant="tenant" | p_tenant!="a" | drop p_type, p_status, p_action, p_object, p_object_id, p_tenant`},
+				` | p_action!~"(?s:.*)\\.view" | p_action!~"clients\\.(?s:.*)" | logfmt object | logfmt object_id | object!="client" or object_id!="1"` +
+				` | logfmt tenant | tenant!="a" | drop p_type, p_status, p_action, object, object_id, tenant`},
 	} {
 		if got := New(nil, test.config).expression(test.filter, test.stage).String(); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
