@@ -82,7 +82,7 @@ func (h *Handler) holds(ctx context.Context, v *view, name string, only trail.Co
 	v.rng.set(where)
 	return h.found.get(ctx, name+" "+where.Encode(), func(ctx context.Context) (bool, error) {
 		walk := trail.Walk{Filter: trail.Filter{Only: only, Looks: true}, Window: v.window(h.config.Now()), Batch: 2, Both: true}
-		for e, err := range h.store.Walk(ctx, walk) {
+		for e, err := range h.store(ctx).Walk(ctx, walk) {
 			if err != nil || match(&e) {
 				return err == nil, err
 			}

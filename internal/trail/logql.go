@@ -88,6 +88,7 @@ func (s *Store) expression(f Filter, stage stage) *expression {
 	}
 	e.onlyTexts(&f.Only)
 	e.notTexts(&f.Not)
+	e.scope(&s.scope)
 	return e
 }
 

@@ -52,7 +52,7 @@ func TestQuery(t *testing.T) {
 				` | p_action!~"(?s:.*)\\.view" | p_action!~"clients\\.(?s:.*)" | logfmt object | logfmt object_id | object!="client" or object_id!="1"` +
 				` | logfmt tenant | tenant!="a" | drop p_type, p_status, p_action, object, object_id, tenant`},
 	} {
-		if got := New(nil, test.config).expression(test.filter, test.stage).String(); got != test.want {
+		if got := New(nil, test.config).Within(Scope{All: true}).expression(test.filter, test.stage).String(); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
 		}
 	}

@@ -99,7 +99,7 @@ func TestHints(t *testing.T) {
 		`a "b" z`:          ` |~ "(?i)a \\\\\"b\\\\\" z" or "(?i)a%20%22b%22%20z" | `,
 		"Łena Żółć":        ` |~ "(?i)Żółć" | `,
 	} {
-		if got := New(nil, Config{}).expression(Filter{Only: Conditions{Texts: []string{text}}}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
+		if got := New(nil, Config{}).Within(Scope{All: true}).expression(Filter{Only: Conditions{Texts: []string{text}}}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
 			t.Errorf("%s: %s, want it to begin with %s", text, got, want)
 		}
 	}
