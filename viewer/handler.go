@@ -28,6 +28,8 @@ type Handler struct {
 	counts      *cache[trail.Count]
 	running     *cache[running]
 	online      *cache[[]trail.Presence]
+	found       *cache[bool]
+	values      *cache[trail.Values]
 	last        lastViews
 	exports     chan struct{} // holds a token for each export under way
 	origin      *http.CrossOriginProtection
@@ -61,12 +63,15 @@ func NewHandler(c Config) (*Handler, error) {
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		found:       newCache[bool](c.Now, lookupTimeout),
+		values:      newCache[trail.Values](c.Now, completeTimeout),
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),
 
 		writeTimeout: defaultWriteTimeout,
 	}
+	h.values.least = completeTTL
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}
@@ -86,6 +91,7 @@ func NewHandler(c Config) (*Handler, error) {
 	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(ndjsonFormat))))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.mayExport(h.serveEvents)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/complete", h.sameOrigin(h.serveComplete))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
 	return h, nil
 }
