@@ -55,6 +55,9 @@ func (p *pageData) Size() int { return p.V.size }
 
 // SortParam is the order as it stands in the URL, empty for the default.
 func (p *pageData) SortParam() string {
+	if p.Sessions != nil {
+		return p.Sessions.view.sortParam()
+	}
 	if p.V.sort == byTime && !p.V.asc {
 		return ""
 	}

@@ -23,9 +23,11 @@ type pageData struct {
 
 	locales []*locale
 
-	Result  *result
-	Problem *problem
-	Online  *online
+	Result   *result
+	Sessions *sessionsResult // where sessions are shown, not requests
+	End      *ending         // … or where some end
+	Problem  *problem
+	Online   *online
 	// Count is the number of requests on all pages, nil if it is not known.
 	Count *trail.Count
 	// Counting is set if it is still being counted.
@@ -59,10 +61,16 @@ const (
 	countWait = 3 * time.Second
 )
 
-func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+// newPage is what every page shows of who looks at it.
+func (h *Handler) newPage(r *http.Request) *pageData {
 	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Scope: scopeOf(r.Context()),
 		Now: h.config.Now(), Links: h.config.Breadcrumbs, locales: h.locales.all}
 	p.L = p.locale
+	return p
+}
+
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+	p := h.newPage(r)
 	v, err := h.viewOf(r, p.zone)
 	p.V = &v
 	if err == nil && v.values().Encode() != r.URL.Query().Encode() {
