@@ -80,7 +80,7 @@ func trailAlerts() []alert {
 	}
 	difference := between(numbers("max"), "- "+numbers("min"), "+ 1", "- sum by ("+byNumber+") ("+within(seq, "24h")+")")
 	london := "((__timestamp__).In (toDateInZone \"2006\" \"Europe/London\" \"2000\").Location)"
-	return []alert{
+	return append(actAlerts(), []alert{
 		{
 			name: "AdminSessionsSignInFailuresFromAddress", uid: "adminsessions-sign-in-failures-address",
 			about:    []string{"Somebody guesses from one address, whatever the names tried."},
@@ -132,19 +132,6 @@ func trailAlerts() []alert {
 			severity: "critical",
 			summary:  "A sign-in at " + known("service_name") + " succeeded in a flood of failures", description: "Somebody signed in as " + said("name") + " to " + known("service_name") + " while more than 300 sign-ins failed within 30 minutes.",
 			dashboard: uidActivity, panel: 14,
-		},
-		{
-			name: "AdminSessionsMassDeletion", uid: "adminsessions-mass-deletion",
-			about: []string{
-				"Acts that delete, by whatever method, that were done or may have been: the panel failed,",
-				"or whoever asked did not wait for the answer.",
-			},
-			expr: "sum by (service_name, email, id) (" + within(
-				every+" |~ `(?i)delete|destroy|remove|purge|erase|wipe|terminate`"+ours+words("type", "method", "email", "id", "action", "outcome")+ofAdmins+
-					"\n  | method!=\"\" | "+deletes+"\n  | "+done, "10m") + ") > 20",
-			severity: "critical",
-			summary:  "Mass deletion at " + known("service_name"), description: said("email") + ", id " + said("id") + ", made " + value + " deletions at " + known("service_name") + " within 10 minutes.",
-			dashboard: uidSessions, panel: 3, vars: "{{ if ne $labels.email `-` }}" + setTo("admin", "email") + "{{ else }}" + setTo("admin", "id") + "{{ end }}",
 		},
 		{
 			name: "AdminSessionsServerErrors", uid: "adminsessions-server-errors",
@@ -231,5 +218,5 @@ func trailAlerts() []alert {
 			summary:  "The audit trail of " + known("service_name") + " is silent", description: "No admin request of " + known("service_name") + " has reached Loki for 24 hours; in the 7 days before it were " + value + ".",
 			dashboard: uidPipeline, panel: 17,
 		},
-	}
+	}...)
 }

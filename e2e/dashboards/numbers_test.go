@@ -388,6 +388,9 @@ func TestLogPanels(t *testing.T) {
 		"object.json/Who looked at it/A": {"object_id", []string{"7731", "9", "8", "", `a\"b\\c`}, func(e *event, text string) bool {
 			return act(e) && text != "" && inLine(e.Resource.ID) == text && e.Method == "GET"
 		}},
+		"pipeline.json/The trail's own life/A": {"service", []string{"panel", "shop.admin", "x"}, func(e *event, text string) bool {
+			return e.service == text && e.Type == adminsessions.Trail
+		}},
 		"session-list.json/The story of ${session}/A": {"session", []string{"s-anna-2", "s-anna", "", "-", "s-.*"}, func(e *event, text string) bool { return text != "" && e.SessionID == text }},
 	}
 	for file, d := range loadDashboards(t) {
