@@ -92,7 +92,7 @@ func details() []dashboard.DataTransformerConfig {
 
 // whole shows all of a text, in as many lines as it takes.
 func whole(c column) column {
-	c.width, c.least = 0, 220
+	c.width, c.least = 0, 110
 	return c.with(wrapped)
 }
 
