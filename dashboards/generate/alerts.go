@@ -73,7 +73,7 @@ func requestsOf(names ...string) string {
 func between(lines ...string) string { return strings.Join(lines, "\n") }
 
 func trailAlerts() []alert {
-	byNumber := "service_name, service_instance_id, audit_log_id"
+	byNumber := trail
 	seq := `{service_name=~".+", audit_log_id!=""} | pattern "<_>\t<_>\tseq=<seq> <_>" | seq!=""`
 	numbers := func(f string) string {
 		return f + "_over_time(" + seq + " | unwrap seq [24h]) by (" + byNumber + ")"
@@ -175,6 +175,17 @@ func trailAlerts() []alert {
 			expr:     difference + "\n< 0",
 			severity: "warning",
 			summary:  "Events of " + known("service_name") + " are counted twice", description: "Log " + known("audit_log_id") + " of " + known("service_name") + ", instance " + known("service_instance_id") + ": what Loki counts of the last 24 hours and the numbers differ by " + value + ".",
+			dashboard: uidPipeline, panel: 16,
+		},
+		{
+			name: "AdminSessionsTrailLossHidden", uid: "adminsessions-trail-loss-hidden", slow: true,
+			about: []string{
+				"As many numbers are missing as are counted twice: the count is right, the sum of the",
+				"numbers is not.",
+			},
+			expr:     between("(", eachOnce(seq, "24h"), ") > 0", "and on ("+byNumber+") ("+difference+" == 0)"),
+			severity: "critical",
+			summary:  "The audit trail of " + known("service_name") + " has a gap behind repeated events", description: "Of " + known("service_name") + ", instance " + known("service_instance_id") + ", log " + known("audit_log_id") + ", as many events are missing in Loki within the last 24 hours as are counted twice.",
 			dashboard: uidPipeline, panel: 16,
 		},
 		{

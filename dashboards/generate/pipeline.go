@@ -20,6 +20,18 @@ func unwrapped(f, over string) string {
 // trail names a log: order and numbers are kept per log.
 const trail = "service_name, service_instance_id, audit_log_id"
 
+// eachOnce is 0 where the numbers of a log in the time range are each there once:
+// then their sum is that of their span, too. As many that are missing as are there
+// twice leave the count as it is, but not the sum. Beyond 2^53 a sum is not exact,
+// and there is no answer.
+func eachOnce(lines, over string) string {
+	of := func(f string) string {
+		return f + "_over_time(" + lines + " | unwrap seq [" + over + "]) by (" + trail + ")"
+	}
+	total := sum(trail, "sum_over_time("+lines+" | unwrap seq ["+over+"])")
+	return "(" + total + "\n  - (" + of("max") + "\n    + " + of("min") + ") / 2\n  * " + sum(trail, count(lines, over)) + "\n) ^ 2 > bool 0.25\nand " + total + " < 9e15"
+}
+
 // calculated adds a field that is made of two others, or of one and a number.
 func calculated(alias, left, operator, right string) dashboard.DataTransformerConfig {
 	side := func(s string) map[string]any {
@@ -44,13 +56,15 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		{field: "Expected", title: "Expected", width: 100, more: []property{unit("locale"), right}},
 		numberColumn("C", "In Loki", 90),
 		{field: "Missing", title: "Missing", width: 112, more: []property{unit("locale"), right, missing, drawn("color-background")}},
+		{field: "Value #" + refID("D"), title: "Each once", width: 92, more: []property{right, unfiltered, drawn("color-text"), mapped(values([]mapping{{"0", "green", "yes"}, {"1", "red", "no"}})), {Id: "noValue", Value: "unknown"}}},
 	}
 	value := func(letter string) string { return "Value #" + refID(letter) }
-	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. A log that begins or ends in the time range is normal: a spool was made or retired.",
+	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. Each once: no, though nothing is missing: as many numbers are missing as are counted twice. A log that begins or ends in the time range is normal: a spool was made or retired.",
 		"No numbered events, or the query failed", place(0, 3, 24, 6), columns...), "Missing").
 		WithTarget(instantly("A", unwrapped("max", wholeRange))).
 		WithTarget(instantly("B", unwrapped("min", wholeRange))).
 		WithTarget(instantly("C", sum(trail, count(numbered(), wholeRange)))).
+		WithTarget(instantly("D", eachOnce(numbered(), wholeRange))).
 		Transformations(append([]dashboard.DataTransformerConfig{
 			{Id: "merge", Options: map[string]any{}},
 			calculated("Span", value("A"), "-", value("B")),

@@ -162,12 +162,12 @@ var (
 		link("Everything about this admin", here(uidAdmin, common3, to("admin", "key"))),
 		link("Only this admin", here(uidSessions, without(filters, "admin"), to("admin", "key"))),
 	)}}
-	actColumn   = column{field: "act", title: "Action", width: 132, more: []property{inspected}}
-	thingColumn = column{field: "thing", title: "Object", width: 112, more: []property{inspected, links(
+	actColumn   = column{field: "act", title: "Action", least: 100, more: []property{inspected}}
+	thingColumn = column{field: "thing", title: "Object", least: 100, more: []property{inspected, links(
 		link("History of this object", here(uidObject, common3, to("object", "kind"), to("object_id", "of"))),
 		link("Only this object", here(uidSessions, without(filters, "object"), to("object", "of"))),
 	)}}
-	whereColumn = column{field: "where", title: "URL", least: 200, more: []property{inspected, links(
+	whereColumn = column{field: "where", title: "URL", least: 100, more: []property{inspected, links(
 		link("Every detail of this request", toRequest()),
 		link("Search for this path", here(uidSessions, without(filters, "search"), to("search", "path"))),
 	)}}

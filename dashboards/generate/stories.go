@@ -30,7 +30,7 @@ func sessionList() *builder {
 	by := "session, email, id"
 	story := column{field: field("session"), title: "Session", width: 120, more: []property{links(
 		link("The story of this session", here(uidStories, append([]string{"admin"}, common3...), to("session", "session"))))}}
-	whose := emailColumn.with(mapped(values([]mapping{{"-", "text", "nobody"}})), links(
+	whose := column{field: field("email"), title: "E-mail", least: 120}.with(mapped(values([]mapping{{"-", "text", "nobody"}})), links(
 		link("Everything about this admin", here(uidAdmin, common3, to("admin", "email"))),
 		link("Sessions of this admin", here(uidStories, common3, to("admin", "email")))))
 	columns := []column{story, whose, narrow(idColumn, 50), ipColumn.with(links(link("Requests from this address", here(uidSessions, common3, to("ip", "ip"))))),

@@ -252,6 +252,20 @@ func stories(base time.Time) map[string]story {
 	s.says = []saying{{3*minute + 1, quiet}, {5*minute + 1, map[string]float64{"audit_log_id=109003, service_instance_id=" + twice + "-1": -2}}, {24*time.Hour + 30*minute, quiet}}
 	all[twice] = s
 
+	// As many lost as sent twice: the count alone says that all is well.
+	const hidden = "AdminSessionsTrailLossHidden"
+	s = story{words: []string{hidden, "109004"}}
+	for i, n := range []uint64{1, 2, 3, 4, 4, 6, 7} { // 5 is lost
+		e := admin(hidden, at(time.Duration(i)*minute), anna, "10.2.3.4", "GET", "/admin/", 200)
+		e.log, e.Sequence = "109004", n
+		s.events = append(s.events, e)
+		whole := admin(hidden, at(time.Duration(i)*minute), anna, "10.2.3.4", "GET", "/admin/", 200)
+		whole.instance, whole.log, whole.Sequence = hidden+"-2", "109005", uint64(1_000_000_000+i)
+		s.events = append(s.events, whole)
+	}
+	s.says = []saying{{3*minute + 1, quiet}, {6*minute + 1, map[string]float64{"audit_log_id=109004, service_instance_id=" + hidden + "-1": 1}}, {24*time.Hour + 30*minute, quiet}}
+	all[hidden] = s
+
 	const address = "AdminSessionsNewAddress"
 	all[address] = story{
 		words: []string{"rory@example.com", "198.51.100.7", "2", address},
