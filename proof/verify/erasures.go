@@ -60,6 +60,6 @@ func (v *verification) checkErasures() {
 			j := v.judges[log]
 			e.Proved = e.Proved && err == nil && j != nil && j.isProved(n)
 		}
-		l.judge(l.Last > 0)
+		l.judge()
 	}
 }

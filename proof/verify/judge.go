@@ -38,10 +38,12 @@ type judge struct {
 	started bool
 	base    proof.Part
 	last    *mark
-	// fromBeginning says that the log is to be there from its first event on.
-	fromBeginning bool
-	from          *mark   // where the verification goes on from, nil if it begins
-	waiting       []*mark // kept elsewhere, and not come to yet; the smallest first
+	// since and until are the times that were asked for, zero for all. With since
+	// zero the log is to be there from its first event on.
+	since, until time.Time
+	headless     bool    // a part of it that was asked for can't be judged
+	from         *mark   // where the verification goes on from, nil if it begins
+	waiting      []*mark // kept elsewhere, and not come to yet; the smallest first
 
 	pending   []leaf
 	lowest    uint64      // number that was read
@@ -86,7 +88,7 @@ func (j *judge) read(e *loki.Entry) {
 		add(&j.log, &j.log.Foreign, entryOf(e, why))
 		return
 	}
-	if j.lowest == 0 || l.number < j.lowest {
+	if (j.lowest == 0 || l.number < j.lowest) && !timeOf(l).Before(j.since) {
 		j.lowest = l.number
 	}
 	j.take(l)
@@ -137,13 +139,19 @@ func (j *judge) take(l leaf) {
 		j.late(l)
 		return
 	}
-	if n := len(j.pending); n > 0 && j.pending[n-1] == l {
+	if n := len(j.pending); j.ended() || n > 0 && j.pending[n-1] == l {
 		return
 	}
 	if len(j.pending) >= maxPending {
 		j.shed()
 	}
 	j.pending = append(j.pending, l)
+}
+
+// ended reports whether all that was asked for is judged. What is read then are
+// entries whose times were changed.
+func (j *judge) ended() bool {
+	return !j.until.IsZero() && j.last != nil && !j.last.Time.Before(j.until)
 }
 
 // late takes an event of an interval that was judged already.
@@ -179,6 +187,9 @@ func (j *judge) shed() {
 // meet takes a checkpoint that stands in the log. Those that are kept elsewhere
 // and are not larger come before it.
 func (j *judge) meet(m *mark) {
+	if j.ended() && m.Size > j.base.End() {
+		return
+	}
 	for len(j.waiting) > 0 && j.waiting[0].Size <= m.Size {
 		j.mark(j.waiting[0])
 		j.waiting = j.waiting[1:]
@@ -285,6 +296,10 @@ func (j *judge) compare(m *mark) {
 		j.pending = kept
 		return
 	}
+	if j.beginBehind(iv) {
+		j.pending = kept
+		return
+	}
 	if m.rootOnly { // nothing can begin behind it
 		j.disagree(iv)
 		j.pending = append(kept, iv.leaves...)
@@ -320,15 +335,47 @@ func (j *judge) beginAt(m *mark) {
 		since = 0
 	}
 	j.begin(proof.PartFrom(since))
-	if since == 0 {
-		return
-	}
-	if j.fromBeginning {
+	switch {
+	case since == 0:
+	case j.fromBeginning():
 		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: since,
 			Why: "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"})
-		return
+	default:
+		j.notBefore(m, since)
 	}
-	addSpan(&j.log, &j.log.Unjudged, Span{From: max(1, min(j.lowest, since)), To: since, Why: "before the first checkpoint that was found"})
+}
+
+func (j *judge) fromBeginning() bool { return j.since.IsZero() && j.from == nil }
+
+// edge is how much later than asked for the first checkpoint may be.
+const edge = 24 * time.Hour
+
+// notBefore notes that nothing before a number can be judged.
+func (j *judge) notBefore(m *mark, to uint64) {
+	if j.lowest > 0 && j.lowest <= to {
+		addSpan(&j.log, &j.log.Unjudged, Span{From: j.lowest, To: to, Why: "before the first checkpoint that was found"})
+	}
+	if m.Time.After(j.since.Add(edge)) {
+		j.headless = true
+	}
+}
+
+// beginBehind begins with the end of the first mark, if the beginning of what it
+// is about is not there: it may be older than what was asked for.
+func (j *judge) beginBehind(iv *interval) bool {
+	if j.from != nil || j.fromBeginning() || iv.from() != j.log.First || iv.mark.Since == 0 || iv.mark.rootOnly {
+		return false
+	}
+	for p := range iv.each(j.claims) {
+		if p.kind != missing {
+			return false
+		}
+		break
+	}
+	j.notBefore(iv.mark, iv.to())
+	j.follow(iv.mark)
+	j.log.First = iv.to() + 1
+	return true
 }
 
 // follow goes on behind a mark: what was signed is the log from there on,
@@ -406,10 +453,12 @@ func (j *judge) finish() *Log {
 		j.settle(iv)
 	}
 	j.tail()
-	if l.Last == 0 {
-		l.First = 0
+	if l.Last < l.First {
+		l.First, l.Last = 0, 0
 	}
-	l.judge(l.Last > 0)
+	l.sort()
+	l.headless = j.headless
+	l.judge()
 	j.upTo()
 	for _, place := range slices.Sorted(maps.Keys(j.places)) {
 		l.Anchors = append(l.Anchors, *j.places[place])
@@ -453,7 +502,10 @@ func (j *judge) tail() {
 	if len(j.pending) == 0 {
 		return
 	}
-	iv := &interval{leaves: j.pending}
+	iv := &interval{leaves: slices.DeleteFunc(j.pending, func(l leaf) bool { return !j.until.IsZero() && !timeOf(l).Before(j.until) })}
+	if len(iv.leaves) == 0 {
+		return
+	}
 	iv.sort()
 	from := iv.leaves[0].number
 	if j.started {

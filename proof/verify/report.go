@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -82,6 +83,8 @@ type Log struct {
 	// Checkpoint is the last one that is proved, signed. A later verification can
 	// begin with it: see Config.Start.
 	Checkpoint string `json:"checkpoint,omitempty"`
+
+	headless bool // not judged from where it should
 }
 
 // Span is a run of events, From and To included.
@@ -153,12 +156,12 @@ func addDoubled(l *Log, s Span) {
 const manyDoubled = "several different entries have each of these numbers"
 
 // judge gives the log's verdicts, which follow from what was found.
-func (l *Log) judge(judged bool) {
+func (l *Log) judge() {
 	l.Complete, l.Unaltered = Unknown, Unknown
-	if judged {
+	if l.Last > 0 {
 		l.Complete, l.Unaltered = Yes, Yes
 	}
-	if slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
+	if l.headless || slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
 		l.Complete = Unknown
 	}
 	if len(l.Missing) > 0 {
@@ -168,6 +171,15 @@ func (l *Log) judge(judged bool) {
 	if len(l.Altered)+len(l.Doubled)+len(l.Forks) > 0 {
 		l.Unaltered = No
 	}
+}
+
+// sort puts the findings in the order of the events.
+func (l *Log) sort() {
+	byNumber := func(a, b Span) int { return cmp.Compare(a.From, b.From) }
+	for _, list := range [][]Span{l.Missing, l.Altered, l.Doubled, l.Forks, l.Declared, l.Unjudged} {
+		slices.SortStableFunc(list, byNumber)
+	}
+	slices.SortStableFunc(l.Erased, func(a, b Erasure) int { return byNumber(a.Span, b.Span) })
 }
 
 // sum gives the verdicts on all logs.

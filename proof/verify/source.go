@@ -47,6 +47,7 @@ const (
 type found struct {
 	services, instances map[string]bool
 	since               time.Time // nothing of it is older
+	gone                bool      // it is known, and not there
 }
 
 // logsIn finds the logs that a source has had since a time.

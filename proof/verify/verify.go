@@ -75,7 +75,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	store := trail.New(client, trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now})
+	store := trail.New(client, trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now}).Within(trail.Scope{All: true})
 	return run(ctx, store, &c, keys)
 }
 
@@ -232,7 +232,7 @@ func (v *verification) choose() {
 	}
 	for id, m := range v.starts {
 		if v.logs[id] == nil && !m.Time.Before(v.From) {
-			v.logs[id] = &found{since: v.oldest()}
+			v.logs[id] = &found{since: v.oldest(), gone: true}
 		}
 	}
 	if len(v.Logs) > 0 {
@@ -320,7 +320,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 		return nil, err
 	}
 	v.judges[id] = j
-	j.fromBeginning = v.From.IsZero() && start == nil
+	j.since, j.until = v.From, v.To
 	f := v.logs[id]
 	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.services)), slices.Sorted(maps.Keys(f.instances))
 	read := v.at.Entries
@@ -338,6 +338,9 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 		if err := v.lookAgain(ctx, j, w); err != nil {
 			return nil, err
 		}
+	}
+	if f.gone && start != nil {
+		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: start.Size, Why: "the log was verified before, and nothing of it is in Loki any more"})
 	}
 	l := j.finish()
 	if first := v.firsts[id]; first != nil && first.After != nil {
