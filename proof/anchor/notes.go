@@ -23,9 +23,8 @@ func Notes(r io.Reader) iter.Seq2[[]byte, error] {
 		var s splitter
 		for {
 			line, err := in.ReadSlice('\n')
-			if errors.Is(err, bufio.ErrBufferFull) {
-				s = splitter{}
-				continue
+			if errors.Is(err, bufio.ErrBufferFull) { // a line that is in no note
+				line, err = nil, nil
 			}
 			if note := s.add(string(line)); note != "" && !yield([]byte(note), nil) {
 				return
