@@ -3,7 +3,6 @@ package verify
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
@@ -94,73 +91,6 @@ func (k kept) Checkpoints(context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// writer writes a log as the exporter does: an event a second, and a checkpoint
-// instead of every tenth, which is the last event of its own.
-type writer struct {
-	t      testing.TB
-	id     string
-	signer note.Signer
-	public string
-	tree   *proof.Tree
-	at     time.Time
-	salt   string
-	after  *proof.Predecessor
-
-	entries []loki.Entry
-	notes   []string
-}
-
-func newWriter(t testing.TB, id string) *writer {
-	t.Helper()
-	private, public, err := note.GenerateKey(rand.Reader, "panel")
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &writer{t: t, id: id, signer: signer, public: public, tree: proof.NewTree(), at: began, salt: rand.Text()}
-}
-
-func (w *writer) labels() map[string]string {
-	return map[string]string{"audit_log_id": w.id, "service_name": "panel", "service_instance_id": "host-1"}
-}
-
-// write adds events up to and including number n.
-func (w *writer) write(n uint64) *writer {
-	w.t.Helper()
-	for number := w.tree.Size() + 1; number <= n; number++ {
-		if number%10 == 0 {
-			w.checkpoint()
-		} else {
-			w.event(adminsessions.Event{Type: adminsessions.Web, Method: "GET", StatusCode: 200, RequestID: rand.Text(), Note: fmt.Sprintf("event %d %s", number, w.salt)})
-		}
-	}
-	return w
-}
-
-func (w *writer) event(e adminsessions.Event) {
-	number := w.tree.Size() + 1
-	w.at = w.at.Add(time.Second)
-	line := string(adminsessions.AppendSequence([]byte(e.Line()), number, time.Time{}))
-	w.entries = append(w.entries, loki.Entry{Nanos: w.at.UnixNano(), Line: line, Labels: w.labels()})
-	h, _ := proof.Leaf(proof.Labels(w.labels()), w.at.UnixNano(), line, nil)
-	w.tree.Append(h)
-}
-
-func (w *writer) checkpoint() {
-	w.t.Helper()
-	c := w.tree.Checkpoint(proof.OriginPrefix+w.id, w.at.Add(time.Second))
-	c.After, w.after = w.after, nil
-	signed, err := c.Sign(w.signer)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.notes = append(w.notes, string(signed))
-	w.event(adminsessions.Event{Type: adminsessions.Trail, Action: checkpointAction, Checkpoint: string(signed)})
-}
-
 // at is the index of the entry with a number.
 func at(entries []loki.Entry, number uint64) int {
 	return slices.IndexFunc(entries, func(e loki.Entry) bool {
@@ -222,14 +152,3 @@ func short(r *Report) string {
 }
 
 var errAway = errors.New("away")
-
-// replay adds an entry of another writer.
-func (w *writer) replay(e loki.Entry) {
-	if isCheckpoint(e.Line) {
-		w.tree.Checkpoint("", time.Time{})
-	}
-	w.at = e.Time()
-	w.entries = append(w.entries, e)
-	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
-	w.tree.Append(h)
-}

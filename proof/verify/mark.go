@@ -13,9 +13,6 @@ import (
 	"github.com/adminsessions/adminsessions/proof"
 )
 
-// checkpointAction is the action of the event that carries a checkpoint.
-const checkpointAction = "trail.checkpoint"
-
 // mark is a signed statement about a log's first events.
 type mark struct {
 	*proof.Checkpoint
@@ -37,7 +34,7 @@ func (m *mark) isOf(p proof.Part) bool {
 // isCheckpoint reports whether a line says that it is the event of a checkpoint.
 // It may be anybody's.
 func isCheckpoint(line string) bool {
-	return strings.HasPrefix(line, "type="+string(adminsessions.Trail)+" ") && strings.Contains(line, " action="+checkpointAction+" ")
+	return strings.HasPrefix(line, "type="+string(adminsessions.Trail)+" ") && strings.Contains(line, " action="+proof.CheckpointAction+" ")
 }
 
 // checkpointIn opens the checkpoint that an entry of a log carries.
@@ -46,7 +43,7 @@ func checkpointIn(e *loki.Entry, log string, keys note.Verifiers) (*mark, error)
 	if err != nil {
 		return nil, err
 	}
-	if event.Type != adminsessions.Trail || event.Action != checkpointAction || event.Checkpoint == "" {
+	if event.Type != adminsessions.Trail || event.Action != proof.CheckpointAction || event.Checkpoint == "" {
 		return nil, errors.New("it carries no checkpoint")
 	}
 	m, err := open([]byte(event.Checkpoint), keys, inLog)

@@ -244,7 +244,7 @@ func (v *verification) choose() {
 // time or against it.
 func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, backward bool) func(yield func(*mark, error) bool) {
 	return func(yield func(*mark, error) bool) {
-		read := trail.LogRead{ID: id, Window: w, Backward: backward, Containing: " action=" + checkpointAction + " ", Batch: 10}
+		read := trail.LogRead{ID: id, Window: w, Backward: backward, Containing: " action=" + proof.CheckpointAction + " ", Batch: 10}
 		for e, err := range v.source.ReadLog(ctx, read) {
 			if err != nil {
 				yield(nil, err)
