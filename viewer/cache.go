@@ -19,6 +19,7 @@ import (
 type cache[T any] struct {
 	now     func() time.Time
 	timeout time.Duration
+	least   time.Duration // an answer is good for at least as long
 
 	mu      sync.Mutex
 	answers map[string]*answer[T]
@@ -41,10 +42,11 @@ func newCache[T any](now func() time.Time, timeout time.Duration) *cache[T] {
 	return &cache[T]{now: now, timeout: timeout, answers: make(map[string]*answer[T])}
 }
 
-// get returns the answer to the question key, which ask finds. If that takes
-// longer than ctx allows it returns the last answer known, or an error if there
-// is none.
+// get returns the answer to the question key, which ask finds, within the scope of
+// the request whose context ctx is. If that takes longer than ctx allows it
+// returns the last answer known, or an error if there is none.
 func (c *cache[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
+	key = scoped(ctx, key)
 	c.mu.Lock()
 	a, ok := c.answers[key]
 	if !ok {
@@ -93,7 +95,7 @@ func (c *cache[T]) ask(ctx context.Context, a *answer[T], ask func(context.Conte
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a.until, a.err = end.Add(5*end.Sub(start)), err
+	a.until, a.err = end.Add(max(5*end.Sub(start), c.least)), err
 	if err == nil {
 		a.value, a.known = value, true
 	}

@@ -16,15 +16,18 @@ type pageData struct {
 	preferences
 	L     *locale
 	V     *view
+	Scope Scope
 	Me    adminsessions.User
 	Now   time.Time
 	Links []Link
 
 	locales []*locale
 
-	Result  *result
-	Problem *problem
-	Online  *online
+	Result   *result
+	Sessions *sessionsResult // where sessions are shown, not requests
+	End      *ending         // … or where some end
+	Problem  *problem
+	Online   *online
 	// Count is the number of requests on all pages, nil if it is not known.
 	Count *trail.Count
 	// Counting is set if it is still being counted.
@@ -58,11 +61,17 @@ const (
 	countWait = 3 * time.Second
 )
 
-func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
-	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Now: h.config.Now(), Links: h.config.Breadcrumbs,
-		locales: h.locales.all}
+// newPage is what every page shows of who looks at it.
+func (h *Handler) newPage(r *http.Request) *pageData {
+	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Scope: scopeOf(r.Context()),
+		Now: h.config.Now(), Links: h.config.Breadcrumbs, locales: h.locales.all}
 	p.L = p.locale
-	v, err := parseView(r.URL.RawQuery, p.zone)
+	return p
+}
+
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+	p := h.newPage(r)
+	v, err := h.viewOf(r, p.zone)
 	p.V = &v
 	if err == nil && v.values().Encode() != r.URL.Query().Encode() {
 		// What a form sends has empty fields and times without a zone; what
@@ -71,13 +80,20 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
+	if id := h.requestNamed(r.Context(), &v); err == nil && id != "" {
+		named := newView()
+		named.event = id
+		h.looked(r, "led to %s", named.describe())
+		redirect(w, named.values())
+		return
+	}
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
 		p.Problem = h.problem(r.Context(), p, err)
 		p.V.rng = timeRange{quick: defaultRange}
 		h.looked(r, "refused: %s", p.Problem.Kind)
-		out.head(http.StatusBadRequest)
+		out.head(p.Problem.status)
 		out.show("problem")
 		out.show("foot")
 		return
@@ -109,13 +125,13 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 		p.Result = &res
 		p.Skew = h.skew()
 		h.health.note(p.Now, nil)
-		h.last.store(key, res, p.Now)
+		h.last.store(scoped(ctx, key), res, p.Now)
 		h.looked(r, "%s", p.V.describe())
 		out.head(http.StatusOK)
 	} else {
 		p.Problem = h.problem(ctx, p, err)
 		h.looked(r, "%s, not shown: %s", p.V.describe(), p.Problem.Kind)
-		if last, ok := h.last.load(key); ok && p.Problem.Kind == string(loki.Unavailable) {
+		if last, ok := h.last.load(scoped(ctx, key)); ok && p.Problem.Kind == string(loki.Unavailable) {
 			p.Result, p.Problem.Stale = &last.result, last.at
 			h.looked(r, "%s, as of %s", p.V.describe(), formatInstant(last.at))
 		}
@@ -164,7 +180,7 @@ func (h *Handler) askOnline(ctx context.Context, now time.Time) <-chan *online {
 
 func (h *Handler) whoIsOnline(ctx context.Context, now time.Time) ([]trail.Presence, error) {
 	return h.online.get(ctx, "", func(ctx context.Context) ([]trail.Presence, error) {
-		return h.store.Online(ctx, onlineWindow(now))
+		return h.store(ctx).Online(ctx, onlineWindow(now))
 	})
 }
 
@@ -204,7 +220,7 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 	kind, status := classify(err)
 	out := &problem{Kind: kind, status: status}
 	if bad, ok := errors.AsType[*viewError](err); ok {
-		out.Message, out.Detail = p.L.T(bad.message), bad.Error()
+		out.Message, out.Detail = p.L.T(bad.message, bad.args...), bad.Error()
 		return out
 	}
 	out.Message = p.L.T("error." + kind)

@@ -62,10 +62,12 @@ var (
 	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, drawn("pill"), mapped(values(methodColors))}}
 	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, drawn("color-text"), mapped(statuses()...)}}
 	tookColumn   = column{field: field("ms"), title: "Duration", width: 82, more: []property{unit("ms"), unfiltered, right, {Id: "noValue", Value: "–"}, {Id: "decimals", Value: 1}}}
-	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered}}
+	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered, mapped(values([]mapping{{"-", "text", "–"}}))}}
 	emailColumn  = column{field: field("email"), title: "E-mail", least: 160}
 	idColumn     = column{field: field("id"), title: "Id", width: 64, more: []property{unfiltered}}
-	actionColumn = column{field: field("action"), title: "Act", least: 150}
+	actionColumn = column{field: field("action"), title: "Action", least: 150}
+	// outcomeColumn says what came of an act.
+	outcomeColumn = column{field: field("outcome"), title: "Outcome", width: 84, more: []property{unfiltered, drawn("color-text"), mapped(values(outcomeColors))}}
 )
 
 func numberColumn(letter, title string, width int) column {
