@@ -60,7 +60,7 @@ func TestChangesAreExported(t *testing.T) {
 				t.Fatalf("%q, %v", rows, err)
 			}
 			for i, name := range rows[0] {
-				want := `{"plan":{"old":"S","new":"=M"},"vat":{"old":"","new":"\"PL1\""},"fax":{"old":"12","new":""}}`
+				want := `{"plan":{"old":"S","new":"'=M"},"vat":{"old":"","new":"\"PL1\""},"fax":{"old":"12","new":""}}`
 				if name == "changes" && rows[1][i] != want {
 					t.Errorf("changes %s, want %s", rows[1][i], want)
 				}
