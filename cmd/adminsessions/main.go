@@ -1,0 +1,111 @@
+// Command adminsessions records what is done in any admin panel, and reads the
+// trail that it and the library leave.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit statuses. Scripts can rely on them.
+const (
+	exitOK      = 0
+	exitFailure = 1 // what was asked for was not done, or was not found to be so
+	exitUsage   = 2 // the command line or the configuration is wrong
+)
+
+// commands is the command line: a field for each command, whose type has a
+// Run method and lives in a file of its own.
+type commands struct {
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// program is what commands are given: the outside world, so that tests can have
+// one of their own.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	logger         *slog.Logger
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args[1:], &program{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv,
+		logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+	})
+	stop()
+	os.Exit(status)
+}
+
+// errUsage marks an error that the caller can mend: it ends the program with
+// status 2.
+var errUsage = errors.New("wrong usage")
+
+// asked is how kong ends a program that was asked for help.
+type asked int
+
+// run runs one command and returns the status to exit with. An error is one
+// clear line on standard error.
+func run(ctx context.Context, args []string, p *program) (status int) {
+	defer func() {
+		switch v := recover().(type) {
+		case nil:
+		case asked:
+			status = int(v)
+		default:
+			panic(v)
+		}
+	}()
+	var cli commands
+	parser, err := kong.New(&cli,
+		kong.Name("adminsessions"),
+		kong.Description("Record what is done in any admin panel; watch, search and prove the trail."),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(status int) { panic(asked(status)) }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		panic(err) // a tag in the struct is wrong
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		err = errors.Join(errUsage, err)
+	} else {
+		err = parsed.Run()
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUsage):
+		status = exitUsage
+	default:
+		status = exitFailure
+	}
+	fmt.Fprintf(p.stderr, "adminsessions: %s\n", message(err))
+	return status
+}
+
+// message is what an error says without the mark of [errUsage].
+func message(err error) string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		if errs := joined.Unwrap(); len(errs) == 2 && errs[0] == errUsage {
+			return errs[1].Error()
+		}
+	}
+	return err.Error()
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// commit is set by release builds that have no version control around them:
+// -ldflags "-X main.commit=…".
+var commit string
+
+type versionCommand struct {
+	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// Run prints the version, the commit it was built from, and by what.
+func (c *versionCommand) Run(p *program) error {
+	v := struct {
+		Version  string `json:"version"`
+		Commit   string `json:"commit,omitempty"`
+		Modified bool   `json:"modified,omitempty"`
+		Go       string `json:"go"`
+		Platform string `json:"platform"`
+	}{Version: adminsessions.Version, Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				v.Commit = cmp.Or(v.Commit, s.Value)
+			case "vcs.modified":
+				v.Modified = s.Value == "true"
+			}
+		}
+	}
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(v)
+	}
+	line := "adminsessions " + v.Version
+	if v.Commit != "" {
+		line += " (" + v.Commit[:min(12, len(v.Commit))]
+		if v.Modified {
+			line += ", modified"
+		}
+		line += ")"
+	}
+	_, err := fmt.Fprintln(p.stdout, line, v.Go, v.Platform)
+	return err
+}
