@@ -1,0 +1,25 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/adminsessions/adminsessions/internal/trail"
+)
+
+// Query is what is searched for.
+type Query struct {
+	Query []string `arg:"" optional:"" help:"What to search for: free text, as in the page's search box."`
+	Looks bool     `help:"Also requests by which somebody only looked at the trail."`
+}
+
+// filter reads the query.
+func (q *Query) filter() (trail.Filter, error) {
+	f, err := parseQuery(strings.Join(q.Query, " "))
+	if err != nil {
+		return trail.Filter{}, usage("query: %w", err)
+	}
+	f.Looks = f.Looks || q.Looks
+	return f, nil
+}
+
+func parseQuery(s string) (trail.Filter, error) { return trail.Filter{Search: s}, nil }
