@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type config struct {
 
 	admin      func(*http.Request) adminsessions.User
 	typeOf     func(*http.Request) adminsessions.Type
+	geo        func(netip.Addr) adminsessions.Geo
 	session    *session
 	headers    []recordedHeader
 	formFields []formField
@@ -37,6 +39,7 @@ type config struct {
 	requestIDHeader string
 
 	filters       []namedFilter
+	reasons       []Rule
 	strict        []Rule
 	strictTimeout time.Duration
 	startedAfter  time.Duration

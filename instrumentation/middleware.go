@@ -16,7 +16,8 @@ import (
 	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
-// middleware is the part that all handlers of one NewMiddleware share.
+// middleware is the part that all handlers of one NewMiddleware share. A Recorder
+// has one, too.
 type middleware struct {
 	config
 	destination destination
@@ -37,6 +38,17 @@ type middleware struct {
 // X-Forwarded-For is believed, and nobody is signed in until [SetAdmin] says
 // so. Options that make no sense are an error that names each of them.
 func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
+	m, err := newMiddleware(opts)
+	if err != nil {
+		return nil, err
+	}
+	if !m.otelhttp {
+		return m.wrap, nil
+	}
+	return m.trace(otelhttp.NewMiddleware("adminsessions", m.otelhttpOptions...)), nil
+}
+
+func newMiddleware(opts []Option) (*middleware, error) {
 	c, err := newConfig(opts)
 	if err != nil {
 		return nil, err
@@ -50,10 +62,7 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 		records:     sync.Pool{New: func() any { return new(record) }},
 	}
 	m.fold = newFold(m)
-	if !c.otelhttp {
-		return m.wrap, nil
-	}
-	return m.trace(otelhttp.NewMiddleware("adminsessions", c.otelhttpOptions...)), nil
+	return m, nil
 }
 
 // trace puts otelhttp around the middleware, unless a request has come through
@@ -108,7 +117,7 @@ func (m *middleware) isCovered(outer *scope, r *http.Request) bool {
 	outer.mu.Lock()
 	over := outer.rec == nil
 	outer.mu.Unlock()
-	if over || outer.m != m && len(m.strict) > 0 {
+	if over || outer.req == nil || outer.m != m && len(m.strict) > 0 {
 		return false
 	}
 	return r.Method == outer.req.Method && r.RequestURI == outer.req.RequestURI &&
@@ -181,11 +190,17 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 	}()
 	s.begin(r)
 	s.ask(r)
+	if ok, form := m.explained(s, r); !ok {
+		s.askReason(r, form)
+		returned = true
+		return
+	}
 	if !m.admit(s, r) {
 		s.refuse()
 		returned = true
 		return
 	}
+	s.form = m.captureForm(s.req)
 	m.watch.add(s, s.rec.event.Time)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
@@ -226,6 +241,7 @@ func (s *scope) refuse() {
 	m := s.m
 	m.metrics.Refused.Add(1)
 	s.rec.event.ErrorType = errorTypeUnrecorded
+	s.hideSecrets()
 	h := s.Header()
 	h.Set("Retry-After", retryAfter)
 	h.Set("Cache-Control", "no-store")

@@ -92,7 +92,7 @@ func (x *download) walk(v *view) error {
 	if err := x.events.Start(); err != nil {
 		return err
 	}
-	for e, err := range x.h.exportStore.Walk(x.r.Context(), walk) {
+	for e, err := range x.h.exportStore(x.r.Context()).Walk(x.r.Context(), walk) {
 		if err == nil {
 			err = x.events.Write(&e)
 		}

@@ -25,8 +25,11 @@ func (n *LogNumbers) Missing() int64 { return int64(n.Last-n.First) + 1 - n.Even
 
 // Numbers returns the numbers of every log that has events in the window, whose
 // ends must be whole milliseconds. All events of a log have one, those of the
-// trail's own, too.
+// trail's own, too. Who may not see all of them is told nothing.
 func (s *Store) Numbers(ctx context.Context, w Window) ([]LogNumbers, error) {
+	if !s.scope.All {
+		return nil, nil
+	}
 	const by = labelService + ", " + labelInstance + ", " + labelLog
 	numbered := s.selector() + ` | pattern "<_>\t<_>\tseq=<seq> <_>" | seq!=""`
 	length := w.Length().Milliseconds()
@@ -66,7 +69,11 @@ func (s *Store) Numbers(ctx context.Context, w Window) ([]LogNumbers, error) {
 
 // Sharded returns how many streams of the trail Loki has split into shards in the
 // window. An entry that is sent again can stand in another shard, twice for good.
+// Who may not see the whole trail is told nothing.
 func (s *Store) Sharded(ctx context.Context, w Window) (int, error) {
+	if !s.scope.All {
+		return 0, nil
+	}
 	selector := s.selector()
 	streams, err := s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+`, `+loki.ShardLabel+`!=""}`)
 	return len(streams), err

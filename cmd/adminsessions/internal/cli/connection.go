@@ -149,5 +149,7 @@ func (t *Trail) store(w *World) (*trail.Store, *loki.Client, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return trail.New(client, trail.Config{Services: t.Services, Environments: t.Environments, Now: w.Now}), client, nil
+	// Whoever may ask Loki may see all of it: Loki knows tenants, and no scopes.
+	all := trail.Scope{All: true}
+	return trail.New(client, trail.Config{Services: t.Services, Environments: t.Environments, Now: w.Now}).Within(all), client, nil
 }
