@@ -9,7 +9,7 @@ type Commands struct {
 	//Show   showCommand   `cmd:"" group:"trail" help:"Show everything recorded of one request."`
 	Export exportCommand `cmd:"" group:"trail" help:"Write events to a file for other programs."`
 	Who    whoCommand    `cmd:"" group:"trail" help:"List who is, or was, active."`
-	//Report reportCommand `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
+	Report reportCommand `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
 	Doctor     doctorCommand     `cmd:"" group:"delivery" help:"Find what would lose, double or hide an event in Loki."`
 	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, of a panel that runs or of one that does not."`

@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -23,3 +24,6 @@ func (q *Query) filter() (trail.Filter, error) {
 }
 
 func parseQuery(s string) (trail.Filter, error) { return trail.Filter{Search: s}, nil }
+
+// onlyTrail chooses what happened to the trail itself.
+func onlyTrail() trail.Filter { return trail.Filter{Types: []adminsessions.Type{adminsessions.Trail}} }
