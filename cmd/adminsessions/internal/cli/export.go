@@ -156,7 +156,7 @@ func (c *exportCommand) toFile(ctx context.Context, w *World, store *trail.Store
 		fmt.Fprintf(w.Stderr, "nothing found; %s holds no events\n", c.Out)
 		return nothing()
 	}
-	fmt.Fprintf(w.Stderr, "%d events are in %s\n", p.job.Events, c.Out)
+	fmt.Fprintf(w.Stderr, "%s in %s\n", plural(uint64(p.job.Events), "event"), c.Out)
 	return nil
 }
 

@@ -145,7 +145,7 @@ func (c *reportCommand) acknowledge(ctx context.Context, w *World, r *report.Rep
 	}, adminsessions.Synced)
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	serr := exp.Shutdown(ending)
+	serr := errors.Join(exp.ForceFlush(ending), exp.Shutdown(ending))
 	switch {
 	case err != nil:
 		return &statusError{StatusFailed, fmt.Errorf("recording the review: %w", errors.Join(err, serr))}

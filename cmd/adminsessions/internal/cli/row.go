@@ -101,6 +101,9 @@ func actOf(e *trail.Event) string {
 			act += " " + strconv.Quote(o.Name)
 		}
 	}
+	if e.SignIn.Name != "" {
+		act += " as " + strconv.Quote(e.SignIn.Name)
+	}
 	if e.Count > 1 {
 		act += fmt.Sprintf(" ×%d", e.Count)
 	}
