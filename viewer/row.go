@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // row is an event as the table shows it.
@@ -146,7 +147,7 @@ func splitURL(s string) (origin, rest string) {
 // are those that can be searched for, and what recorded it.
 func (p *pageData) fields(e *trail.Event) []field {
 	var fields []field
-	for name, value := range recorded(e) {
+	for name, value := range export.Fields(e) {
 		f := field{Name: name, Value: value}
 		switch name {
 		case "email", "id":
@@ -173,4 +174,12 @@ func (p *pageData) only(key, value string) string {
 	v := p.V.first()
 	v.setParam(key, value)
 	return v.url()
+}
+
+// notesOf are the notes of an event, one by one.
+func notesOf(e *trail.Event) []string {
+	if e.Note == "" {
+		return nil
+	}
+	return strings.Split(e.Note, "\n")
 }
