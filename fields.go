@@ -68,6 +68,7 @@ var fields = []Field{
 		text:  func(e *Event) *string { return (*string)(&e.Type) },
 		value: func(e *Event) attribute.Value { return attribute.StringValue(strings.ToLower(string(e.Type))) },
 		parse: func(e *Event, s string) error { e.Type = Type(strings.ToUpper(s)); return nil },
+		attr:  parseForeignType,
 	},
 	{
 		Key: "http.request.method", Name: "method", Word: true, Limit: 32,
@@ -272,6 +273,7 @@ var fields = []Field{
 		Key: "audit.checkpoint", Name: "checkpoint", Part: Machines, Limit: limitSigned,
 		About: "what the log says of itself up to here, signed; see package proof",
 		text:  func(e *Event) *string { return &e.Checkpoint },
+		attr:  func(*Event, string) error { return errForeign },
 	},
 	{
 		Key: "admin.request.stage", Part: Machines, Limit: 32,

@@ -106,6 +106,9 @@ type LogRecord interface {
 // EventFromRecord makes an event of any log record: attributes that are fields
 // become those, all others stay the application's own, and a body that is not
 // an event's line becomes the note. The trace is the caller's to set.
+//
+// A record can't become an event of the trail's own life: anybody can make one.
+// The type [Trail] and a checkpoint stay among the application's own attributes.
 func EventFromRecord(r LogRecord) Event {
 	e := Event{Time: r.Timestamp()}
 	if e.Time.IsZero() {

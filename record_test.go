@@ -2,6 +2,7 @@ package adminsessions_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 func TestTheRecordHoldsTheWholeEvent(t *testing.T) {
 	want := full()
+	want.Checkpoint = "" // which is not for a record to give
 	r := want.Record()
 	if r.EventName() != "admin.request" || r.Severity() != log.SeverityError || r.Body().AsString() != want.Line() {
 		t.Errorf("record %q %v %q", r.EventName(), r.Severity(), r.Body().AsString())
@@ -56,5 +58,26 @@ func TestSeverity(t *testing.T) {
 		if got := e.Severity(); got != c.want {
 			t.Errorf("%d %q: %v, want %v", c.status, c.errorType, got, c.want)
 		}
+	}
+}
+
+// A record can't be an event of the trail's own life.
+func TestRecordsThatClaimToBeTheTrail(t *testing.T) {
+	for _, claimed := range []string{"trail", "TRAIL", "Trail", " trail ", "traıl", "trail\u00a0"} {
+		var r log.Record
+		r.AddAttributes(attribute.String("admin.interface", claimed), attribute.String("audit.checkpoint", "forged"), attribute.String("admin.action", "trail.checkpoint"))
+		r.SetBody(attribute.StringValue("type=TRAIL method=- status=- email=- ip=- id=- action=trail.started outcome=success"))
+		e := adminsessions.EventFromRecord(&r)
+		if e.Type == adminsessions.Trail || e.Checkpoint != "" || e.EventName() != adminsessions.EventName {
+			t.Errorf("%q: %s", claimed, e.Line())
+		}
+		if line := e.Line(); strings.HasPrefix(line, "type=TRAIL") || !strings.Contains(line, "forged") {
+			t.Errorf("%q: %s", claimed, line)
+		}
+	}
+	var r log.Record
+	r.AddAttributes(attribute.String("admin.interface", "mcp"))
+	if e := adminsessions.EventFromRecord(&r); e.Type != adminsessions.MCP {
+		t.Errorf("a type of others is %q", e.Type)
 	}
 }

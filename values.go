@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +16,19 @@ import (
 // How the values of fields that are not strings are written and read.
 
 var errValue = errors.New("value of the field can't be read")
+
+// errForeign is the error of what only the exporter writes.
+var errForeign = errors.New("value of the field is not for others to give")
+
+// parseForeignType reads the type in a record, which anybody may have made.
+func parseForeignType(e *Event, s string) error {
+	t := Type(strings.ToUpper(strings.TrimSpace(s)))
+	if t == Trail {
+		return errForeign
+	}
+	e.Type = t
+	return nil
+}
 
 func (e *Event) stage() Stage {
 	if e.Stage == "" {

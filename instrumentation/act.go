@@ -323,13 +323,15 @@ func (r Recording) SetAction(action string) bool {
 // SetResource says what the request does it to. Fields that are empty are read
 // off the route.
 func (r Recording) SetResource(res adminsessions.Resource) bool {
-	return r.update(func(m *middleware, e *adminsessions.Event) {
-		e.Resource = adminsessions.Resource{
-			Type: m.bounded(e, fieldResourceType, res.Type),
-			ID:   m.bounded(e, fieldResourceID, m.redaction.Text(res.ID)),
-			Name: m.bounded(e, fieldResourceName, m.redaction.Text(res.Name)),
-		}
-	})
+	return r.update(func(m *middleware, e *adminsessions.Event) { m.setResource(e, res) })
+}
+
+func (m *middleware) setResource(e *adminsessions.Event, res adminsessions.Resource) {
+	e.Resource = adminsessions.Resource{
+		Type: m.bounded(e, fieldResourceType, res.Type),
+		ID:   m.bounded(e, fieldResourceID, m.redaction.Text(res.ID)),
+		Name: m.bounded(e, fieldResourceName, m.redaction.Text(res.Name)),
+	}
 }
 
 // SetOutcome says whether it was done, where the status of the answer does not:

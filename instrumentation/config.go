@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +28,7 @@ type config struct {
 
 	admin      func(*http.Request) adminsessions.User
 	typeOf     func(*http.Request) adminsessions.Type
+	geo        func(netip.Addr) adminsessions.Geo
 	session    *session
 	headers    []recordedHeader
 	formFields []formField
@@ -36,6 +39,10 @@ type config struct {
 	signIn          signInNames
 	requestIDHeader string
 
+	bodyFields []bodyField
+	bodyHash   bool
+
+	policy        *Policy
 	filters       []namedFilter
 	strict        []Rule
 	strictTimeout time.Duration
@@ -69,13 +76,16 @@ func newConfig(opts []Option) (config, error) {
 	for i := range c.filters {
 		c.filters[i].matched = c.metrics.Filter(c.filters[i].name)
 	}
+	if c.policy != nil {
+		c.policy.count(c.metrics)
+	}
 	if c.logger == nil {
 		c.logger = slog.Default()
 	}
 	errs = append(errs, c.proxies.check(&c))
 	c.signIn.complete()
 	c.redaction.Remember()
-	if len(c.strict) > 0 {
+	if len(c.strict) > 0 || c.policy != nil && slices.ContainsFunc(c.policy.rules, func(r policyRule) bool { return r.Strict }) {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {
 			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+
 				"as package exporter's can: give it with WithLoggerProvider (got %s)", describe(c.provider)))

@@ -39,7 +39,7 @@ func (s *scope) sendStarted(ctx context.Context, d adminsessions.Durability) err
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
 	action, resource := e.Action, e.Resource
 	s.foreseeRoute(rec)
-	s.m.complement(rec, nil)
+	s.complement(rec, false)
 	alone, err := s.m.deliver(ctx, rec, d)
 	if rec.startedAlone = alone && err == nil; rec.startedAlone {
 		s.m.metrics.Started.Add(1)
@@ -59,19 +59,31 @@ func (s *scope) finish(returned bool, panicked any) {
 	status, errorType := s.conclude(returned, panicked, end)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	rec := s.rec
+	e := &s.rec.event
+	e.StatusCode = status
+	s.noteRoute(s.rec)
+	if returned && errorType == "" && s.isCountOnly(s.rec) {
+		m.release(s.rec)
+		s.rec = nil
+		return
+	}
+	m.countRequest(e.Type)
+	s.end(end, returned, errorType)
+}
+
+// end completes the record and hands it over. It must be called with mu held.
+func (s *scope) end(end time.Time, returned bool, errorType string) {
+	m, rec := s.m, s.rec
 	s.rec = nil
 	e := &rec.event
 	e.Stage = adminsessions.Complete
 	e.Duration = end.Sub(e.Time)
-	e.StatusCode = status
 	if errorType != "" {
 		e.ErrorType = m.bounded(e, fieldErrorType, joinTypes(e.ErrorType, errorType))
 	}
 	e.TraceID, e.SpanID = rec.span.TraceID(), rec.span.SpanID()
-	s.noteRoute(rec)
-	m.complement(rec, s)
-	m.countRequest(e.Type)
+	s.complement(rec, true)
+	s.who = whoOf(e)
 	if !returned {
 		m.metrics.Panics.Add(1)
 	}
@@ -100,22 +112,32 @@ func (s *scope) conclude(returned bool, panicked any, end time.Time) (status int
 	return s.outcome(returned, panicked, end)
 }
 
-// complement adds what is worked out of the rest: the form, and the act. It
-// never panics: the record is worth more than what it would have had.
-func (m *middleware) complement(rec *record, s *scope) {
+// complement adds what is worked out of the rest of a request: the form, once it
+// has ended, and the act. It never panics: the record is worth more than what it
+// would have had.
+func (s *scope) complement(rec *record, ended bool) {
+	if s.req == nil {
+		return
+	}
 	e := &rec.event
-	defer func() {
-		if v := recover(); v != nil {
-			m.metrics.Details[counters.DetailPanic].Add(1)
-			if l := m.omissions.take(); l != nil {
-				l.Error("detail left out of a record: working it out panicked", "request_id", e.RequestID, "panic", v)
-			}
-		}
-	}()
-	if s != nil && len(m.formFields) > 0 {
+	defer s.m.omitPanic(e)
+	if ended {
 		s.recordForm(e)
+		s.recordBody(e)
 	}
 	describeAct(e, rec.act)
+}
+
+// omitPanic, deferred, ends a panic in what works out a detail of a record.
+func (m *middleware) omitPanic(e *adminsessions.Event) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	m.metrics.Details[counters.DetailPanic].Add(1)
+	if l := m.omissions.take(); l != nil {
+		l.Error("detail left out of a record: working it out panicked", "request_id", e.RequestID, "panic", panics.Type(v))
+	}
 }
 
 func (m *middleware) countRequest(t adminsessions.Type) {

@@ -99,11 +99,13 @@ func (o otherCells) cell(k kind) *cell {
 const cutURL = "url"
 
 // texts are the strings that folded requests may have in common.
-func texts(e *adminsessions.Event) [15]*string {
+func texts(e *adminsessions.Event) [22]*string {
 	return [...]*string{
 		(*string)(&e.Type), &e.Method, &e.SentMethod, &e.Route, &e.UserAgent, &e.SessionID,
 		&e.SignIn.Name, (*string)(&e.SignIn.Outcome), &e.Action, (*string)(&e.Outcome),
 		&e.Resource.Type, &e.Resource.ID, &e.Resource.Name,
+		&e.Actor.CredentialID, &e.Actor.TenantID, &e.Reason, &e.Cause,
+		&e.Geo.Country, &e.Geo.Locality, &e.Geo.Network,
 		&e.ErrorType, &e.Note,
 	}
 }

@@ -61,6 +61,16 @@ var (
 	fieldResourceID   = fieldOf("admin.resource.id")
 	fieldResourceName = fieldOf("admin.resource.name")
 	fieldOutcome      = fieldOf("admin.outcome")
+	fieldReason       = fieldOf("admin.reason")
+	fieldCause        = fieldOf("admin.cause.request.id")
+
+	fieldActorType    = fieldOf("admin.actor.type")
+	fieldCredentialID = fieldOf("admin.credential.id")
+	fieldTenantID     = fieldOf("admin.tenant.id")
+
+	fieldCountry  = fieldOf("geo.country.iso_code")
+	fieldLocality = fieldOf("geo.locality.name")
+	fieldNetwork  = fieldOf("admin.client.network")
 
 	fieldURL        = fieldOf("url.full")
 	fieldRoute      = fieldOf("http.route")

@@ -16,7 +16,8 @@ import (
 	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
-// middleware is the part that all handlers of one NewMiddleware share.
+// middleware is the part that all handlers of one NewMiddleware share. A Recorder
+// has one, too.
 type middleware struct {
 	config
 	destination destination
@@ -37,6 +38,17 @@ type middleware struct {
 // X-Forwarded-For is believed, and nobody is signed in until [SetAdmin] says
 // so. Options that make no sense are an error that names each of them.
 func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
+	m, err := newMiddleware(opts)
+	if err != nil {
+		return nil, err
+	}
+	if !m.otelhttp {
+		return m.wrap, nil
+	}
+	return m.trace(otelhttp.NewMiddleware("adminsessions", m.otelhttpOptions...)), nil
+}
+
+func newMiddleware(opts []Option) (*middleware, error) {
 	c, err := newConfig(opts)
 	if err != nil {
 		return nil, err
@@ -50,10 +62,7 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 		records:     sync.Pool{New: func() any { return new(record) }},
 	}
 	m.fold = newFold(m)
-	if !c.otelhttp {
-		return m.wrap, nil
-	}
-	return m.trace(otelhttp.NewMiddleware("adminsessions", c.otelhttpOptions...)), nil
+	return m, nil
 }
 
 // trace puts otelhttp around the middleware, unless a request has come through
@@ -84,8 +93,9 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 			outer.pass(next, w, r)
 			return
 		}
-		if len(m.filters) > 0 {
-			filtered, ended := m.isFiltered(w, r)
+		var t *treatment
+		if len(m.filters) > 0 || m.policy != nil {
+			filtered, ended := m.isFiltered(w, r, &t)
 			if ended {
 				return
 			}
@@ -95,7 +105,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		m.serve(next, w, r)
+		m.serve(next, t, w, r)
 	})
 }
 
@@ -108,7 +118,7 @@ func (m *middleware) isCovered(outer *scope, r *http.Request) bool {
 	outer.mu.Lock()
 	over := outer.rec == nil
 	outer.mu.Unlock()
-	if over || outer.m != m && len(m.strict) > 0 {
+	if over || outer.req == nil || outer.m != m && len(m.strict) > 0 {
 		return false
 	}
 	return r.Method == outer.req.Method && r.RequestURI == outer.req.RequestURI &&
@@ -130,14 +140,15 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 	next.ServeHTTP(w, r)
 }
 
-// isFiltered reports whether a filter leaves the request out. If a filter
-// panics, the request ends as if its handler had, and is recorded.
-func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtered, ended bool) {
+// isFiltered reports whether a filter, or the policy, leaves the request out; if
+// not, t is what the policy asks. If a filter panics, the request ends as if its
+// handler had, and is recorded.
+func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request, t **treatment) (filtered, ended bool) {
 	asked := false
 	defer func() {
 		if !asked {
 			ended = true
-			m.serve(endWith(recover()), w, r)
+			m.serve(endWith(recover()), nil, w, r)
 		}
 	}()
 	for i := range m.filters {
@@ -145,6 +156,13 @@ func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtere
 			m.filters[i].matched.Add(1)
 			filtered = true
 			break
+		}
+	}
+	if !filtered {
+		*t = m.treat(r)
+		if rule := (*t).countOnly(); rule != nil {
+			rule.matched.Add(1)
+			filtered = true
 		}
 	}
 	asked = true
@@ -162,8 +180,8 @@ func endWith(panicked any) http.Handler {
 	})
 }
 
-func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	s := &scope{m: m, ctx: r.Context(), rw: w, rec: m.records.Get().(*record)}
+func (m *middleware) serve(next http.Handler, t *treatment, w http.ResponseWriter, r *http.Request) {
+	s := &scope{m: m, ctx: r.Context(), rw: w, treatment: t, rec: m.records.Get().(*record)}
 	s.rec.event.Time = m.now().UTC() // which keeps the monotonic clock's reading
 	s.rec.next = next
 	s.req = r.WithContext(scopeContext{s})
@@ -206,7 +224,7 @@ func (s *scope) returnTo(r *http.Request) {
 // admit reports whether the request may be handled: in strict mode, once its
 // record is safe.
 func (m *middleware) admit(s *scope, r *http.Request) bool {
-	if !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
+	if !s.treatment.strict() && !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
 		return true
 	}
 	s.mu.Lock()

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"net/textproto"
 	"slices"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // WithTrustedProxies sets from which peers to believe the client's address,
@@ -153,5 +155,35 @@ func WithTruncatedAddresses(v4, v6 int) Option {
 		}
 		c.truncation = truncation{v4: v4, v6: v6}
 		return nil
+	}
+}
+
+// WithGeo records where the client's address is and whose network it is in, as f
+// says; docs/acts.md has an f that reads a MaxMind database. f is called
+// for each request that is recorded, with the whole address also where
+// [WithTruncatedAddresses] records a part of it, from many goroutines at once: it
+// should look into memory and ask nobody. If it panics, the record goes without,
+// which is counted.
+func WithGeo(f func(netip.Addr) adminsessions.Geo) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithGeo", "is nil")
+		}
+		c.geo = f
+		return nil
+	}
+}
+
+// setGeo never panics.
+func (m *middleware) setGeo(e *adminsessions.Event, address netip.Addr) {
+	if m.geo == nil || !address.IsValid() {
+		return
+	}
+	defer m.omitPanic(e)
+	g := m.geo(address)
+	e.Geo = adminsessions.Geo{
+		Country:  m.bounded(e, fieldCountry, g.Country),
+		Locality: m.bounded(e, fieldLocality, g.Locality),
+		Network:  m.bounded(e, fieldNetwork, g.Network),
 	}
 }

@@ -178,6 +178,11 @@ func TestMetrics(t *testing.T) {
 	}
 	late.SetAdmin(anna)
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(`
+# HELP adminsessions_instrumentation_acts_total Acts without a request that ended, by type.
+# TYPE adminsessions_instrumentation_acts_total counter
+adminsessions_instrumentation_acts_total{type="CLI"} 0
+adminsessions_instrumentation_acts_total{type="JOB"} 0
+adminsessions_instrumentation_acts_total{type="MCP"} 0
 # HELP adminsessions_instrumentation_details_refused_total Details that did not get into their record, by reason.
 # TYPE adminsessions_instrumentation_details_refused_total counter
 adminsessions_instrumentation_details_refused_total{reason="form"} 0
@@ -205,7 +210,7 @@ adminsessions_instrumentation_record_failures_total{reason="sink"} 2
 # HELP adminsessions_instrumentation_requests_refused_total Requests answered with 503 because their record could not be made safe in time (strict mode).
 # TYPE adminsessions_instrumentation_requests_refused_total counter
 adminsessions_instrumentation_requests_refused_total 0
-# HELP adminsessions_instrumentation_requests_started_total Requests recorded before they ended.
+# HELP adminsessions_instrumentation_requests_started_total Requests recorded before they ended, and acts.
 # TYPE adminsessions_instrumentation_requests_started_total counter
 adminsessions_instrumentation_requests_started_total 0
 # HELP adminsessions_instrumentation_requests_total Admin requests that ended, by type.

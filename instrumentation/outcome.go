@@ -19,6 +19,7 @@ const (
 	errorTypeTimeout      = "timeout"            // a deadline set around the middleware ran out
 	errorTypeWriteTimeout = "write_timeout"      // the server's WriteTimeout ran out: the client got nothing, or a part
 	errorTypeExit         = "goexit"             // the handler ended its goroutine
+	errorTypeCanceled     = "canceled"           // an act without a request was called off
 	errorTypeUnrecorded   = "record_unavailable" // refused in strict mode
 )
 

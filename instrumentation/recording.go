@@ -76,6 +76,32 @@ func (r Recording) SetTarget(u adminsessions.User) bool {
 	})
 }
 
+// SetActor says what kind of actor acts, with which credential, for which
+// tenant. The account that it acts with is the record's admin. The last call
+// counts.
+func (r Recording) SetActor(a adminsessions.Actor) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) { m.setActor(e, a) })
+}
+
+func (m *middleware) setActor(e *adminsessions.Event, a adminsessions.Actor) {
+	e.Actor = adminsessions.Actor{
+		Type:         adminsessions.ActorType(m.bounded(e, fieldActorType, string(a.Type))),
+		CredentialID: m.bounded(e, fieldCredentialID, m.redaction.Text(a.CredentialID)),
+		TenantID:     m.bounded(e, fieldTenantID, m.redaction.Text(a.TenantID)),
+	}
+}
+
+// SetReason says why it is done, in the words of who does it: a ticket, what a
+// customer has asked for. It replaces what the request brought along; see
+// [WithRequiredReason].
+func (r Recording) SetReason(reason string) bool {
+	return r.update(func(m *middleware, e *adminsessions.Event) { m.setReason(e, reason) })
+}
+
+func (m *middleware) setReason(e *adminsessions.Event, reason string) {
+	e.Reason = m.bounded(e, fieldReason, m.redaction.Text(reason))
+}
+
 // SignIn says that the request tried to sign in: under which name, and with
 // what outcome. Never pass a password. People type theirs into the wrong field,
 // so a name under which somebody failed is recorded as it is only if it is an
@@ -171,6 +197,16 @@ func SetAdmin(ctx context.Context, u adminsessions.User) bool {
 // SetTarget is [Recording.SetTarget] for the request to which ctx belongs.
 func SetTarget(ctx context.Context, u adminsessions.User) bool {
 	return FromContext(ctx).noteSpan(ctx).SetTarget(u)
+}
+
+// SetActor is [Recording.SetActor] for the request to which ctx belongs.
+func SetActor(ctx context.Context, a adminsessions.Actor) bool {
+	return FromContext(ctx).noteSpan(ctx).SetActor(a)
+}
+
+// SetReason is [Recording.SetReason] for the request to which ctx belongs.
+func SetReason(ctx context.Context, reason string) bool {
+	return FromContext(ctx).noteSpan(ctx).SetReason(reason)
 }
 
 // SignIn is [Recording.SignIn] for the request to which ctx belongs.

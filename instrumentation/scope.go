@@ -15,10 +15,11 @@ import (
 // whatever it leaves behind, may hold on to it (as ResponseWriter and through
 // the context) for as long as it likes, so a scope is never used again; what
 // is worth using again is in its record, which it loses when the request ends.
+// That of an act without a request has only what concerns no request.
 type scope struct {
 	m    *middleware
 	ctx  context.Context // the request's, as it came
-	req  *http.Request   // as handed on
+	req  *http.Request   // as handed on; nil of an act without a request
 	rw   http.ResponseWriter
 	full http2Common // rw as the view in use needs it
 
@@ -34,11 +35,14 @@ type scope struct {
 	requestID [1]string // in the form a header has it; a handler may change it there
 	watched   watched
 	form      *formCapture // nil unless form fields are asked for
+	body      *bodyCapture // nil unless something of the body is asked for
+	treatment *treatment   // nil without a policy
 	traced    bool         // the request's own context has a span
 
 	mu  sync.Mutex
 	id  string  // the request's; guarded by mu, and changed by the handler's goroutine only
 	rec *record // nil once the request has ended; guarded by mu
+	who who     // once it has ended; guarded by mu
 }
 
 // deadlines are those that the handler has chosen.
@@ -111,6 +115,7 @@ func (s *scope) begin(r *http.Request) {
 	}
 	o := m.proxies.origin(r)
 	e.ClientAddress = m.truncation.apply(o.address)
+	m.setGeo(e, o.address)
 
 	// Two strings for one allocation.
 	b := rec.buf[:0]
@@ -146,7 +151,8 @@ func (s *scope) begin(r *http.Request) {
 		s.requestID[0] = s.id
 		s.rw.Header()[name] = s.requestID[:]
 	}
-	s.form = m.captureForm(s.req)
+	s.form = s.captureForm(s.req)
+	s.captureBody()
 }
 
 // ask calls the functions that the application has given. One that panics
@@ -167,4 +173,23 @@ func (s *scope) ask(r *http.Request) {
 			e.SessionID = m.session.hash(id)
 		}
 	}
+}
+
+// who is who acts, for acts that go back to a request.
+type who struct {
+	user, target adminsessions.User
+	actor        adminsessions.Actor
+	session      string
+}
+
+func whoOf(e *adminsessions.Event) who { return who{e.User, e.Target, e.Actor, e.SessionID} }
+
+// origin is the id of the request, and who it comes from, also when it has ended.
+func (s *scope) origin() (id string, w who) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rec == nil {
+		return s.id, s.who
+	}
+	return s.id, whoOf(&s.rec.event)
 }

@@ -58,7 +58,9 @@ var metrics = []metric{
 	by("type", "requests_total", "Admin requests that ended, by type.", func(s *counters.Set) map[string]int64 {
 		return map[string]int64{string(adminsessions.Web): s.Web.Load(), string(adminsessions.API): s.API.Load()}
 	}),
-	plain(prometheus.CounterValue, "requests_started_total", "Requests recorded before they ended.",
+	by("type", "acts_total", "Acts without a request that ended, by type.",
+		func(s *counters.Set) map[string]int64 { return s.Acts.Values() }),
+	plain(prometheus.CounterValue, "requests_started_total", "Requests recorded before they ended, and acts.",
 		func(s *counters.Set) int64 { return s.Started.Load() }),
 	by("filter", "requests_filtered_total", "Requests left out of the record, by the filter that matched.",
 		(*counters.Set).Filtered),

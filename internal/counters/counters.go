@@ -28,6 +28,7 @@ const (
 // Set is what the middlewares that share it have counted.
 type Set struct {
 	Web, API      atomic.Int64 // requests that ended, by type
+	Acts          By           // acts without a request that ended, by type
 	Started       atomic.Int64 // requests recorded before they ended
 	Refused       atomic.Int64 // requests answered with 503 because of their record
 	Panics        atomic.Int64 // requests whose handler did not return
@@ -48,6 +49,7 @@ type By map[string]*atomic.Int64
 // New returns a Set in which everything is 0.
 func New() *Set {
 	return &Set{
+		Acts:     by("CLI", "JOB", "MCP"),
 		Lost:     by(LostSink, LostPanic, LostDisabled),
 		Details:  by(DetailLate, DetailKey, DetailTooMany, DetailForm, DetailPanic),
 		filtered: by(),

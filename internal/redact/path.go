@@ -54,6 +54,9 @@ func ParsePathPattern(s string) (PathPattern, error) {
 // its path that a pattern hides left out.
 func HideIn(u string, p PathPattern) string {
 	start := strings.Index(u, "//") + 2
+	if start > len(u) {
+		return u // of nothing
+	}
 	slash := strings.IndexByte(u[start:], '/')
 	if slash < 0 {
 		return u
