@@ -34,20 +34,27 @@ dashboards: ## Write the dashboards and alert rules anew from dashboards/generat
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...
 
+.PHONY: soak
+soak: tools ## Keep Loki's cluster under fire for 20 minutes (SOAK=1h for an hour)
+	@cd e2e && go test -timeout 0 ./cluster -v -soak $(or $(SOAK),20m)
+
 .PHONY: clean
 clean: ## Remove built programs and the demo's data
 	rm -rf .tools .data
 
 # The pinned programs, each from a module of its own below tools/. The go
 # command knows what is current: a second time this takes a second.
-.PHONY: tools loki prometheus linters
-tools: loki prometheus linters ## Build all pinned programs (the first time takes minutes)
+.PHONY: tools loki prometheus versitygw linters
+tools: loki prometheus versitygw linters ## Build all pinned programs (the first time takes minutes)
 
 loki: ## Build Grafana Loki (5 to 8 minutes on two cores)
 	$(call build,loki,github.com/grafana/loki/v3/cmd/loki,-X github.com/grafana/loki/v3/pkg/util/build.Version=$$(sed -n 's|^require github.com/grafana/loki/v3 v\([0-9.]*\).*|\1|p' tools/loki/go.mod))
 
 prometheus: ## Build Prometheus and promtool (4 minutes)
 	$(call build,prometheus,github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool)
+
+versitygw: ## Build the S3 server that the tests of Loki's cluster keep a bucket in
+	$(call build,versitygw,github.com/versity/versitygw/cmd/versitygw)
 
 linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)

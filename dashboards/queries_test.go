@@ -71,7 +71,10 @@ var (
 	// The two ways in which a variable may enter a query.
 	asLiteral = regexp.MustCompile(`\(\?:\$\{\w+:regex\}(?:=\$\{__user\.email:regex\})?\)`)
 	asEncoded = regexp.MustCompile(`\$\{\w+:percentencode\}`)
-	macro     = regexp.MustCompile(`\[\$__(?:range|auto)\]|offset \$__range`)
+	// Go's templates have variables, too; Grafana leaves alone what is none of its
+	// dashboard's.
+	ofTemplate = regexp.MustCompile(`\$[kvf]\b|index \$ `)
+	macro      = regexp.MustCompile(`\[\$__(?:range|auto)\]|offset \$__range`)
 )
 
 // Every variable of every query stands where no value can end its string: as a
@@ -79,6 +82,11 @@ var (
 func TestVariablesCannotLeaveTheirStrings(t *testing.T) {
 	references := 0
 	for _, d := range load(t) {
+		for _, v := range d.Templating.List {
+			if ofTemplate.MatchString("$" + v.Name) {
+				t.Errorf("%s: a template has the name of the variable %s", d.file, v.Name)
+			}
+		}
 		for where, expr := range d.lokiQueries(t) {
 			for _, p := range pieces(expr) {
 				rest := p.text
@@ -88,6 +96,7 @@ func TestVariablesCannotLeaveTheirStrings(t *testing.T) {
 					rest = macro.ReplaceAllString(rest, "")
 				case '`':
 					rest = asEncoded.ReplaceAllString(asLiteral.ReplaceAllString(rest, ""), "")
+					rest = ofTemplate.ReplaceAllString(rest, "")
 				}
 				if strings.ContainsAny(rest, "$") || strings.Contains(rest, "[[") {
 					t.Errorf("%s: a variable that a value can leave, in %q of\n%s", where, p.text, expr)

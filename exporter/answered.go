@@ -274,6 +274,7 @@ func (s *shipper) watchClock() {
 	if _, ok := s.skewTold.allow(s.now(), skewInterval); ok {
 		s.log.Log(context.Background(), slog.LevelWarn, "this machine's clock and loki's differ; views of the newest events may lack some, or show them late",
 			"clock_ahead", -skew)
+		s.trail.clockSkew(-skew)
 	}
 }
 

@@ -26,6 +26,7 @@ type circuit struct {
 	since    time.Time
 	reminded time.Time // when it was last logged that it is open
 	told     bool      // that it is open now has been logged
+	recorded bool      // and has been recorded in the trail
 	backoff  *backoff.Backoff
 }
 
@@ -51,6 +52,10 @@ func (s *shipper) openCircuit(a loki.Answer) {
 		s.tell(a)
 	}
 	c.open = true
+	if !c.recorded && now.Sub(c.since) >= lokiAwayAfter {
+		c.recorded = true
+		s.trail.lokiAway(c.since, a.Err, s.spool.Backlog())
+	}
 	s.failure.Store(&failure{a.Err, c.since})
 
 	kept := s.waiting[:0]
@@ -86,7 +91,10 @@ func (s *shipper) closeCircuit() {
 	if c.told {
 		s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Backlog())
 	}
-	c.open, c.told = false, false
+	if c.recorded {
+		s.trail.lokiBack(c.since, s.spool.Backlog())
+	}
+	c.open, c.told, c.recorded = false, false, false
 	s.failure.Store(nil)
 	c.backoff.Reset()
 	s.metrics.up.Store(true)

@@ -46,13 +46,14 @@ func Example() {
 	r.SetBody(attribute.StringValue("backup finished"))
 	provider.Logger("backup").Emit(context.Background(), r)
 
-	// Nothing is lost if Loki is away: the event is in the spool.
+	// Nothing is lost if Loki is away: the event is in the spool, behind the
+	// trail's own, which says that it was started.
 	fmt.Println("events waiting:", exp.Stats().BacklogEvents)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	fmt.Println("shutdown:", provider.Shutdown(ctx))
 	// Output:
-	// events waiting: 1
+	// events waiting: 2
 	// shutdown: <nil>
 }
 

@@ -27,6 +27,7 @@ type Exporter struct {
 	spool    *spool.Log
 	shipper  *shipper
 	metrics  *metrics
+	trail    *trail
 	provider *LoggerProvider
 
 	// labels are those of the resource of LoggerProvider; other holds those of
@@ -37,8 +38,8 @@ type Exporter struct {
 	emitErrors   sync.Mutex // guards emitErrorsAt
 	emitErrorsAt logLimit
 
-	stop     context.CancelFunc // ends the shipper
-	running  sync.WaitGroup     // the shipper's goroutine
+	stop     context.CancelFunc // ends the shipper and the trail
+	running  sync.WaitGroup     // their goroutines
 	shutdown sync.Once
 	done     error // what Shutdown returned; written in shutdown
 
@@ -74,9 +75,14 @@ func New(opts ...Option) (*Exporter, error) {
 // start opens the spool and starts the shipper.
 func start(c *config, client lokiClient) (*Exporter, error) {
 	m := newMetrics()
+	tr := newTrail(c, m)
 	so := c.spoolOptions()
-	so.OnDrop = func(r spool.Reason, _ uint64) { m.dropped.add(string(r)) } // the spool logs it, now and then
+	so.OnDrop = func(r spool.Reason, seq uint64) { // the spool logs it, now and then
+		m.dropped.add(string(r))
+		tr.dropped(r, seq)
+	}
 	so.OnDamage = func(d spool.Damage) {
+		tr.damaged(d)
 		m.damage.add(string(d.Reason))
 		m.damagedRecords.Add(d.Records)
 		m.damagedBytes.Add(uint64(max(0, d.Bytes)))
@@ -85,15 +91,18 @@ func start(c *config, client lokiClient) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
-	x := &Exporter{cfg: c, spool: log, metrics: m, labels: streamLabels(log.ID(), c.resource)}
+	x := &Exporter{cfg: c, spool: log, metrics: m, trail: tr, labels: streamLabels(log.ID(), c.resource)}
 	x.provider = &LoggerProvider{
 		LoggerProvider: sdklog.NewLoggerProvider(sdklog.WithProcessor(x), sdklog.WithResource(c.resource)),
 		exporter:       x,
 	}
-	x.shipper = newShipper(c, log, m, client)
+	tr.record, tr.refusing = x.recordTrail, func() bool { return log.Refusing() != "" }
+	x.shipper = newShipper(c, log, m, tr, client)
 	ctx, cancel := context.WithCancel(context.Background())
 	x.stop = cancel
+	x.tellStarted()
 	x.running.Go(func() { x.shipper.run(ctx) })
+	x.running.Go(func() { tr.run(ctx) })
 	return x, nil
 }
 
@@ -263,6 +272,7 @@ func (x *Exporter) end(ctx context.Context) error {
 	for _, f := range before {
 		f()
 	}
+	x.tellStopped()
 	flushErr := x.flush(ctx, true)
 	x.stop()
 	x.running.Wait()

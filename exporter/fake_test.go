@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,9 @@ var testEvent = adminsessions.Event{
 // fakeLoki answers pushes in place of Loki, so that a test can decide what it
 // answers. It keeps what it takes as Loki's log view would: an entry that comes
 // again with the same bytes is the same entry.
+//
+// The trail's own events are kept apart, and the others are shown to the tests
+// with the numbers that they would have without them.
 type fakeLoki struct {
 	t testing.TB
 	// answer decides about a push; nil takes it.
@@ -47,6 +51,53 @@ type fakeLoki struct {
 	pushes []received
 	order  []uint64                         // sequence numbers as they arrived, each once
 	stored map[string]map[uint64]push.Entry // by labels and sequence number
+	raw    map[string]map[uint64]push.Entry // as they came, the trail's own, too
+}
+
+// trailNumbers are the numbers of the trail's own events, by log.
+var trailNumbers struct {
+	sync.Mutex
+	of map[string]map[uint64]bool
+}
+
+// withoutTrail returns the entries that are not the trail's own, with the numbers
+// that they would have if there were none of these.
+func withoutTrail(t testing.TB, labels string, entries []push.Entry) (others []push.Entry) {
+	trailNumbers.Lock()
+	defer trailNumbers.Unlock()
+	id := logIDOf([]byte(labels))
+	if trailNumbers.of == nil {
+		trailNumbers.of = map[string]map[uint64]bool{}
+	}
+	if trailNumbers.of[id] == nil {
+		trailNumbers.of[id] = map[uint64]bool{}
+	}
+	for _, e := range entries {
+		if ev := parse(t, e); ev.Type == adminsessions.Trail {
+			trailNumbers.of[id][ev.Sequence] = true
+		}
+	}
+	for _, e := range entries {
+		ev := parse(t, e)
+		if ev.Type == adminsessions.Trail {
+			continue
+		}
+		_, e.Line = renumbered(id, ev.Sequence, e.Line)
+		others = append(others, e)
+	}
+	return others
+}
+
+// renumbered returns the number that an event would have if there were none of the
+// trail's own, and its line with that. trailNumbers is held.
+func renumbered(id string, seq uint64, line string) (uint64, string) {
+	n := seq
+	for own := range trailNumbers.of[id] {
+		if own < seq {
+			n--
+		}
+	}
+	return n, strings.Replace(line, fmt.Sprintf("\tseq=%d", seq), fmt.Sprintf("\tseq=%d", n), 1)
 }
 
 type received struct {
@@ -76,24 +127,64 @@ func (l *fakeLoki) Push(_ context.Context, message []byte) loki.Answer {
 	if len(req.Streams) != 1 {
 		l.t.Errorf("push has %d streams; Loki answers only for the last", len(req.Streams))
 	}
-	r := received{at: time.Now(), size: len(raw), labels: req.Streams[0].Labels, entries: req.Streams[0].Entries}
+	all := req.Streams[0].Entries
+	r := received{at: time.Now(), size: len(raw), labels: req.Streams[0].Labels}
+	r.entries = withoutTrail(l.t, r.labels, all)
 	for _, e := range r.entries {
 		r.seqs = append(r.seqs, parse(l.t, e).Sequence)
 		if len(e.StructuredMetadata) > 0 {
 			l.t.Errorf("entry with metadata: %v", e)
 		}
 	}
-	l.mu.Lock()
-	l.pushes = append(l.pushes, r)
-	l.mu.Unlock()
+	if len(r.entries) > 0 {
+		l.mu.Lock()
+		l.pushes = append(l.pushes, r)
+		l.mu.Unlock()
+	}
 	a := taken
 	if l.answer != nil {
 		a = l.answer(r)
 	}
 	if a.Verdict == loki.Acknowledged {
+		l.keep(r.labels, all)
 		l.store(r.labels, r.entries...)
 	}
 	return a
+}
+
+// keep keeps the entries as they came.
+func (l *fakeLoki) keep(labels string, entries []push.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.raw == nil {
+		l.raw = map[string]map[uint64]push.Entry{}
+	}
+	if l.raw[labels] == nil {
+		l.raw[labels] = map[uint64]push.Entry{}
+	}
+	for _, e := range entries {
+		seq := parse(l.t, e).Sequence
+		if old, ok := l.raw[labels][seq]; ok && (old.Line != e.Line || !old.Timestamp.Equal(e.Timestamp)) {
+			l.t.Errorf("event %d comes again with other bytes:\n%v\n%v", seq, old, e)
+		}
+		l.raw[labels][seq] = e
+	}
+}
+
+// trail are the trail's own events that were stored, in the order of their
+// numbers.
+func (l *fakeLoki) trail() (events []adminsessions.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, entries := range l.raw {
+		for _, e := range entries {
+			if ev := parse(l.t, e); ev.Type == adminsessions.Trail {
+				events = append(events, ev)
+			}
+		}
+	}
+	slices.SortFunc(events, func(a, b adminsessions.Event) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return events
 }
 
 func (l *fakeLoki) store(labels string, entries ...push.Entry) {
@@ -102,7 +193,7 @@ func (l *fakeLoki) store(labels string, entries ...push.Entry) {
 	if l.stored == nil {
 		l.stored = map[string]map[uint64]push.Entry{}
 	}
-	if l.stored[labels] == nil {
+	if len(entries) > 0 && l.stored[labels] == nil {
 		l.stored[labels] = map[uint64]push.Entry{}
 	}
 	for _, e := range entries {
@@ -283,4 +374,12 @@ func refusal(r received, format string, bad func(push.Entry) bool) error {
 		messages = append(messages, m)
 	}
 	return errors.New(strings.Join(messages, "; "))
+}
+
+// owns is how many events the trail has written about itself.
+func owns(s Stats) (n uint64) {
+	for _, count := range s.Trail {
+		n += count
+	}
+	return n
 }

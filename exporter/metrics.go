@@ -22,7 +22,7 @@ const (
 type metrics struct {
 	accepted, cut, delivered, retimed, pushes, bytes, splits atomic.Uint64
 
-	dropped, quarantined, retried, failures, damage countersBy
+	dropped, quarantined, retried, failures, damage, trail countersBy
 
 	damagedRecords, damagedBytes atomic.Uint64
 
@@ -40,6 +40,7 @@ func newMetrics() *metrics {
 		retried:     newCountersBy([]string{retriedDelivered, retriedRefused}),
 		failures:    newCountersBy(loki.PushStatuses()),
 		damage:      newCountersBy(reasons(spool.DamageReasons())),
+		trail:       newCountersBy(trailActions()),
 		push:        newHistogram(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		delay:       newHistogram(.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
 	}

@@ -75,7 +75,8 @@ func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
 		return "", ev, false
 	}
 	ev, err := adminsessions.ParseLine(line)
-	return line, ev, err == nil && r.EventName() == ev.EventName()
+	// What happens to the trail itself only its writer says.
+	return line, ev, err == nil && ev.Type != adminsessions.Trail && r.EventName() == ev.EventName()
 }
 
 // eventOf makes an event of any other record.

@@ -96,6 +96,7 @@ func (s *shipper) setAside(q quarantined) bool {
 	}
 	s.metrics.quarantined.add(q.Reason)
 	s.quarantine.tell(q)
+	s.trail.quarantined(q)
 	return true
 }
 

@@ -30,6 +30,9 @@ func readQuarantine(t *testing.T, dir string) []quarantined {
 		if err := json.Unmarshal(s.Bytes(), &q); err != nil {
 			t.Fatal(err)
 		}
+		trailNumbers.Lock()
+		q.Sequence, q.Line = renumbered(q.LogID, q.Sequence, q.Line)
+		trailNumbers.Unlock()
 		all = append(all, q)
 	}
 	return all

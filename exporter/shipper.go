@@ -56,6 +56,7 @@ type shipper struct {
 	metrics *metrics
 	spool   *spool.Log
 	reader  *spool.Reader
+	trail   *trail
 	loki    lokiClient
 	now     func() time.Time
 	times   times
@@ -114,9 +115,9 @@ type flushRequest struct {
 	answered chan error
 }
 
-func newShipper(c *config, log *spool.Log, m *metrics, client lokiClient) *shipper {
+func newShipper(c *config, log *spool.Log, m *metrics, tr *trail, client lokiClient) *shipper {
 	s := &shipper{
-		log: c.logger, metrics: m, spool: log, reader: log.Reader(), loki: client, now: c.now,
+		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, loki: client, now: c.now,
 		times:      times{now: c.now, loki: client.Now},
 		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait, limit: c.batchBytes,
 		flushes:    make(chan *flushRequest),

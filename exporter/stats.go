@@ -15,6 +15,8 @@ type Stats struct {
 	Quarantined map[string]uint64 // events in the quarantine file, by reason
 	Retried     map[string]uint64 // events from quarantine, by outcome: delivered, refused
 
+	Trail map[string]uint64 // the trail's own events, by action: started, dropped, checkpoint
+
 	Pushes       uint64            // acknowledged
 	PushedBytes  uint64            // acknowledged, compressed as sent
 	PushFailures map[string]uint64 // not acknowledged, by status
@@ -55,6 +57,7 @@ func (x *Exporter) Stats() Stats {
 		Accepted: m.accepted.Load(), Cut: m.cut.Load(), Dropped: m.dropped.values(),
 		Delivered: m.delivered.Load(), Retimed: m.retimed.Load(),
 		Quarantined: m.quarantined.values(), Retried: m.retried.values(),
+		Trail:  m.trail.values(),
 		Pushes: m.pushes.Load(), PushedBytes: m.bytes.Load(), PushFailures: m.failures.values(), Splits: m.splits.Load(),
 		PushDuration: m.push.snapshot(), Delay: m.delay.snapshot(),
 		LokiUp: m.up.Load(), ClockSkew: time.Duration(m.skew.Load()),

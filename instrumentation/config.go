@@ -44,6 +44,7 @@ type config struct {
 
 	policy        *Policy
 	filters       []namedFilter
+	reasons       []Rule
 	strict        []Rule
 	strictTimeout time.Duration
 	startedAfter  time.Duration

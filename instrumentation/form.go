@@ -2,7 +2,6 @@ package instrumentation
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -154,8 +153,6 @@ func (s *scope) recordForm(e *adminsessions.Event) {
 	}
 }
 
-var errForm = errors.New("form can't be read")
-
 // values reads the form of what was kept. An error means that something in it
 // can't be read; whole, that it was all there, or that nobody has read it.
 func (c *formCapture) values(r *http.Request) (values url.Values, whole bool, err error) {
@@ -168,7 +165,7 @@ func (c *formCapture) values(r *http.Request) (values url.Values, whole bool, er
 		return nil, whole, nil
 	}
 	if kind == multipartForm {
-		values, err = multipartValues(c.kept, boundary)
+		values, _, err = multipartValues(c.kept, boundary, maxFormFieldBytes+1)
 		switch {
 		case err == nil: // it says itself where it ends
 			whole = true
@@ -177,33 +174,43 @@ func (c *formCapture) values(r *http.Request) (values url.Values, whole bool, er
 		}
 		return values, whole, err
 	}
-	kept := string(c.kept)
-	if i := strings.LastIndexByte(kept, '%'); !whole && i >= 0 && i > len(kept)-len("%xx") {
-		kept = kept[:i]
-	}
-	values, err = url.ParseQuery(kept)
+	values, err = urlencodedValues(c.kept, whole)
 	return values, whole, err
 }
 
-// multipartValues reads the fields, not the files.
-func multipartValues(kept []byte, boundary string) (url.Values, error) {
-	values := url.Values{}
+// urlencodedValues reads a form, or its beginning, which may end within an
+// escape.
+func urlencodedValues(kept []byte, whole bool) (url.Values, error) {
+	form := string(kept)
+	if i := strings.LastIndexByte(form, '%'); !whole && i >= 0 && i > len(form)-len("%xx") {
+		form = form[:i]
+	}
+	return url.ParseQuery(form)
+}
+
+// multipartValues reads the fields, limit bytes of each, not the files.
+func multipartValues(kept []byte, boundary string, limit int64) (values url.Values, files bool, err error) {
+	values = url.Values{}
 	for mr := multipart.NewReader(bytes.NewReader(kept), boundary); ; {
 		part, err := mr.NextPart()
 		if err == io.EOF {
-			return values, nil
+			return values, files, nil
 		}
 		if err != nil {
-			return values, errForm
+			return values, files, errForm
 		}
 		name := part.FormName()
-		if name == "" || part.FileName() != "" {
+		if part.FileName() != "" {
+			files = true
 			continue
 		}
-		text, err := io.ReadAll(io.LimitReader(part, maxFormFieldBytes+1))
+		if name == "" {
+			continue
+		}
+		text, err := io.ReadAll(io.LimitReader(part, limit))
 		values[name] = append(values[name], string(text))
 		if err != nil {
-			return values, errForm
+			return values, files, errForm
 		}
 	}
 }

@@ -199,11 +199,18 @@ func (m *middleware) serve(next http.Handler, t *treatment, w http.ResponseWrite
 	}()
 	s.begin(r)
 	s.ask(r)
+	if ok, form := m.explained(s, r); !ok {
+		s.askReason(r, form)
+		returned = true
+		return
+	}
 	if !m.admit(s, r) {
 		s.refuse()
 		returned = true
 		return
 	}
+	s.form = s.captureForm(s.req)
+	s.captureBody()
 	m.watch.add(s, s.rec.event.Time)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
@@ -244,6 +251,7 @@ func (s *scope) refuse() {
 	m := s.m
 	m.metrics.Refused.Add(1)
 	s.rec.event.ErrorType = errorTypeUnrecorded
+	s.hideSecrets()
 	h := s.Header()
 	h.Set("Retry-After", retryAfter)
 	h.Set("Cache-Control", "no-store")

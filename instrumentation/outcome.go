@@ -20,6 +20,7 @@ const (
 	errorTypeWriteTimeout = "write_timeout"      // the server's WriteTimeout ran out: the client got nothing, or a part
 	errorTypeExit         = "goexit"             // the handler ended its goroutine
 	errorTypeCanceled     = "canceled"           // an act without a request was called off
+	errorTypeReason       = "reason_required"    // refused, because it does not say why
 	errorTypeUnrecorded   = "record_unavailable" // refused in strict mode
 )
 

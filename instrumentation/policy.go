@@ -32,8 +32,9 @@ type PolicyRule struct {
 	// the SHA-256 of the body.
 	FormFields, JSONFields []string
 	BodyHash               bool
-	// Strict is [WithStrict] for the requests.
-	Strict bool
+	// Strict is [WithStrict] for the requests, RequireReason is
+	// [WithRequiredReason].
+	Strict, RequireReason bool
 }
 
 // ActorAnonymous stands in a [PolicyRule] for nobody: a request that nobody is
@@ -48,7 +49,8 @@ type Treatment struct {
 	Rules                  []string // the rules that may match, by their names
 	CountOnly              bool
 	FormFields, JSONFields []string
-	BodyHash, Strict       bool
+	BodyHash               bool
+	Strict, RequireReason  bool
 }
 
 // Policy is a list of rules of which the first that matches a request says how
@@ -100,11 +102,11 @@ func NewPolicy(rules ...PolicyRule) (*Policy, error) {
 				fail("statuses %d to %d: want 100 to 999", s.First, s.Last)
 			}
 		}
-		if r.CountOnly && (len(r.FormFields) > 0 || len(r.JSONFields) > 0 || r.BodyHash || r.Strict) {
-			fail("what is only counted has no record that could have fields, a hash or be strict")
+		if r.CountOnly && (len(r.FormFields) > 0 || len(r.JSONFields) > 0 || r.BodyHash || r.Strict || r.RequireReason) {
+			fail("what is only counted has no record that could have fields, a hash or a reason, or be strict")
 		}
-		if r.Strict && (len(r.Statuses) > 0 || len(r.Actors) > 0) {
-			fail("whether a request is strict is decided before it is handled, when its status and who sends it are not known: leave statuses and actors out")
+		if (r.Strict || r.RequireReason) && (len(r.Statuses) > 0 || len(r.Actors) > 0) {
+			fail("whether a request is strict, or needs a reason, is decided before it is handled, when its status and who sends it are not known: leave statuses and actors out")
 		}
 		p.rules[i] = policyRule{PolicyRule: r}
 		var err error
@@ -265,7 +267,7 @@ func (t *treatment) asks(f func(*policyRule) bool) bool {
 }
 
 func (t *treatment) described() Treatment {
-	d := Treatment{CountOnly: t.countOnly() != nil, Strict: t.strict()}
+	d := Treatment{CountOnly: t.countOnly() != nil, Strict: t.strict(), RequireReason: t.asks(func(r *policyRule) bool { return r.RequireReason })}
 	for _, r := range t.candidates {
 		d.Rules = append(d.Rules, r.Name)
 		d.FormFields = appendMissing(d.FormFields, r.FormFields)

@@ -76,6 +76,13 @@ func (s *scope) foreseeRoute(rec *record) {
 	s.hideWildcards(e, s.m.knownRoute(e.Method, pattern))
 }
 
+// hideSecrets is [scope.foreseeRoute] for a request that no handler is given.
+func (s *scope) hideSecrets() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.foreseeRoute(s.rec)
+}
+
 func (s *scope) hideWildcards(e *adminsessions.Event, known *knownRoute) {
 	if !known.hides {
 		return

@@ -151,8 +151,6 @@ func (s *scope) begin(r *http.Request) {
 		s.requestID[0] = s.id
 		s.rw.Header()[name] = s.requestID[:]
 	}
-	s.form = s.captureForm(s.req)
-	s.captureBody()
 }
 
 // ask calls the functions that the application has given. One that panics

@@ -47,6 +47,7 @@ type Rule struct {
 	FormFields []string `yaml:"form_fields" doc:"Fields of forms that are recorded, as attributes admin.form.NAME."`
 	JSONFields []string `yaml:"json_fields" doc:"Fields of JSON bodies that are recorded, as attributes admin.body.NAME; dots lead into objects: client.plan."`
 	BodyHash   bool     `yaml:"body_sha256" doc:"The SHA-256 of the body is recorded, as attribute admin.body.sha256."`
+	Reason     bool     `yaml:"reason_required" doc:"A request that says no reason (header X-Audit-Reason, or form field audit_reason) is answered with 428 and a page that asks for it. Not together with actors or status."`
 	Strict     bool     `yaml:"strict" doc:"The request is recorded, synced to disk, before it is handled, or not handled at all. Not together with actors or status."`
 }
 
@@ -217,7 +218,7 @@ func (b *builder) rules(c *Config) (rules []instrumentation.PolicyRule) {
 // rule is the rule in the library's words.
 func (r *Rule) rule() (instrumentation.PolicyRule, error) {
 	rule := instrumentation.PolicyRule{
-		Name: r.Name, FormFields: r.FormFields, JSONFields: r.JSONFields, BodyHash: r.BodyHash, Strict: r.Strict,
+		Name: r.Name, FormFields: r.FormFields, JSONFields: r.JSONFields, BodyHash: r.BodyHash, Strict: r.Strict, RequireReason: r.Reason,
 	}
 	switch r.Record {
 	case "", "line":

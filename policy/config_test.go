@@ -51,6 +51,7 @@ policy:
       json_fields: [plan.id]
       body_sha256: true
       strict: true
+      reason_required: true
 `
 
 func TestAFileBecomesOptions(t *testing.T) {
@@ -62,12 +63,12 @@ func TestAFileBecomesOptions(t *testing.T) {
 		event adminsessions.Event
 		want  string
 	}{
-		{adminsessions.Event{Method: "POST", URL: "/clients", StatusCode: 201}, "{[clients] false [name] [plan.id] true true}"},
-		{adminsessions.Event{Method: "DELETE", URL: "/clients/7", StatusCode: 500}, "{[clients] false [name] [plan.id] true true}"},
-		{adminsessions.Event{Method: "GET", URL: "/clients", StatusCode: 200}, "{[] false [] [] false false}"},
-		{adminsessions.Event{Method: "GET", URL: "/static/x.css", StatusCode: 200}, "{[assets] true [] [] false false}"},
-		{adminsessions.Event{Method: "GET", URL: "/api/x", Type: adminsessions.API, StatusCode: 299, Actor: adminsessions.Actor{Type: "service"}}, "{[robots] true [] [] false false}"},
-		{adminsessions.Event{Method: "GET", URL: "/api/x", Type: adminsessions.API, StatusCode: 300, Actor: adminsessions.Actor{Type: "service"}}, "{[] false [] [] false false}"},
+		{adminsessions.Event{Method: "POST", URL: "/clients", StatusCode: 201}, "{[clients] false [name] [plan.id] true true true}"},
+		{adminsessions.Event{Method: "DELETE", URL: "/clients/7", StatusCode: 500}, "{[clients] false [name] [plan.id] true true true}"},
+		{adminsessions.Event{Method: "GET", URL: "/clients", StatusCode: 200}, "{[] false [] [] false false false}"},
+		{adminsessions.Event{Method: "GET", URL: "/static/x.css", StatusCode: 200}, "{[assets] true [] [] false false false}"},
+		{adminsessions.Event{Method: "GET", URL: "/api/x", Type: adminsessions.API, StatusCode: 299, Actor: adminsessions.Actor{Type: "service"}}, "{[robots] true [] [] false false false}"},
+		{adminsessions.Event{Method: "GET", URL: "/api/x", Type: adminsessions.API, StatusCode: 300, Actor: adminsessions.Actor{Type: "service"}}, "{[] false [] [] false false false}"},
 	} {
 		if got := fmt.Sprint(p.Rules.Of(&c.event)); got != c.want {
 			t.Errorf("%s %s: %s, want %s", c.event.Method, c.event.URL, got, c.want)

@@ -12,8 +12,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// MaxGaps is how many gaps a checkpoint can declare.
-const MaxGaps = 256
+// MaxGaps is how many gaps a checkpoint can declare: with them it still fits the
+// line of an event.
+const MaxGaps = 64
 
 // Checkpoint is what a log says of itself at a time.
 //
@@ -26,6 +27,7 @@ const MaxGaps = 256
 //	time 2026-11-25T15:28:35.123456789Z
 //	gap 100-103 spool_full
 //	range CsUY… 8Xzp…
+//	since 98 Ffo2… 8Xzp…
 //	after adminsessions/91c2… 5000 Xajj…
 type Checkpoint struct {
 	Origin string // names the log: [OriginPrefix] and its id
@@ -34,6 +36,12 @@ type Checkpoint struct {
 	Range  []Hash // the tree's compact range, from which it can be continued
 	Gaps   []Gap  // declared since the checkpoint before
 	Time   time.Time
+	// Since is the size of the checkpoint before, 0 if there was none, and Growth
+	// the compact range of what was added: with the checkpoints that a log has had
+	// anybody can show that it has only grown (see [Consistency]). Where Since is
+	// 0, Growth is empty, and Range takes its place.
+	Since  uint64
+	Growth []Hash
 	// After is the last checkpoint of the log that this one took the place of,
 	// in the first checkpoint of a log; nil if it had none.
 	After *Predecessor
@@ -59,15 +67,23 @@ func (c *Checkpoint) Text() string {
 	}
 	if len(c.Range) > 0 {
 		b.WriteString("range")
-		for _, h := range c.Range {
-			b.WriteString(" " + encode(h))
-		}
-		b.WriteByte('\n')
+		appendHashes(&b, c.Range)
+	}
+	if c.Since > 0 {
+		fmt.Fprintf(&b, "since %d", c.Since)
+		appendHashes(&b, c.Growth)
 	}
 	if c.After != nil {
 		fmt.Fprintf(&b, "after %s %d %s\n", c.After.Origin, c.After.Size, encode(c.After.Root))
 	}
 	return b.String()
+}
+
+func appendHashes(b *strings.Builder, hashes []Hash) {
+	for _, h := range hashes {
+		b.WriteString(" " + encode(h))
+	}
+	b.WriteByte('\n')
 }
 
 // Sign makes the signed note of a checkpoint.
@@ -87,6 +103,9 @@ func Open(signed []byte, keys note.Verifiers) (*Checkpoint, error) {
 		return nil, fmt.Errorf("opening a checkpoint: %w", err)
 	}
 	c, err := parse(n.Text)
+	if err == nil && len(c.Gaps) > MaxGaps {
+		err = fmt.Errorf("it declares %d gaps; at most %d fit", len(c.Gaps), MaxGaps)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading a checkpoint: %w", err)
 	}
@@ -106,65 +125,102 @@ func parse(text string) (*Checkpoint, error) {
 	if c.Root, err = decode(lines[2]); err != nil {
 		return nil, fmt.Errorf("root: %w", err)
 	}
+	known := lines[:3:3]
 	for _, line := range lines[3:] {
-		if err := c.parseLine(line); err != nil {
+		ours, err := c.parseLine(line)
+		if err != nil {
 			return nil, fmt.Errorf("line %.40q: %w", line, err)
 		}
+		if ours {
+			known = append(known, line)
+		}
 	}
+	if c.Text() != strings.Join(known, "\n")+"\n" {
+		return nil, errors.New("its lines are not in the form or the order in which they are written")
+	}
+	return c, c.check()
+}
+
+// check reports whether what the checkpoint says fits together.
+func (c *Checkpoint) check() error {
 	r, err := rangeOf(c.Size, c.Range)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if root(r) != c.Root {
-		return nil, errors.New("its range is that of another root")
+		return errors.New("its range is that of another root")
 	}
 	for i, g := range c.Gaps {
 		if g.From == 0 || g.From > g.To || g.To > c.Size || i > 0 && g.From <= c.Gaps[i-1].To {
-			return nil, fmt.Errorf("gap %d-%d is not one", g.From, g.To)
+			return fmt.Errorf("gap %d-%d is not one", g.From, g.To)
 		}
 	}
-	return c, nil
+	return c.validGrowth()
 }
 
-// parseLine reads a line of the log's own. What it does not know it leaves to
-// later versions.
-func (c *Checkpoint) parseLine(line string) (err error) {
+// parseLine reads a line of the log's own, and reports whether it was one: what
+// it does not know it leaves to later versions.
+func (c *Checkpoint) parseLine(line string) (ours bool, err error) {
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
 	case "time":
 		c.Time, err = time.Parse(time.RFC3339Nano, rest)
 	case "gap":
-		var g Gap
-		numbers, reason, _ := strings.Cut(rest, " ")
-		from, to, _ := strings.Cut(numbers, "-")
-		var err1, err2 error
-		g.From, err1 = strconv.ParseUint(from, 10, 64)
-		g.To, err2 = strconv.ParseUint(to, 10, 64)
-		g.Reason, err = reason, errors.Join(err1, err2)
-		if c.Gaps = append(c.Gaps, g); len(c.Gaps) > MaxGaps {
-			err = errors.New("too many gaps")
-		}
+		err = c.parseGap(rest)
 	case "range":
-		for s := range strings.SplitSeq(rest, " ") {
-			h, err := decode(s)
-			if err != nil || len(c.Range) == 64 {
-				return errors.Join(errors.New("not a range"), err)
-			}
-			c.Range = append(c.Range, h)
+		c.Range, err = decodeAll(rest)
+	case "since":
+		size, hashes, some := strings.Cut(rest, " ")
+		if c.Since, err = strconv.ParseUint(size, 10, 64); err == nil && some {
+			c.Growth, err = decodeAll(hashes)
 		}
 	case "after":
-		p := &Predecessor{}
-		words := strings.Split(rest, " ")
-		if len(words) != 3 {
-			return errors.New("want an origin, a size and a root")
-		}
-		p.Origin = words[0]
-		var err1, err2 error
-		p.Size, err1 = strconv.ParseUint(words[1], 10, 64)
-		p.Root, err2 = decode(words[2])
-		c.After, err = p, errors.Join(err1, err2)
+		err = c.parsePredecessor(rest)
+	default:
+		return false, nil
 	}
-	return err
+	return true, err
+}
+
+func (c *Checkpoint) parseGap(s string) error {
+	numbers, reason, _ := strings.Cut(s, " ")
+	from, to, _ := strings.Cut(numbers, "-")
+	var g Gap
+	var err1, err2 error
+	g.From, err1 = strconv.ParseUint(from, 10, 64)
+	g.To, err2 = strconv.ParseUint(to, 10, 64)
+	g.Reason = reason
+	c.Gaps = append(c.Gaps, g)
+	return errors.Join(err1, err2)
+}
+
+func (c *Checkpoint) parsePredecessor(s string) error {
+	words := strings.Split(s, " ")
+	if len(words) != 3 {
+		return errors.New("want an origin, a size and a root")
+	}
+	p := &Predecessor{Origin: words[0]}
+	var err1, err2 error
+	p.Size, err1 = strconv.ParseUint(words[1], 10, 64)
+	p.Root, err2 = decode(words[2])
+	c.After = p
+	return errors.Join(err1, err2)
+}
+
+// maxHashes is more than a compact range can have.
+const maxHashes = 128
+
+func decodeAll(s string) (hashes []Hash, err error) {
+	for s := range strings.SplitSeq(s, " ") {
+		h, err := decode(s)
+		if err != nil {
+			return nil, err
+		}
+		if hashes = append(hashes, h); len(hashes) > maxHashes {
+			return nil, errors.New("too many hashes")
+		}
+	}
+	return hashes, nil
 }
 
 // sameTree reports whether two checkpoints of one size are of one tree.

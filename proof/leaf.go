@@ -31,13 +31,12 @@ func Leaf[L string | []byte](labels string, nanos int64, line L, scratch []byte)
 	return sha256.Sum256(b), b
 }
 
-// GapLeaf is the hash that stands for event n, which is declared not to be in
-// the trail.
-func GapLeaf(n uint64, reason string) Hash {
+// GapLeaf is the hash that stands for an event that is declared not to be in the
+// trail. It does not tell which one, its place does; so a run of any length is
+// appended in a few steps.
+func GapLeaf(reason string) Hash {
 	b := []byte{rfc6962.RFC6962LeafHashPrefix, kindGap}
-	b = binary.AppendUvarint(b, n)
-	b = append(b, reason...)
-	return sha256.Sum256(b)
+	return sha256.Sum256(append(b, reason...))
 }
 
 // Labels writes a stream's labels as Loki does: {a="x", b="y"}, in the order of

@@ -186,7 +186,7 @@ func TestFromACheckpointOn(t *testing.T) {
 func TestResume(t *testing.T) {
 	whole, resumed := proof.NewTree(), proof.NewTree()
 	for i := range uint64(300) {
-		h := proof.GapLeaf(i, "x")
+		h, _ := proof.Leaf(labels, int64(i), "x", nil)
 		whole.Append(h)
 		resumed.Append(h)
 		a, b := whole.Checkpoint(origin, time.Time{}), resumed.Checkpoint(origin, time.Time{})
@@ -200,6 +200,36 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A gap of any length is appended in a few steps, and makes the tree that its
+// leaves make one by one.
+func TestGapsOfAnyLength(t *testing.T) {
+	for before := range uint64(20) {
+		for length := uint64(1); length < 70; length++ {
+			one, run := proof.NewTree(), proof.NewTree()
+			for i := range before {
+				h, _ := proof.Leaf(labels, int64(i), "x", nil)
+				one.Append(h)
+				run.Append(h)
+			}
+			for range length {
+				one.Append(proof.GapLeaf("lost"))
+			}
+			run.AppendGap(before+length, "lost")
+			a, b := one.Checkpoint(origin, time.Time{}), run.Checkpoint(origin, time.Time{})
+			if a.Size != b.Size || a.Root != b.Root || !slices.Equal(a.Range, b.Range) {
+				t.Fatalf("%d leaves and a gap of %d: size %d root %x, one by one %d %x", before, length, b.Size, b.Root, a.Size, a.Root)
+			}
+		}
+	}
+	tree := proof.NewTree()
+	tree.AppendGap(1<<63+12345, "lost")
+	h, _ := proof.Leaf(labels, 1, "x", nil)
+	tree.Append(h)
+	if c := tree.Checkpoint(origin, time.Time{}); c.Size != 1<<63+12346 || len(c.Range) != 7 {
+		t.Errorf("size %d, range of %d", c.Size, len(c.Range))
+	}
+}
+
 func TestTreesAreThoseOfRFC6962(t *testing.T) {
 	tree := proof.NewTree()
 	if c := tree.Checkpoint(origin, time.Time{}); string(c.Root[:]) != string(rfc6962.DefaultHasher.EmptyRoot()) {
@@ -207,7 +237,7 @@ func TestTreesAreThoseOfRFC6962(t *testing.T) {
 	}
 	one, _ := proof.Leaf(labels, 1, "one", nil)
 	two, _ := proof.Leaf(labels, 2, []byte("two"), nil)
-	if one == two || one == proof.GapLeaf(1, "one") {
+	if one == two || one == proof.GapLeaf("one") {
 		t.Error("different leaves have one hash")
 	}
 	tree.Append(one)

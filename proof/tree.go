@@ -3,6 +3,8 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"math/bits"
+	"slices"
 	"time"
 
 	"github.com/transparency-dev/merkle/compact"
@@ -21,28 +23,55 @@ type Gap struct {
 // Tree is a log's tree as it grows: its compact range, a few hashes, not its
 // leaves. It belongs to one goroutine.
 type Tree struct {
-	nodes *compact.Range
-	gaps  []Gap // since the last checkpoint
+	nodes  *compact.Range
+	gaps   []Gap // since the last checkpoint
+	growth growth
 }
 
 // NewTree returns a tree without leaves.
 func NewTree() *Tree { return &Tree{nodes: ranges.NewEmptyRange(0)} }
 
-// ResumeTree returns the tree that a checkpoint is of.
-func ResumeTree(c *Checkpoint) (*Tree, error) {
+// ResumeTree returns the tree that a checkpoint is of, with gaps in it that the
+// next checkpoint is to declare. A tree that has to outlive its process is kept
+// by [Tree.MarshalText], which also remembers how it has grown.
+func ResumeTree(c *Checkpoint, undeclared ...Gap) (*Tree, error) {
 	r, err := rangeOf(c.Size, c.Range)
 	if err != nil {
 		return nil, err
 	}
-	return &Tree{nodes: r}, nil
+	return &Tree{nodes: r, gaps: slices.Clone(undeclared), growth: growth{since: c.Size}}, nil
+}
+
+// treeOrigin stands in the text of a tree where a checkpoint's names a log.
+const treeOrigin = "adminsessions tree"
+
+// MarshalText writes the tree with what its next checkpoint is to say of the time
+// since the last one. The text is for [Tree.UnmarshalText].
+func (t *Tree) MarshalText() ([]byte, error) {
+	c := t.describe()
+	c.Origin = treeOrigin
+	return []byte(c.Text()), nil
+}
+
+// UnmarshalText continues a tree.
+func (t *Tree) UnmarshalText(text []byte) error {
+	c, err := parse(string(text))
+	if err != nil {
+		return fmt.Errorf("reading a tree: %w", err)
+	}
+	if c.Origin != treeOrigin {
+		return fmt.Errorf("reading a tree: it begins with %.40q, want %q", c.Origin, treeOrigin)
+	}
+	r, err := rangeOf(c.Size, c.Range)
+	if err != nil {
+		return err
+	}
+	*t = Tree{nodes: r, gaps: c.Gaps, growth: growth{since: c.Since, nodes: c.growth()}}
+	return nil
 }
 
 func rangeOf(size uint64, hashes []Hash) (*compact.Range, error) {
-	nodes := make([][]byte, len(hashes))
-	for i := range hashes {
-		nodes[i] = hashes[i][:]
-	}
-	r, err := ranges.NewRange(0, size, nodes)
+	r, err := ranges.NewRange(0, size, nodesOf(hashes))
 	if err != nil {
 		return nil, fmt.Errorf("a tree of %d leaves has no range of %d hashes: %w", size, len(hashes), err)
 	}
@@ -54,20 +83,19 @@ func (t *Tree) Size() uint64 { return t.nodes.End() }
 
 // Append adds the leaf of event Size()+1.
 func (t *Tree) Append(leaf Hash) {
+	t.growth.add(leaf[:])
 	// It fails for a range that begins elsewhere, never here.
-	_ = t.nodes.Append(leaf[:], nil)
+	_ = t.nodes.Append(leaf[:], t.growth.merge)
 }
 
 // AppendGap declares that the events after the last leaf, up to and including
 // event to, are not in the trail.
 func (t *Tree) AppendGap(to uint64, reason string) {
 	from := t.Size() + 1
-	for n := from; n <= to; n++ {
-		t.Append(GapLeaf(n, reason))
-	}
 	if from > to {
 		return
 	}
+	appendRun(t.nodes, to, GapLeaf(reason), &t.growth)
 	if last := len(t.gaps) - 1; last >= 0 && t.gaps[last].To+1 == from && t.gaps[last].Reason == reason {
 		t.gaps[last].To = to
 		return
@@ -75,24 +103,66 @@ func (t *Tree) AppendGap(to uint64, reason string) {
 	t.gaps = append(t.gaps, Gap{from, to, reason})
 }
 
-// Checkpoint describes the tree as it is. The gaps in it are those declared since
-// the last call.
+// appendRun appends a leaf again and again, until the range ends at to. It takes
+// subtrees as large as fit, however long the run is.
+func appendRun(r *compact.Range, to uint64, leaf Hash, g *growth) {
+	subtrees := [][]byte{leaf[:]} // of 1, 2, 4 … leaves
+	for r.End() < to {
+		level := bits.Len64(to-r.End()) - 1
+		if r.End() > 0 {
+			level = min(level, bits.TrailingZeros64(r.End()))
+		}
+		for len(subtrees) <= level {
+			last := subtrees[len(subtrees)-1]
+			subtrees = append(subtrees, ranges.Hash(last, last))
+		}
+		// Neither fails for a subtree that begins where r ends.
+		next, err := ranges.NewRange(r.End(), r.End()+1<<level, subtrees[level:level+1:level+1])
+		if err == nil {
+			g.add(subtrees[level])
+			err = r.AppendRange(next, g.merge)
+		}
+		if err != nil {
+			panic(errors.Join(errors.New("proof: a run of leaves that does not fit"), err))
+		}
+	}
+}
+
+// Checkpoint describes the tree as it is. The gaps in it, and how the tree has
+// grown, are those since the last call.
 func (t *Tree) Checkpoint(origin string, at time.Time) Checkpoint {
-	c := Checkpoint{Origin: origin, Size: t.Size(), Root: root(t.nodes), Range: hashesOf(t.nodes), Gaps: t.gaps, Time: at}
-	t.gaps = nil
+	c := t.describe()
+	c.Origin, c.Time = origin, at
+	t.gaps, t.growth = nil, growth{since: c.Size}
 	return c
 }
 
-// Gaps is how many gaps have been declared since the last checkpoint. A
-// checkpoint holds at most [MaxGaps].
-func (t *Tree) Gaps() int { return len(t.gaps) }
+func (t *Tree) describe() Checkpoint {
+	c := Checkpoint{Size: t.Size(), Root: root(t.nodes), Range: hashesOf(t.nodes.Hashes()), Gaps: t.gaps, Since: t.growth.since}
+	if c.Since > 0 {
+		c.Growth = hashesOf(t.growth.nodes)
+	}
+	return c
+}
 
-func hashesOf(r *compact.Range) []Hash {
+// Gaps are those declared since the last checkpoint. A checkpoint holds at most
+// [MaxGaps].
+func (t *Tree) Gaps() []Gap { return slices.Clone(t.gaps) }
+
+func hashesOf(nodes [][]byte) []Hash {
 	var hashes []Hash
-	for _, h := range r.Hashes() {
+	for _, h := range nodes {
 		hashes = append(hashes, Hash(h))
 	}
 	return hashes
+}
+
+func nodesOf(hashes []Hash) [][]byte {
+	nodes := make([][]byte, len(hashes))
+	for i := range hashes {
+		nodes[i] = hashes[i][:]
+	}
+	return nodes
 }
 
 func root(r *compact.Range) Hash {

@@ -224,11 +224,11 @@ func (v *verification) matches(from, to uint64, gaps map[uint64]string, c *Check
 		forms *= max(1, len(v.leaves[n]))
 	}
 	for form := range min(forms, maxForms) {
-		t := &Tree{nodes: v.clone()}
+		t := &Tree{nodes: v.clone(), growth: growth{since: v.known.End()}}
 		rest := form
 		for n := from; n <= to; n++ {
 			if reason, declared := gaps[n]; declared {
-				t.Append(GapLeaf(n, reason))
+				t.Append(GapLeaf(reason))
 				continue
 			}
 			choices := v.leaves[n]

@@ -41,10 +41,11 @@ func newCache[T any](now func() time.Time, timeout time.Duration) *cache[T] {
 	return &cache[T]{now: now, timeout: timeout, answers: make(map[string]*answer[T])}
 }
 
-// get returns the answer to the question key, which ask finds. If that takes
-// longer than ctx allows it returns the last answer known, or an error if there
-// is none.
+// get returns the answer to the question key, which ask finds, within the scope of
+// the request whose context ctx is. If that takes longer than ctx allows it
+// returns the last answer known, or an error if there is none.
 func (c *cache[T]) get(ctx context.Context, key string, ask func(context.Context) (T, error)) (T, error) {
+	key = scoped(ctx, key)
 	c.mu.Lock()
 	a, ok := c.answers[key]
 	if !ok {

@@ -30,11 +30,11 @@ type Config struct {
 	// all that Loki holds for the tenant.
 	Services, Environments []string
 
-	// Authorize reports whether whoever makes the request may see the trail.
-	// It is asked before anything else, for every request; false is answered
+	// Authorize says what whoever makes the request may see of the trail. It is
+	// asked before anything else, for every request; the zero Scope is answered
 	// with 403. It may be called from many goroutines at once. The handler has
 	// no authentication of its own: without this function NewHandler fails.
-	Authorize func(*http.Request) bool
+	Authorize func(*http.Request) Scope
 	// SignedIn returns who makes the request, for Hide Me: requests of the
 	// administrator with the same ID or the same Email are hidden from view
 	// (never from the trail). nil, or a user with neither, hides the switch.

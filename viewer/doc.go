@@ -4,7 +4,9 @@
 //
 //	page, err := viewer.NewHandler(viewer.Config{
 //		Prefix:    "/admin/monitoring/admin-sessions/",
-//		Authorize: func(r *http.Request) bool { return panel.Admin(r) != nil },
+//		Authorize: func(r *http.Request) viewer.Scope {
+//			return viewer.Scope{All: panel.Admin(r).MayAudit()}
+//		},
 //	})
 //	…
 //	mux.Handle("/admin/monitoring/admin-sessions/", page)

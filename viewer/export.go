@@ -126,7 +126,7 @@ func (x *export) walk(v *view) error {
 	if err := x.events.start(); err != nil {
 		return err
 	}
-	for e, err := range x.h.exportStore.Walk(x.r.Context(), walk) {
+	for e, err := range x.h.exportStore(x.r.Context()).Walk(x.r.Context(), walk) {
 		if err == nil {
 			err = x.events.write(&e)
 		}

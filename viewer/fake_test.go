@@ -155,7 +155,7 @@ func eventAgo(d time.Duration, url string, change ...func(*adminsessions.Event))
 func newTestHandler(t *testing.T, lokiURL string, change ...func(*Config)) *Handler {
 	t.Helper()
 	c := Config{Loki: adminsessions.Loki{URL: lokiURL}, Logger: slog.New(slog.DiscardHandler),
-		Authorize: func(*http.Request) bool { return true }, Now: func() time.Time { return testNow }}
+		Authorize: func(*http.Request) Scope { return Scope{All: true} }, Now: func() time.Time { return testNow }}
 	for _, f := range change {
 		f(&c)
 	}

@@ -19,8 +19,8 @@ import (
 type Handler struct {
 	config      Config
 	client      *loki.Client
-	store       *trail.Store
-	exportStore *trail.Store // over connections of its own
+	trail       *trail.Trail
+	exportTrail *trail.Trail // over connections of its own
 	locales     *locales
 	pages       *pages
 	assets      map[string]asset
@@ -52,12 +52,12 @@ func NewHandler(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope := trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now}
+	which := trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now}
 	h := &Handler{
 		config:      c,
 		client:      clients[0],
-		store:       trail.New(clients[0], scope),
-		exportStore: trail.New(clients[1], scope),
+		trail:       trail.New(clients[0], which),
+		exportTrail: trail.New(clients[1], which),
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
@@ -82,9 +82,9 @@ func NewHandler(c Config) (*Handler, error) {
 	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
 	h.mux.HandleFunc("POST "+c.Prefix+"settings", h.serveSettings)
 	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
-	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.export(csvFormat)))
-	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.export(ndjsonFormat)))
-	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.serveEvents))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(csvFormat))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(ndjsonFormat))))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.mayExport(h.serveEvents)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
 	return h, nil
@@ -103,14 +103,14 @@ func (h *Handler) API() http.Handler {
 		if h.config.Prefix != "/" {
 			h.addPage(r.URL.Path) // it is known only now where this is mounted
 		}
-		h.serveEvents(w, r)
+		h.mayExport(h.serveEvents)(w, r)
 	}))
 }
 
 // addPage tells the trail a path of the page's.
 func (h *Handler) addPage(path string) {
-	h.store.AddPage(path)
-	h.exportStore.AddPage(path)
+	h.trail.AddPage(path)
+	h.exportTrail.AddPage(path)
 }
 
 // ServeHTTP serves the page and everything below it.
@@ -131,7 +131,8 @@ func (h *Handler) guard(next http.HandlerFunc) http.HandlerFunc {
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 		header.Set("Cache-Control", "no-store")
-		if !h.config.Authorize(r) {
+		r, ok := h.withScope(r)
+		if !ok {
 			http.Error(w, "You may not see the administrators' sessions.", http.StatusForbidden)
 			return
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 func TestNewHandlerRefusesWhatCannotWork(t *testing.T) {
-	anyone := func(*http.Request) bool { return true }
+	anyone := func(*http.Request) Scope { return Scope{All: true} }
 	good := Config{Loki: adminsessions.Loki{URL: "http://127.0.0.1:3100"}, Authorize: anyone}
 	for name, test := range map[string]struct {
 		change func(*Config)
@@ -58,7 +58,7 @@ func TestNewHandlerRefusesWhatCannotWork(t *testing.T) {
 func TestNobodyElseMaySeeIt(t *testing.T) {
 	loki := newFakeLoki(t, holds())
 	h := newTestHandler(t, loki.URL, func(c *Config) {
-		c.Authorize = func(r *http.Request) bool { return r.Header.Get("X-Admin") != "" }
+		c.Authorize = func(r *http.Request) Scope { return Scope{All: r.Header.Get("X-Admin") != ""} }
 	})
 	for _, target := range []string{"/", "/?q=x", "/settings", "/export.csv", "/export.ndjson", "/api/events", "/api/count", "/api/online", "/assets/page.css", "/nothing"} {
 		if w := get(t, h, target); w.Code != http.StatusForbidden || len(w.Result().Cookies()) > 0 {

@@ -16,6 +16,7 @@ type pageData struct {
 	preferences
 	L     *locale
 	V     *view
+	Scope Scope
 	Me    adminsessions.User
 	Now   time.Time
 	Links []Link
@@ -59,8 +60,8 @@ const (
 )
 
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
-	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Now: h.config.Now(), Links: h.config.Breadcrumbs,
-		locales: h.locales.all}
+	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Scope: scopeOf(r.Context()),
+		Now: h.config.Now(), Links: h.config.Breadcrumbs, locales: h.locales.all}
 	p.L = p.locale
 	v, err := parseView(r.URL.RawQuery, p.zone)
 	p.V = &v
@@ -109,13 +110,13 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 		p.Result = &res
 		p.Skew = h.skew()
 		h.health.note(p.Now, nil)
-		h.last.store(key, res, p.Now)
+		h.last.store(scoped(ctx, key), res, p.Now)
 		h.looked(r, "%s", p.V.describe())
 		out.head(http.StatusOK)
 	} else {
 		p.Problem = h.problem(ctx, p, err)
 		h.looked(r, "%s, not shown: %s", p.V.describe(), p.Problem.Kind)
-		if last, ok := h.last.load(key); ok && p.Problem.Kind == string(loki.Unavailable) {
+		if last, ok := h.last.load(scoped(ctx, key)); ok && p.Problem.Kind == string(loki.Unavailable) {
 			p.Result, p.Problem.Stale = &last.result, last.at
 			h.looked(r, "%s, as of %s", p.V.describe(), formatInstant(last.at))
 		}
@@ -164,7 +165,7 @@ func (h *Handler) askOnline(ctx context.Context, now time.Time) <-chan *online {
 
 func (h *Handler) whoIsOnline(ctx context.Context, now time.Time) ([]trail.Presence, error) {
 	return h.online.get(ctx, "", func(ctx context.Context) ([]trail.Presence, error) {
-		return h.store.Online(ctx, onlineWindow(now))
+		return h.store(ctx).Online(ctx, onlineWindow(now))
 	})
 }
 

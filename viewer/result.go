@@ -63,7 +63,7 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	walk.Forward = v.asc != v.back
 	walk.Past = v.past
 	walk.Batch = v.size + 1 + spareEntries
-	for e, err := range h.store.Walk(ctx, walk) {
+	for e, err := range h.store(ctx).Walk(ctx, walk) {
 		if trail.OutOfTime(ctx, err) && !place.IsZero() && !v.back {
 			r.reached, r.more = place, true
 			break
@@ -107,7 +107,7 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 		return v.sort.compare(b, a)
 	}
 	skip := (v.page - 1) * v.size
-	sorted, err := h.store.Sort(ctx, walk, compare, skip, v.size, h.config.SortLimit)
+	sorted, err := h.store(ctx).Sort(ctx, walk, compare, skip, v.size, h.config.SortLimit)
 	if err != nil {
 		return result{}, err
 	}
@@ -124,7 +124,7 @@ func (h *Handler) loadSorted(ctx context.Context, v *view, walk trail.Walk, r re
 // ctx is done, for the next who asks.
 func (h *Handler) count(ctx context.Context, v *view, me adminsessions.User, w trail.Window) (trail.Count, error) {
 	return h.counts.get(ctx, v.filterKey(me), func(ctx context.Context) (trail.Count, error) {
-		return h.store.Count(ctx, v.filter(me), w)
+		return h.store(ctx).Count(ctx, v.filter(me), w)
 	})
 }
 
@@ -141,7 +141,7 @@ func (h *Handler) askRunning(ctx context.Context, v *view, me adminsessions.User
 		ctx, cancel := context.WithTimeout(ctx, runningWait)
 		defer cancel()
 		known, err := h.running.get(ctx, v.filterKey(me), func(ctx context.Context) (r running, err error) {
-			r.events, r.more, err = h.store.InProgress(ctx, v.filter(me), w)
+			r.events, r.more, err = h.store(ctx).InProgress(ctx, v.filter(me), w)
 			return r, err
 		})
 		if err != nil && !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {

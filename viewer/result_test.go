@@ -212,7 +212,7 @@ func TestLooksAreRecorded(t *testing.T) {
 	notes = nil
 	post(t, h, "lang=pl")
 	get(t, newTestHandler(t, loki.URL, func(c *Config) {
-		c.Authorize = func(*http.Request) bool { return false }
+		c.Authorize = func(*http.Request) Scope { return Scope{} }
 		c.Accessed = func(_ context.Context, note string) { notes = append(notes, note) }
 	}), "/")
 	if len(notes) != 0 {

@@ -15,7 +15,7 @@ const signedIn = ` | email!="-" or id!="-"`
 // named beside type and status.
 func ofType(names ...string) string {
 	return selector() + ours + words(append([]string{"type", "method", "status"}, names...)...) +
-		" | " + matches("type", in("type")) + ended
+		" | " + matches("type", in("type")) + ofAdmins + ended
 }
 
 func refused() string   { return ` | status=~"401|403"` }
@@ -29,7 +29,7 @@ func deleted() string { return " | " + deletes + " | " + done }
 func activity() *builder {
 	b := frame(uidActivity, "Admins: activity", "Who is online, who does how much, what is refused and what fails.")
 	add(b,
-		choice("type", "Type", "WEB: pages in a browser. API: programs.", ".*", "WEB", "API"),
+		ofTypes(),
 		service(), environment(), lokiSource())
 
 	toAdmin := links(
@@ -37,7 +37,7 @@ func activity() *builder {
 		link("Requests of this admin", here(uidSessions, common3, to("admin", "email"))))
 	ofAddress := links(link("Requests from this address", here(uidSessions, common3, to("ip", "ip"))))
 	admin, address := emailColumn.with(toAdmin), ipColumn.with(ofAddress)
-	failures := failedSignIns(selector(), "type", "ip") + " | " + matches("type", in("type"))
+	failures := failedSignIns(selector(), "ip") + " | " + matches("type", in("type"))
 	// A row that says nothing is the last row of its page: closed, as it reads far back.
 	ofNames := "ip, name"
 	named := failures + " | label_format name=`{{ lower .tried }}`"
@@ -87,7 +87,7 @@ func activity() *builder {
 			WithTarget(instantly("A", "topk(50, "+sum(ofNames, "sum_over_time("+named+records+" | keep ip, name, n | unwrap n ["+wholeRange+"])")+")")).
 			WithTarget(instantly("B", "topk(50, "+lastSeen(ofNames, named, wholeRange)+")")), tried),
 		groups(sortedBy(tableOf(15, "Errors by admin and act", "Requests that ended with 5xx.", "None, or the query failed", place(12, 29, 12, 9), broken...), "Errors").
-			WithTarget(instantly("A", "topk(50, "+sum("email, action, error", count(selector()+` |= " status=5"`+ours+words("type", "method", "status", "email", "action")+" | "+matches("type", in("type"))+ended+failed()+" | logfmt error", wholeRange))+")")), broken),
+			WithTarget(instantly("A", "topk(50, "+sum("email, action, error", count(selector()+` |= " status=5"`+ours+words("type", "method", "status", "email", "action")+" | "+matches("type", in("type"))+ofAdmins+ended+failed()+" | logfmt error", wholeRange))+")")), broken),
 	} {
 		b.WithPanel(p)
 	}
@@ -103,11 +103,11 @@ func activity() *builder {
 	return b
 }
 
-// durations are of the words behind the part for people. What is not a number
+// durations are of requests, of the words behind the part for people. What is not a number
 // is a request that goes on, or a line that ends with the duration.
 func durations(at dashboard.GridPos) cog.Builder[dashboard.Panel] {
-	took := selector() + ours + ` | pattern "type=<type> <_>\tsession=<_> request=<_> ms=<ms> <_>" | ` +
-		matches("type", in("type")) + ` | ms=~"[0-9.]+" | unwrap ms`
+	took := selector() + ours + ` | pattern "type=<type> method=<method> <_>\tsession=<_> request=<_> ms=<ms> <_>" | ` +
+		matches("type", in("type")) + ofAdmins + ` | method!="-" | ms=~"[0-9.]+" | unwrap ms`
 	of := func(quantile string) string {
 		return "quantile_over_time(" + quantile + ", " + took + " [" + onePoint + "]) by (type)"
 	}

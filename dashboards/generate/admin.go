@@ -11,7 +11,7 @@ import (
 func ofAdmin() string {
 	return selector(checked("admin")) + " |~ `(?i)" + in("admin") + "`" + ours +
 		` | pattern "type=<type> method=<method> status=<status> <mail>ip=<ip> <user>action=<action> <_>" | ` +
-		matches("mail", "(?i)email="+in("admin")+" ") + " or " + matches("user", "id="+in("admin")+" ")
+		matches("mail", "(?i)email="+in("admin")+" ") + " or " + matches("user", "id="+in("admin")+" ") + ofAdmins
 }
 
 func admin() *builder {
@@ -33,7 +33,7 @@ func admin() *builder {
 			WithTarget(instantly("C", lastSeen(names, pipeline, wholeRange))), columns)
 	}
 	acts := []column{actionColumn, methodColumn, numberColumn("A", "Requests", 100)}
-	tried := failedSignIns(selector(checked("admin"))+" |~ `(?i)"+in("admin")+"`", "type") + " | label_format who=`tried={{ .tried }} ` | " + matches("who", "(?i)tried="+in("admin")+" ")
+	tried := failedSignIns(selector(checked("admin"))+" |~ `(?i)"+in("admin")+"`") + " | label_format who=`tried={{ .tried }} ` | " + matches("who", "(?i)tried="+in("admin")+" ")
 
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		counted(1, "Requests", "Ended requests in the time range.", orZero(sum("", count(mine, wholeRange))), place(0, 0, 4, 3)),

@@ -61,13 +61,13 @@ func attempts(outcome, labels, over string) string {
 		// The label stands in notifications, too.
 		names = " | label_format name=`{{ regexReplaceAll \"" + strings.ReplaceAll(strange, `\`, `\\`) + "\" (lower .tried) \"?\" }}`"
 	}
-	return "sum by (" + labels + ") (sum_over_time(\n  " + every + holds("signin", outcome) + ours + words("method", "ip") + ` | method!=""` +
+	return "sum by (" + labels + ") (sum_over_time(\n  " + every + holds("signin", outcome) + ours + words("type", "method", "ip") + ofAdmins + ` | method!=""` +
 		"\n  | logfmt | signin=\"" + outcome + "\"" + names + "\n " + records + " | keep " + labels + ", n | unwrap n [" + over + "]\n))"
 }
 
 // requestsOf are ended requests of people who are signed in.
 func requestsOf(names ...string) string {
-	return every + ours + words(append([]string{"method", "status", "email"}, names...)...) + ended + ` | email!="-"`
+	return every + ours + words(append([]string{"type", "method", "status", "email"}, names...)...) + ofAdmins + ended + ` | email!="-"`
 }
 
 func between(lines ...string) string { return strings.Join(lines, "\n") }
@@ -140,7 +140,7 @@ func trailAlerts() []alert {
 				"or whoever asked did not wait for the answer.",
 			},
 			expr: "sum by (service_name, email, id) (" + within(
-				every+" |~ `(?i)delete|destroy|remove|purge|erase|wipe|terminate`"+ours+words("method", "email", "id", "action", "outcome")+
+				every+" |~ `(?i)delete|destroy|remove|purge|erase|wipe|terminate`"+ours+words("type", "method", "email", "id", "action", "outcome")+ofAdmins+
 					"\n  | method!=\"\" | "+deletes+"\n  | "+done, "10m") + ") > 20",
 			severity: "critical",
 			summary:  "Mass deletion at " + known("service_name"), description: said("email") + ", id " + said("id") + ", made " + value + " deletions at " + known("service_name") + " within 10 minutes.",
@@ -150,7 +150,7 @@ func trailAlerts() []alert {
 			name: "AdminSessionsServerErrors", uid: "adminsessions-server-errors",
 			about: []string{"An admin panel has little traffic: six errors of one act are many."},
 			expr: "topk(20, sum by (service_name, action) (" + within(
-				every+" |= ` status=5`"+ours+words("method", "status", "action")+" | status=~\"5..\"", "10m") + ") > 5)",
+				every+" |= ` status=5`"+ours+words("type", "method", "status", "action")+ofAdmins+" | status=~\"5..\"", "10m") + ") > 5)",
 			severity: "warning",
 			summary:  "Server errors at " + known("service_name"), description: value + " requests for " + said("action") + " at " + known("service_name") + " ended with a server error within 10 minutes.",
 			dashboard: uidSessions, panel: 3, vars: "&var-status=5",
@@ -224,9 +224,9 @@ func trailAlerts() []alert {
 				"Prometheus hears it within minutes: AdminSessionsNothingDelivered.",
 			},
 			expr: between(
-				"sum by (service_name) (count_over_time("+every+words("method")+" | method!=\"\" [7d] offset 24h))",
+				"sum by (service_name) (count_over_time("+every+words("type", "method")+ofAdmins+" | method!=\"\" [7d] offset 24h))",
 				"unless",
-				"sum by (service_name) ("+within(every+words("method")+" | method!=\"\"", "24h")+")"),
+				"sum by (service_name) ("+within(every+words("type", "method")+ofAdmins+" | method!=\"\"", "24h")+")"),
 			severity: "warning",
 			summary:  "The audit trail of " + known("service_name") + " is silent", description: "No admin request of " + known("service_name") + " has reached Loki for 24 hours; in the 7 days before it were " + value + ".",
 			dashboard: uidPipeline, panel: 17,

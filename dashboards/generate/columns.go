@@ -65,7 +65,9 @@ var (
 	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered}}
 	emailColumn  = column{field: field("email"), title: "E-mail", least: 160}
 	idColumn     = column{field: field("id"), title: "Id", width: 64, more: []property{unfiltered}}
-	actionColumn = column{field: field("action"), title: "Act", least: 150}
+	actionColumn = column{field: field("action"), title: "Action", least: 150}
+	// outcomeColumn says what came of an act.
+	outcomeColumn = column{field: field("outcome"), title: "Outcome", width: 84, more: []property{unfiltered, drawn("color-text"), mapped(values(outcomeColors))}}
 )
 
 func numberColumn(letter, title string, width int) column {

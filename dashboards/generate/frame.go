@@ -19,6 +19,9 @@ const (
 	uidAdmin    = "adminsessions-admin"
 	uidRequest  = "adminsessions-event"
 	uidPipeline = "adminsessions-pipeline"
+	uidObject   = "adminsessions-object"
+	uidChanges  = "adminsessions-changes"
+	uidStories  = "adminsessions-session-list"
 )
 
 // The data sources of deploy/grafana, where another is not chosen.
@@ -158,6 +161,11 @@ func service() dashboard.VariableModel {
 func environment() dashboard.VariableModel {
 	return labelValues("environment", "Environment", "The deployment environment (deployment.environment.name).", ".*",
 		"deployment_environment_name", "{"+matches("service_name", in("service"))+"}")
+}
+
+func ofTypes() dashboard.VariableModel {
+	return choice("type", "Type", "WEB: pages in a browser. API: programs. Without a request: CLI, commands; JOB, scheduled or queued work; MCP, tools that a language model calls.", ".*",
+		"WEB", "API", "CLI", "JOB", "MCP")
 }
 
 func search() dashboard.VariableModel {

@@ -42,6 +42,9 @@ func generate() (map[string][]byte, error) {
 		"admin":          admin(),
 		"event":          request(),
 		"pipeline":       pipeline(),
+		"object":         ofObject(),
+		"changes":        changes(),
+		"session-list":   sessionList(),
 	} {
 		d, err := b.Build()
 		if err != nil {

@@ -109,12 +109,13 @@ func bars(id uint32, title, about string, at dashboard.GridPos) *timeseries.Pane
 
 // Colours are the same on every dashboard.
 var (
-	typeColors   = []mapping{{"WEB", "green", ""}, {"API", "blue", ""}}
+	typeColors   = []mapping{{"WEB", "green", ""}, {"API", "blue", ""}, {"CLI", "orange", ""}, {"JOB", "yellow", ""}, {"MCP", "purple", ""}}
 	methodColors = []mapping{
 		{"GET", "green", ""}, {"HEAD", "green", ""}, {"OPTIONS", "green", ""}, {"QUERY", "green", ""},
 		{"POST", "orange", ""}, {"PUT", "yellow", ""}, {"PATCH", "yellow", ""}, {"DELETE", "red", ""},
 		{"_OTHER", "purple", "OTHER"}, {"TRACE", "purple", ""}, {"CONNECT", "purple", ""},
 	}
+	outcomeColors = []mapping{{"success", "green", ""}, {"denied", "orange", ""}, {"failure", "yellow", ""}, {"error", "red", ""}, {"-", "text", "–"}}
 	// statusColors are of the first digit.
 	statusColors = []mapping{{"2", "green", ""}, {"3", "blue", ""}, {"4", "orange", ""}, {"5", "red", ""}}
 )

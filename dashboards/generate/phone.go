@@ -7,13 +7,13 @@ import (
 
 // short is a request in three lines.
 var short = cell{"short", `{{ if ne .action "-" }}{{ .action }}{{ else }}{{ .method }}{{ end }}` + object + "\n" +
-	`{{ if .name }}{{ .name` + tidy + ` }}` + noName + "\n" + `{{ .method }} {{ .status }} {{ .ip }}`}
+	`{{ if .name }}{{ .name` + tidy + ` }}` + noName + kindOfActor + "\n" + `{{ .method }} {{ .status }} {{ .ip }}`}
 
 // phone is Admin Sessions for a narrow screen: two controls and one column.
 func phone() *builder {
 	b := frame(uidPhone, "Admin Sessions: phone", "The newest requests, one column: act, admin, when. For a narrow screen.")
 	add(b, search(), hideMe(), service(), environment(), lokiSource())
-	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\" " + hidden + shown(short)
+	expr := found() + "\n  | pattern \"type=<type> method=<method> status=<status> <mail> ip=<ip> <_>\" | method!=\"\"" + ofAdmins + hidden + shown(short)
 	columns := append([]column{
 		{field: "short", title: "Request", least: 200, more: []property{wrapped, links(link("Every detail of this request", toRequest()))}},
 		dateColumn.with(property{Id: "custom.width", Value: 84}, unit("time:MM-DD HH:mm:ss"), wrapped),

@@ -143,7 +143,7 @@ func knownEvents(now time.Time) []event {
 			e.RequestID = fmt.Sprintf("request-%03d", n)
 		}
 		e.Stage = cmp.Or(e.Stage, adminsessions.Complete)
-		if e.Action == "" {
+		if e.Action == "" && e.Method != "" {
 			e.Action = map[string]string{"GET": "clients.view", "POST": "clients.create", "DELETE": "clients.delete"}[e.Method]
 		}
 		e.service = cmp.Or(e.service, "panel")
@@ -236,6 +236,58 @@ func knownEvents(now time.Time) []event {
 	act(66*time.Minute, "POST", "clients.undelete", 200)
 	act(65*time.Minute, "DELETE", "clients.delete", 403)
 	act(64*time.Minute, "DELETE", "", 500)
+
+	// Acts that say more: what they changed, for whom and why, with what; and acts
+	// without a request.
+	said := func(ago time.Duration, who adminsessions.User, i adminsessions.Type, method, action string, status int, change func(*event)) {
+		e := request(who, "10.2.3.6", i, method, "/admin/clients/7731", "/admin/clients/{id}", status)
+		e.Action = action
+		if method == "" {
+			e.URL, e.Route, e.StatusCode, e.Outcome = "", "", 0, adminsessions.OutcomeSuccess
+			e.ClientAddress, e.UserAgent = netip.Addr{}, ""
+		}
+		change(&e)
+		add(ago, e)
+	}
+	client := adminsessions.Resource{Type: "clients", ID: "7731", Name: "Acme"}
+	said(63*time.Minute, anna, adminsessions.Web, "PUT", "clients.update", 200, func(e *event) {
+		e.RequestID, e.SessionID = "changing-1", "s-anna-2"
+		e.Resource, e.Actor.TenantID, e.Reason = client, "acme", `ticket "17"`
+		e.Changes = []adminsessions.Change{{Field: "status", Old: "active", New: "closed"}, {Field: "plan.price", New: "12"}, {Field: "limit", Old: "1\t\"2\""}}
+		e.Geo = adminsessions.Geo{Country: "PL", Locality: "Warsaw", Network: "AS5617 Orange"}
+	})
+	said(62*time.Minute, nobody, adminsessions.Job, "", "services.suspend", 0, func(e *event) {
+		e.Actor, e.Cause = adminsessions.Actor{Type: adminsessions.ActorSystem, TenantID: "acme2"}, "changing-1"
+		e.Resource = adminsessions.Resource{Type: "services", ID: "7731"}
+		e.Changes = []adminsessions.Change{{Field: "state", Old: "on", New: "off"}}
+	})
+	said(61*time.Minute, rory, adminsessions.CLI, "", "users.role.grant", 0, func(e *event) {
+		e.Actor.TenantID, e.Reason = `ac"me`, "break-glass: nobody else is awake"
+	})
+	said(60*time.Minute, rory, adminsessions.MCP, "", "clients.view", 0, func(e *event) {
+		e.Actor, e.Resource = adminsessions.Actor{Type: adminsessions.ActorAgent, CredentialID: "key-7"}, client
+	})
+	said(59*time.Minute, rory, adminsessions.API, "GET", "clients.view", 200, func(e *event) {
+		e.Actor, e.Resource = adminsessions.Actor{Type: adminsessions.ActorService}, adminsessions.Resource{Type: "clients", ID: `a"b\c`, Name: "7731"}
+	})
+	// Texts that try to say what other fields say.
+	said(58*time.Minute, adminsessions.User{ID: "6", FullName: `x actor=`, Email: "eve@example.com"}, adminsessions.API, "POST", "notes.create", 201, func(e *event) {
+		e.Actor.Type, e.Resource = adminsessions.ActorAgent, adminsessions.Resource{Type: "notes", ID: "8"}
+		e.Note = ` tenant="acme" object="clients" object_id="7731" was.status="active" now.status="closed" actor="user" now.x=`
+	})
+
+	// What the trail tells of itself is no act of anybody, whoever it names.
+	for i, action := range []string{"started", "reviewed", "checkpoint", "erased", "stopped"} {
+		e := event{Event: adminsessions.Event{
+			Type: adminsessions.Trail, Action: "trail." + action, Outcome: adminsessions.OutcomeSuccess, Note: action + " by Anna Kowalska, 7731",
+			Actor: adminsessions.Actor{Type: adminsessions.ActorSystem},
+		}}
+		if action == "reviewed" {
+			e.User, e.ClientAddress, e.Outcome = anna, netip.MustParseAddr("10.9.9.9"), adminsessions.OutcomeError
+			e.Actor.Type = ""
+		}
+		add(time.Duration(57-i)*time.Minute, e)
+	}
 
 	// A flood without credentials, folded; one of its records is of sign-ins.
 	flood := request(nobody, "198.51.100.99", adminsessions.Web, "GET", "/.env", "", 404)

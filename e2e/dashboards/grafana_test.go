@@ -42,6 +42,10 @@ var reference = regexp.MustCompile(`\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+(?
 // macros are what Grafana's server fills in, after the variables.
 var macros = regexp.MustCompile(`^__(?:range|auto|interval)`)
 
+// ofTemplates are variables of Go's templates, and no dashboard's: Grafana leaves
+// them alone.
+var ofTemplates = regexp.MustCompile(`^\$[kvf]$`)
+
 // filledIn is a query as Grafana 12.3 sends it: with the variables filled in,
 // and, where its refId does not forbid to cut it into days, filled in a second
 // time, so that a value that looks like a reference is followed.
@@ -71,7 +75,7 @@ func interpolate(t testing.TB, expr string, vars variables) string {
 	return reference.ReplaceAllStringFunc(expr, func(ref string) string {
 		m := reference.FindStringSubmatch(ref)
 		name, as := m[1]+m[2]+m[4], m[3]+m[5]
-		if macros.MatchString(name) {
+		if macros.MatchString(name) || ofTemplates.MatchString(ref) {
 			return ref
 		}
 		val, known := vars[name]

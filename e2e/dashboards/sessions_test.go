@@ -1,6 +1,7 @@
 package dashboards_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -30,6 +32,17 @@ func word(e *event, name string) string {
 	return ""
 }
 
+// inLine is a text as it stands between quotes in the line.
+func inLine(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\n", `\n`).Replace(s)
+}
+
+// quoted says whether what was typed and a quote stand in the line where the text
+// does: the whole text, unless what was typed ends in a backslash.
+func quoted(s, typed string) bool {
+	return s != "" && strings.HasPrefix(strings.ToLower(inLine(s)+`"`), strings.ToLower(typed)+`"`)
+}
+
 func fold(s, part string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(part)) }
 
 // shown says in plain Go whether Admin Sessions shows an event.
@@ -44,9 +57,28 @@ func shown(e *event, vars variables) bool {
 		v := vars[name]
 		return v.isAll() || v.contains(field)
 	}
-	if !holds("service", e.service) || !holds("environment", e.environment) ||
-		!holds("type", string(e.Type)) || !holds("method", e.Method) {
+	if e.Type == adminsessions.Trail || !holds("service", e.service) || !holds("environment", e.environment) ||
+		!holds("type", string(e.Type)) || !holds("method", e.Method) || !holds("outcome", e.field("outcome")) {
 		return false
+	}
+	if action := text("action"); action != "" && !strings.Contains("."+word(e, "action")+".", "."+action+".") {
+		return false
+	}
+	if o := text("object"); o != "" && !slices.ContainsFunc([]string{e.Resource.Type, e.Resource.ID, e.Resource.Name}, func(s string) bool { return quoted(s, o) }) {
+		return false
+	}
+	if tenant := text("tenant"); tenant != "" && !quoted(e.Actor.TenantID, tenant) {
+		return false
+	}
+	// The value of a user, said or not, is "type".
+	if v := vars["actor"]; !v.isAll() {
+		actor := cmp.Or(string(e.Actor.Type), "type")
+		if actor == "user" {
+			actor = "type"
+		}
+		if !v.contains(actor) {
+			return false
+		}
 	}
 	if v := vars["status"]; !v.isAll() && !slices.ContainsFunc(v.text, func(s string) bool {
 		return word(e, "status") == s || len(s) == 1 && strings.HasPrefix(word(e, "status"), s)
@@ -91,6 +123,9 @@ func settings(t *testing.T, d dashboardFile) []setting {
 		"admin":        {one("anna"), one("ANNA@"), one("zaneta+ops@example.com"), one("{{5}}"), one("service-9"), one("example.com"), one("-"), one("email="), one("2")},
 		"ip":           {one("10.2.3.4"), one("10.2"), one("10.2.3"), one("2001:db8::7"), one("2001:db8"), one("203.0.113.9"), one("1"), one(".*")},
 		"hide_me":      {one("email")},
+		"action":       {one("clients"), one("delete"), one("clients.delete"), one("invoices.purge_all"), one("clie"), one("delet"), one("."), one("role"), one("-")},
+		"object":       {one("clients"), one("7731"), one("Acme"), one("ACME"), one("acm"), one("77"), one("client"), one("9"), one("notes"), one(`Acme \"&\" <Sons>`), one("x")},
+		"tenant":       {one("acme"), one("acme2"), one("ac"), one("ACME"), one(`ac\"me`), one("-")},
 		"__user.email": {one("anna@example.com")},
 		"__timezone":   {one("Europe/Warsaw")},
 	}
@@ -99,7 +134,7 @@ func settings(t *testing.T, d dashboardFile) []setting {
 	}
 	// All that ends a string, a repetition, a class, a template or a URL.
 	for _, text := range []string{`a\`, `"`, "'", "a|b", "(", "[", "{{", "{", "*", "$", "a b", "%41", "#", "ł"} {
-		for _, name := range []string{"admin", "ip", "__user.email"} {
+		for _, name := range []string{"admin", "ip", "action", "object", "tenant", "__user.email"} {
 			choices[name] = append(choices[name], one(text))
 		}
 	}
@@ -215,7 +250,7 @@ func TestColumnsOfARow(t *testing.T) {
 	for i := range events {
 		byID[events[i].id()] = &events[i]
 	}
-	for _, file := range []string{sessions, "phone.json"} {
+	for _, file := range []string{sessions, "phone.json", "changes.json"} {
 		d := loadDashboards(t)[file]
 		for _, q := range d.queries {
 			if !q.log {
@@ -233,25 +268,39 @@ func TestColumnsOfARow(t *testing.T) {
 				case e.User.IsZero() && e.SignIn.Name != "":
 					who = "“" + e.SignIn.Name + "” tried"
 				case e.User.IsZero():
-					who = "–"
+					who = cmp.Or(string(e.Actor.Type), "–")
 				case who == "":
 					who = e.User.ID
+				}
+				if !e.User.IsZero() && e.Actor.Type != "" && e.Actor.Type != adminsessions.ActorUser {
+					who += " · " + string(e.Actor.Type)
 				}
 				// As it stands in the line, so that a search for it finds it.
 				quoted, _ := json.Marshal(strings.TrimPrefix(e.URL, "https://panel.example"))
 				path := strings.NewReplacer(`\u0026`, "&").Replace(strings.Trim(string(quoted), `"`))
+				where := path + " — panel.example"
+				if path == "" {
+					where = ""
+				}
 				for name, want := range map[string]string{
-					"who": who, "path": path, "where": path + " — panel.example", "request": e.RequestID, "session": word(e, "session"),
+					"who": who, "path": path, "where": where, "request": e.RequestID, "session": word(e, "session"),
 					"from": strconv.FormatInt(e.Time.UnixMilli()-86_400_000, 10), "to": strconv.FormatInt(e.Time.UnixMilli()+3_600_000, 10),
-					"method": e.Method, "status": word(e, "status"), "ip": e.ClientAddress.String(),
+					"method": word(e, "method"), "status": word(e, "status"), "ip": word(e, "ip"),
+					"thing": tabs.Replace(strings.Join(strings.Fields(strings.Join([]string{e.Resource.Type, e.Resource.ID, e.Resource.Name}, "\v")), " ")),
+					"kind":  inLine(e.Resource.Type), "of": inLine(e.Resource.ID),
 				} {
 					if have[name] != want {
 						t.Errorf("%s: %s of %s is %q, want %q", file, name, id, have[name], want)
 					}
 				}
-				for _, part := range []string{e.Action, tabs.Replace(e.Resource.Name), strings.ReplaceAll(e.Note, "\n", "; "), e.Target.FullName} {
+				for _, part := range []string{e.Action, strings.ReplaceAll(e.Note, "\n", "; "), e.Target.FullName} {
 					if !strings.Contains(have["act"], part) {
 						t.Errorf("%s: act of %s is %q, without %q", file, id, have["act"], part)
+					}
+				}
+				if file == "changes.json" {
+					if want := inWords(e); have["changed"] != want || have["why"] != e.Reason {
+						t.Errorf("%s: changes of %s read %q because %q, want %q", file, id, have["changed"], have["why"], want)
 					}
 				}
 				if e.Count > 0 && !strings.HasPrefix(have["act"], strconv.Itoa(e.Count)+" × ") {
@@ -260,6 +309,22 @@ func TestColumnsOfARow(t *testing.T) {
 			}
 		}
 	}
+}
+
+// inWords are the event's changes as a row tells them.
+func inWords(e *event) string {
+	var set, removed []string
+	for _, c := range e.Changes {
+		name, tidy := strings.ReplaceAll(c.Field, ".", "_"), strings.NewReplacer("\t", " ")
+		if c.New == "" {
+			removed = append(removed, name+": "+tidy.Replace(c.Old)+" → –\n")
+		} else {
+			set = append(set, name+": "+tidy.Replace(cmp.Or(c.Old, "–"))+" → "+tidy.Replace(c.New)+"\n")
+		}
+	}
+	slices.Sort(set)
+	slices.Sort(removed)
+	return strings.Join(append(set, removed...), "")
 }
 
 // What a link of a row sets selects that row again: the values reach the query

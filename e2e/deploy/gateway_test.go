@@ -11,16 +11,14 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/lokiread"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/internal/nginxtest"
 )
 
 // startGateway runs nginx with a file of deploy/gateway in front of a Loki,
@@ -31,83 +29,11 @@ func startGateway(t *testing.T, file, loki string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address, dir := freeAddress(t), t.TempDir()
-	text := string(conf)
-	for from, to := range map[string]string{
-		"listen 3100 default_server": "listen " + address + " default_server",
-		"http://loki:3100":           loki,
-		" /tmp/":                     " " + dir + "/",
-	} {
-		if !strings.Contains(text, from) {
-			t.Fatalf("%s: there is no %q to replace", file, from)
-		}
-		text = strings.ReplaceAll(text, from, to)
+	const upstream = "http://loki:3100"
+	if !strings.Contains(string(conf), upstream) {
+		t.Fatalf("%s: there is no %q to replace", file, upstream)
 	}
-	path := filepath.Join(dir, file)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	var said strings.Builder
-	cmd := exec.Command(nginx(t), "-e", "stderr", "-c", path, "-g", "daemon off;")
-	cmd.Stderr = &said
-	childproc.Bind(cmd, syscall.SIGTERM)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{}) // closed when nginx is gone
-	go func() {
-		_ = cmd.Wait() // what it said tells why
-		close(exited)
-	}()
-	t.Cleanup(func() {
-		_ = childproc.Signal(cmd, syscall.SIGTERM)
-		<-exited
-		if t.Failed() {
-			t.Logf("nginx said:\n%s", said.String())
-		}
-	})
-	awaitAnswer(t, address, exited)
-	return address
-}
-
-func nginx(t *testing.T) string {
-	t.Helper()
-	for _, name := range []string{"nginx", "/usr/sbin/nginx"} {
-		if bin, err := exec.LookPath(name); err == nil {
-			return bin
-		}
-	}
-	t.Fatal("no nginx on PATH or in /usr/sbin; install Debian's nginx-light")
-	return ""
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
-func awaitAnswer(t *testing.T, address string, exited <-chan struct{}) {
-	t.Helper()
-	limit := time.After(time.Minute)
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if status, _, err := rawRequest(t.Context(), address, "GET /healthz HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n"); err == nil && status == http.StatusOK {
-			return
-		}
-		select {
-		case <-exited:
-			t.Fatal("nginx ended")
-		case <-limit:
-			t.Fatal("nginx does not answer")
-		case <-tick.C:
-		}
-	}
+	return nginxtest.Start(t, strings.ReplaceAll(string(conf), upstream, loki))
 }
 
 // rawRequest sends bytes as they are and reads one answer.

@@ -46,9 +46,9 @@ func newPanel(t testing.TB, loki *lokitest.Server, change ...func(*viewer.Config
 	config := viewer.Config{
 		Prefix: prefix,
 		Loki:   adminsessions.Loki{URL: loki.URL()},
-		Authorize: func(r *http.Request) bool {
+		Authorize: func(r *http.Request) viewer.Scope {
 			_, err := r.Cookie("admin")
-			return err == nil
+			return viewer.Scope{All: err == nil}
 		},
 		SignedIn: func(*http.Request) adminsessions.User { return anna },
 		Accessed: func(_ context.Context, note string) {

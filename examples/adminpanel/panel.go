@@ -104,7 +104,7 @@ func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
 		Loki:        c.loki,
 		Prefix:      adminSessionsPath,
-		Authorize:   func(r *http.Request) bool { return accountOf(r) != nil },
+		Authorize:   func(r *http.Request) viewer.Scope { return viewer.Scope{All: accountOf(r) != nil} },
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },
 		Accessed:    note,
 		Breadcrumbs: []viewer.Link{{Text: "Dashboard", URL: "/admin/"}, {Text: "Monitoring", URL: "/admin/monitoring"}},

@@ -72,6 +72,8 @@ var metrics = []metric{
 		func(s *exporter.Stats) map[string]uint64 { return s.Quarantined }),
 	by("outcome", "adminsessions_exporter_events_retried_total", "Events from quarantine that were pushed again, by outcome.",
 		func(s *exporter.Stats) map[string]uint64 { return s.Retried }),
+	by("action", "adminsessions_exporter_trail_events_total", "The trail's own events written to the spool, by action. They are among the accepted ones.",
+		func(s *exporter.Stats) map[string]uint64 { return s.Trail }),
 
 	counter("adminsessions_exporter_pushes_total", "Pushes acknowledged by Loki.",
 		func(s *exporter.Stats) float64 { return float64(s.Pushes) }),

@@ -57,6 +57,15 @@ func (l *Log) Health() error {
 	return errors.Join(errs...)
 }
 
+// Refusing returns why records are refused now, or "" if they are taken: what a
+// caller asks that would rather wait than use up a number.
+func (l *Log) Refusing() Reason {
+	if l.closed.Load() {
+		return ReasonClosed
+	}
+	return l.refusing()
+}
+
 // refusing returns why records are refused now, or "" if they are taken. Some are
 // refused beside that, for what they are.
 func (l *Log) refusing() Reason {

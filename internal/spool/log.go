@@ -23,6 +23,7 @@ type Log struct {
 	id    string // of ident, in hex
 	lock  File   // changed with wmu held
 
+	opened   Opened
 	since    uint64 // the first number given under ident, if that is a copy's own
 	previous string // the identity before
 
@@ -94,6 +95,16 @@ func newRound() *round { return &round{done: make(chan struct{})} }
 // bits in hex, made with the spool and kept as long as any of its files, unless
 // they are copied: see Predecessor.
 func (l *Log) ID() string { return l.id }
+
+// Opened says what Open has found.
+type Opened struct {
+	New     bool   // there was no log: neither a cursor nor a segment
+	Clean   bool   // the log was closed by the last process that had it
+	Backlog uint64 // records that were not acknowledged
+}
+
+// Opened returns what Open has found.
+func (l *Log) Opened() Opened { return l.opened }
 
 // Dir returns the spool's folder.
 func (l *Log) Dir() string { return l.opts.Dir }

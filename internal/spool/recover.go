@@ -61,6 +61,7 @@ func (l *Log) recover() error {
 	if was.bad != nil && (was.ok || len(l.segments) > 0) {
 		l.report(*was.bad)
 	}
+	l.opened = Opened{New: !was.ok && len(l.segments) == 0, Clean: was.ok && pos.clean}
 	if !was.ok {
 		if pos, err = l.withoutCursor(); err != nil {
 			return err
@@ -78,6 +79,7 @@ func (l *Log) recover() error {
 	l.lastWritten = l.lastTime
 	l.nextSeq.Store(high + 1)
 	l.acked.Store(pos.acked)
+	l.opened.Backlog = l.backlog()
 	for i, s := range l.segments {
 		if i+1 < len(l.segments) && l.segments[i+1].first-1 <= pos.synced || s.last != 0 && s.last <= pos.synced {
 			s.synced = s.size

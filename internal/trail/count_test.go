@@ -40,7 +40,7 @@ func TestCountDayByDay(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
-	s := New(client, Config{Now: func() time.Time { return now }})
+	s := New(client, Config{Now: func() time.Time { return now }}).Within(Scope{All: true})
 	w := Window{now.Add(-60 * time.Hour), now} // May 2, May 3, and May 4 until noon
 	question := func(end time.Time, length time.Duration) string {
 		return fmt.Sprintf("%d %s", end.UnixNano()-1, countQL(s.expression(Filter{}, ended).metric(), length))

@@ -86,6 +86,7 @@ func (s *Store) expression(f Filter, stage stage) *expression {
 	if !f.Looks {
 		e.withoutLooks(s.paths())
 	}
+	e.scope(&s.scope)
 	return e
 }
 

@@ -39,7 +39,7 @@ func TestQuery(t *testing.T) {
 		"one address": {filter: Filter{Addresses: netip.MustParsePrefix("::1/128"), Looks: true},
 			want: `{service_name=~".+"} |= " ip=::1 " | pattern "type=<_> method=<_> status=<p_status> email=<_> ip=<p_ip> <_>" | p_status!="" | p_ip="::1" | drop p_status, p_ip`},
 	} {
-		if got := New(nil, test.config).expression(test.filter, test.stage).String(); got != test.want {
+		if got := New(nil, test.config).Within(Scope{All: true}).expression(test.filter, test.stage).String(); got != test.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, test.want)
 		}
 	}

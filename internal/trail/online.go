@@ -33,6 +33,9 @@ func (s *Store) Online(ctx context.Context, w Window) ([]Presence, error) {
 			Address:  decodeWord(sample.Labels[captured+"ip"]),
 			LastSeen: time.UnixMilli(int64(sample.Value)),
 		}
+		if !s.scope.allowsUser(p.User) {
+			continue
+		}
 		if who := cmp.Or(p.User.ID, p.User.Email); who != "" && p.LastSeen.After(newest[who].LastSeen) {
 			newest[who] = p
 		}

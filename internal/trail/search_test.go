@@ -99,7 +99,7 @@ func TestHints(t *testing.T) {
 		`a "b" c`:          ` |~ "(?i)a \\\\\"b\\\\\" c" or "(?i)a%20%22b%22%20c" | `,
 		"Łena Żółć":        ` |~ "(?i)Żółć" | `,
 	} {
-		if got := New(nil, Config{}).expression(Filter{Search: text}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
+		if got := New(nil, Config{}).Within(Scope{All: true}).expression(Filter{Search: text}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
 			t.Errorf("%s: %s, want it to begin with %s", text, got, want)
 		}
 	}

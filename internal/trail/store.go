@@ -11,9 +11,10 @@ import (
 	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
-// Store is the trail in one Loki. Its methods may be called from many goroutines
-// at once.
-type Store struct {
+// Trail is the trail in one Loki. What it holds is asked for through a [Store],
+// so never without a scope. Its methods may be called from many goroutines at
+// once.
+type Trail struct {
 	config Config
 	client *loki.Client
 
@@ -24,7 +25,18 @@ type Store struct {
 	pages []string // paths of looks at the trail, without the first slash
 }
 
-// Config says which trail a [Store] reads.
+// Store is the part of a trail that somebody may see. Its methods may be called
+// from many goroutines at once.
+type Store struct {
+	*Trail
+	scope Scope
+}
+
+// Within returns the part of the trail that is in scope, nothing for the zero
+// Scope.
+func (t *Trail) Within(scope Scope) *Store { return &Store{t, scope} }
+
+// Config says which [Trail] to read.
 type Config struct {
 	// Services and Environments are values of the labels service_name and
 	// deployment_environment_name. None means all.
@@ -34,8 +46,8 @@ type Config struct {
 }
 
 // New returns the trail in a Loki.
-func New(client *loki.Client, c Config) *Store {
-	return &Store{config: c, client: client,
+func New(client *loki.Client, c Config) *Trail {
+	return &Trail{config: c, client: client,
 		counts: counts{busy: make(chan struct{}, 1), days: make(map[dayKey]dayCount)},
 		ends:   ends{known: make(map[endKey]bool)}}
 }
@@ -46,21 +58,21 @@ const maxPaths = 4
 // AddPage says that looks at the trail have URLs with this path, or, if it ends
 // with a slash, below it. Before the first is known, they may have any. See
 // [Filter].Looks.
-func (s *Store) AddPage(path string) {
+func (t *Trail) AddPage(path string) {
 	path = strings.TrimPrefix(path, "/")
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.pages) < maxPaths && !slices.Contains(s.pages, path) {
-		s.pages = append(s.pages, path)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.pages) < maxPaths && !slices.Contains(t.pages, path) {
+		t.pages = append(t.pages, path)
 	}
 }
 
 // paths are the paths of AddPage. Those that do not end with a slash have their
 // query behind them, if any.
-func (s *Store) paths() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.pages)
+func (t *Trail) paths() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.pages)
 }
 
 // Ahead is how far beyond now views with an open end reach: Loki takes entries

@@ -69,7 +69,11 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 				return
 			}
 			for _, e := range b.events {
-				if w.isAhead(e.Cursor()) && !yield(e, nil) {
+				if !w.isAhead(e.Cursor()) || !s.scope.allows(&e) {
+					continue
+				}
+				s.scope.show(&e)
+				if !yield(e, nil) {
 					return
 				}
 			}

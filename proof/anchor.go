@@ -1,0 +1,21 @@
+package proof
+
+import "context"
+
+// Anchor is a place that the panel's machine can't rewrite, to which a log's
+// checkpoints are brought: what stands there, nobody can deny later, not even who
+// has the key.
+//
+// It is given every checkpoint of a log, signed, in the order in which they were
+// made, and no checkpoint before Loki has acknowledged all events that it is
+// about: verify expects to find them. Anchors may take long and fail; recording
+// does not wait for them. One goroutine calls an anchor, and calls it with the
+// same checkpoint again after an error that it may get over; several checkpoints
+// may be given up, the oldest first, if an anchor is away for long.
+type Anchor interface {
+	// Name is bounded and holds no secret: "file", "webhook", "witness example.com".
+	// It is the value of a metric's label.
+	Name() string
+	// Anchor returns nil when the checkpoint is where it can't be rewritten.
+	Anchor(ctx context.Context, signed []byte) error
+}
