@@ -42,7 +42,7 @@ type config struct {
 	bodyFields []bodyField
 	bodyHash   bool
 
-	policy        *Policy
+	rules         *Policy
 	filters       []namedFilter
 	reasons       []Rule
 	strict        []Rule
@@ -77,8 +77,8 @@ func newConfig(opts []Option) (config, error) {
 	for i := range c.filters {
 		c.filters[i].matched = c.metrics.Filter(c.filters[i].name)
 	}
-	if c.policy != nil {
-		c.policy.count(c.metrics)
+	if c.rules != nil {
+		c.rules.count(c.metrics)
 	}
 	if c.logger == nil {
 		c.logger = slog.Default()
@@ -86,7 +86,7 @@ func newConfig(opts []Option) (config, error) {
 	errs = append(errs, c.proxies.check(&c))
 	c.signIn.complete()
 	c.redaction.Remember()
-	if len(c.strict) > 0 || c.policy != nil && slices.ContainsFunc(c.policy.rules, func(r policyRule) bool { return r.Strict }) {
+	if len(c.strict) > 0 || c.rules != nil && slices.ContainsFunc(c.rules.rules, func(r policyRule) bool { return r.Strict }) {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {
 			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+
 				"as package exporter's can: give it with WithLoggerProvider (got %s)", describe(c.provider)))

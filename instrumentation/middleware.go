@@ -94,7 +94,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 			return
 		}
 		var t *treatment
-		if len(m.filters) > 0 || m.policy != nil {
+		if len(m.filters) > 0 || m.rules != nil {
 			filtered, ended := m.isFiltered(w, r, &t)
 			if ended {
 				return

@@ -155,6 +155,7 @@ func (c *Config) Build(doc *strictyaml.Document, path string) (*Policy, error) {
 	if err != nil {
 		return nil, doc.Errorf(path, "%w", err)
 	}
+	policy.Source = doc.Digest()
 	return &Policy{Options: append(b.options, instrumentation.WithPolicy(policy)), Rules: policy}, nil
 }
 
@@ -241,7 +242,7 @@ func (r *Rule) rule() (instrumentation.PolicyRule, error) {
 		rule.Actors = append(rule.Actors, adminsessions.ActorType(a))
 	}
 	for _, s := range r.Status {
-		statuses, err := parseStatus(s)
+		statuses, err := ParseStatus(s)
 		if err != nil {
 			return rule, err
 		}
@@ -274,7 +275,8 @@ func (r *Rule) patterns() ([]string, error) {
 	return patterns, nil
 }
 
-func parseStatus(s string) (instrumentation.StatusRange, error) {
+// ParseStatus reads 404, 4xx or 200-299.
+func ParseStatus(s string) (instrumentation.StatusRange, error) {
 	first, last, isRange := strings.Cut(s, "-")
 	if !isRange {
 		last = first

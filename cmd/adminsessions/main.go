@@ -25,6 +25,8 @@ const (
 // commands is the command line: a field for each command, whose type has a
 // Run method and lives in a file of its own.
 type commands struct {
+	Proxy   proxyCommand   `cmd:"" help:"Record every request to a panel, as a reverse proxy before it."`
+	Policy  policyCommand  `cmd:"" help:"Try a policy file."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -5,11 +5,13 @@ package strictyaml
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -25,6 +27,7 @@ const maxFileBytes = 4 << 20
 // Document is a file that has been read.
 type Document struct {
 	name string
+	sum  [sha256.Size]byte
 	root *yaml.Node // its one value, or nil if it is empty
 }
 
@@ -48,21 +51,28 @@ func ReadFile(path string) (*Document, error) {
 // Parse reads what stands in a file. name is what messages call it.
 func Parse(name string, data []byte) (*Document, error) {
 	d := yaml.NewDecoder(bytes.NewReader(data))
+	sum := sha256.Sum256(data)
 	var root, more yaml.Node
 	switch err := d.Decode(&root); {
 	case err == io.EOF:
-		return &Document{name: name}, nil
+		return &Document{name: name, sum: sum}, nil
 	case err != nil:
 		return nil, located(name, err)
 	}
 	if err := d.Decode(&more); err != io.EOF {
 		return nil, fmt.Errorf("%s: a second document begins: want one", name)
 	}
-	doc := &Document{name, &root}
+	doc := &Document{name, sum, &root}
 	if root.Kind == yaml.DocumentNode {
 		doc.root = root.Content[0]
 	}
 	return doc, nil
+}
+
+// Digest is the name of the file and the SHA-256 of what stands in it: which
+// version of it was read.
+func (d *Document) Digest() string {
+	return fmt.Sprintf("%s sha256:%x", filepath.Base(d.name), d.sum)
 }
 
 // Decode puts the document into the struct to which v points. The error names
@@ -212,8 +222,7 @@ type field struct {
 
 // fieldsOf are the keys of a struct. rest says that it takes any other as well.
 func fieldsOf(t reflect.Type) (fields []field, rest bool) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case !f.IsExported() || name == "-":

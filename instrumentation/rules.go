@@ -62,7 +62,13 @@ type Treatment struct {
 // well, and the request gets the most that one of them asks for: it is recorded
 // unless all agree that it is only counted, strict if one is strict, with the
 // fields of all.
-type Policy struct{ rules []policyRule }
+type Policy struct {
+	// Source says where the rules come from, such as a file and its hash. It is
+	// on record with the rest of what the middleware records.
+	Source string
+
+	rules []policyRule
+}
 
 type policyRule struct {
 	PolicyRule
@@ -137,10 +143,10 @@ func PolicyActors() []adminsessions.ActorType {
 func WithPolicy(p *Policy) Option {
 	return func(c *config) error {
 		if p == nil {
-			c.policy = nil
+			c.rules = nil
 			return nil
 		}
-		c.policy = &Policy{rules: slices.Clone(p.rules)} // each middleware has counters of its own
+		c.rules = &Policy{p.Source, slices.Clone(p.rules)} // each middleware has counters of its own
 		return nil
 	}
 }
@@ -289,10 +295,10 @@ func appendMissing(all, more []string) []string {
 // treat asks the policy about a request that has arrived. It may panic with
 // what an application's function panics with.
 func (m *middleware) treat(r *http.Request) *treatment {
-	if m.policy == nil {
+	if m.rules == nil {
 		return nil
 	}
-	t := m.policy.begin(r)
+	t := m.rules.begin(r)
 	kind := adminsessions.Type("") // an application's function tells it later
 	if m.typeOf == nil {
 		kind = defaultType(r)
