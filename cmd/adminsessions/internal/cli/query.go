@@ -25,4 +25,6 @@ func (q *Query) filter() (trail.Filter, error) {
 }
 
 // onlyTrail chooses what happened to the trail itself.
-func onlyTrail() trail.Filter { return trail.Filter{Only: trail.Conditions{Types: []adminsessions.Type{adminsessions.Trail}}} }
+func onlyTrail() trail.Filter {
+	return trail.Filter{Only: trail.Conditions{Types: []adminsessions.Type{adminsessions.Trail}}}
+}
