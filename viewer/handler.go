@@ -29,6 +29,7 @@ type Handler struct {
 	running     *cache[running]
 	online      *cache[[]trail.Presence]
 	sessions    *cache[trail.Sessions]
+	found       *cache[bool]
 	last        lastViews
 	exports     chan struct{} // holds a token for each export under way
 	origin      *http.CrossOriginProtection
@@ -63,6 +64,7 @@ func NewHandler(c Config) (*Handler, error) {
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
 		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
+		found:       newCache[bool](c.Now, lookupTimeout),
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),

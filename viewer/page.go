@@ -71,7 +71,7 @@ func (h *Handler) newPage(r *http.Request) *pageData {
 
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	p := h.newPage(r)
-	v, err := parseView(r.URL.RawQuery, p.zone)
+	v, err := h.viewOf(r, p.zone)
 	p.V = &v
 	if err == nil && v.values().Encode() != r.URL.Query().Encode() {
 		// What a form sends has empty fields and times without a zone; what
@@ -80,13 +80,20 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
+	if id := h.requestNamed(r.Context(), &v); err == nil && id != "" {
+		named := newView()
+		named.event = id
+		h.looked(r, "led to %s", named.describe())
+		redirect(w, named.values())
+		return
+	}
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
 		p.Problem = h.problem(r.Context(), p, err)
 		p.V.rng = timeRange{quick: defaultRange}
 		h.looked(r, "refused: %s", p.Problem.Kind)
-		out.head(http.StatusBadRequest)
+		out.head(p.Problem.status)
 		out.show("problem")
 		out.show("foot")
 		return
@@ -213,7 +220,7 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 	kind, status := classify(err)
 	out := &problem{Kind: kind, status: status}
 	if bad, ok := errors.AsType[*viewError](err); ok {
-		out.Message, out.Detail = p.L.T(bad.message), bad.Error()
+		out.Message, out.Detail = p.L.T(bad.message, bad.args...), bad.Error()
 		return out
 	}
 	out.Message = p.L.T("error." + kind)

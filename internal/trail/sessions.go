@@ -142,9 +142,9 @@ const sessionLabel = captured + "session"
 // Loki fails a query with a label that holds U+FFFD, which no line of ours does.
 func (e *expression) onlySessions() {
 	e.lines.WriteString(` != "\uFFFD"`)
-	e.labels = append(e.labels, "pattern "+quote("<_>\tsession=<"+sessionLabel+"> request=<_>"))
-	e.where(sessionLabel + `!=""`)
-	e.where(sessionLabel + `!="-"`)
+	session := e.session()
+	e.where(session + `!=""`)
+	e.where(session + `!="-"`)
 }
 
 // sessionCountsQL is how many requests of each session have ended, by who made
@@ -260,7 +260,7 @@ func (p *sessionParts) session(id string) Session {
 func (s *Store) Session(ctx context.Context, id string, w Window, most int) (Session, error) {
 	parts := newSessionParts()
 	n := 0
-	for e, err := range s.Walk(ctx, Walk{Filter: Filter{Session: id, Looks: true}, Window: w, Batch: most + 1}) {
+	for e, err := range s.Walk(ctx, Walk{Filter: Filter{Only: Conditions{Sessions: []string{id}}, Looks: true}, Window: w, Batch: most + 1}) {
 		if err != nil {
 			return Session{}, err
 		}
