@@ -35,6 +35,9 @@ type config struct {
 	proxies         proxies
 	truncation      truncation
 	redaction       redact.Redactor
+	hiddenNames     []string // what redaction was told, for the policy in words
+	shownNames      []string
+	hiddenPaths     []string
 	signIn          signInNames
 	requestIDHeader string
 

@@ -42,6 +42,7 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.recordPolicy()
 	if !m.otelhttp {
 		return m.wrap, nil
 	}

@@ -36,7 +36,7 @@ type apiWindow struct {
 
 // serveEvents is GET api/events: one page of events.
 func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.RawQuery, time.UTC)
+	v, err := h.viewOf(r, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -86,7 +86,7 @@ func apiEvents(events []trail.Event) []apiEvent {
 // serveCount is GET api/count: how many requests that have ended there are on all
 // pages.
 func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.RawQuery, time.UTC)
+	v, err := h.viewOf(r, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -94,7 +94,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 	if h.onlyHead(w, r, "application/json") {
 		return
 	}
-	window := v.rng.window(v.now(h.config.Now))
+	window := v.window(v.now(h.config.Now))
 	ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
 	defer cancel()
 	n, err := h.count(ctx, &v, h.me(r), window)
@@ -116,7 +116,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 // serveOnline is GET api/online: who was active in the last hour.
 func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
-		h.writeError(w, r, &viewError{"?", "error.unknown_parameter", errors.New("api/online has no parameters")})
+		h.writeError(w, r, &viewError{field: "?", message: "error.unknown_parameter", err: errors.New("api/online has no parameters")})
 		return
 	}
 	if h.onlyHead(w, r, "application/json") {

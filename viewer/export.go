@@ -61,7 +61,7 @@ func (n ndjsonWriter) flush() error               { return nil }
 // failed download and not a file that merely lacks its end.
 func (h *Handler) export(format exportFormat) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v, err := parseView(r.URL.RawQuery, time.UTC)
+		v, err := h.viewOf(r, time.UTC)
 		if err != nil {
 			h.writeError(w, r, err)
 			return
@@ -121,7 +121,7 @@ func (x *export) run(v *view) {
 
 // walk writes every event.
 func (x *export) walk(v *view) error {
-	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.rng.window(x.at),
+	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.window(x.at),
 		Forward: v.sort == byTime && v.asc, Batch: exportBatch}
 	if err := x.events.start(); err != nil {
 		return err
