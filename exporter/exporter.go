@@ -35,6 +35,7 @@ type Exporter struct {
 	labels string
 	other  atomic.Pointer[resourceLabels]
 
+	policy       sync.Mutex // held while a policy is recorded
 	emitErrors   sync.Mutex // guards emitErrorsAt
 	emitErrorsAt logLimit
 

@@ -19,7 +19,7 @@ type apiWindow struct {
 
 // serveEvents is GET api/events: one page of events.
 func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.RawQuery, time.UTC)
+	v, err := h.viewOf(r, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -69,7 +69,7 @@ func apiEvents(events []trail.Event) []export.Event {
 // serveCount is GET api/count: how many requests that have ended there are on all
 // pages.
 func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
-	v, err := parseView(r.URL.RawQuery, time.UTC)
+	v, err := h.viewOf(r, time.UTC)
 	if err != nil {
 		h.writeError(w, r, err)
 		return
@@ -77,7 +77,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 	if h.onlyHead(w, r, "application/json") {
 		return
 	}
-	window := v.rng.window(v.now(h.config.Now))
+	window := v.window(v.now(h.config.Now))
 	ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
 	defer cancel()
 	n, err := h.count(ctx, &v, h.me(r), window)
@@ -99,7 +99,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 // serveOnline is GET api/online: who was active in the last hour.
 func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
 	if r.URL.RawQuery != "" {
-		h.writeError(w, r, &viewError{"?", "error.unknown_parameter", errors.New("api/online has no parameters")})
+		h.writeError(w, r, &viewError{field: "?", message: "error.unknown_parameter", err: errors.New("api/online has no parameters")})
 		return
 	}
 	if h.onlyHead(w, r, "application/json") {

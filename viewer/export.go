@@ -27,7 +27,7 @@ const (
 // failed download and not a file that merely lacks its end.
 func (h *Handler) export(format export.Format) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v, err := parseView(r.URL.RawQuery, time.UTC)
+		v, err := h.viewOf(r, time.UTC)
 		if err != nil {
 			h.writeError(w, r, err)
 			return
@@ -87,7 +87,7 @@ func (x *download) run(v *view) {
 
 // walk writes every event.
 func (x *download) walk(v *view) error {
-	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.rng.window(x.at),
+	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.window(x.at),
 		Forward: v.sort == byTime && v.asc, Batch: exportBatch}
 	if err := x.events.Start(); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // A session ends this long after its last request.
@@ -82,31 +84,36 @@ type token struct {
 	Label   string
 	Owner   *account
 	Created time.Time
+	Actor   adminsessions.ActorType // what it is given to, unless to the owner
 	hash    [sha256.Size]byte
+}
+
+func (t *token) resource() adminsessions.Resource {
+	return adminsessions.Resource{ID: t.ID, Name: t.Label}
 }
 
 func newTokens(now func() time.Time) *tokens { return &tokens{now: now} }
 
-// add lets secret act as owner.
-func (t *tokens) add(owner *account, label, secret string) *token {
+// add lets whoever has secret act as owner.
+func (t *tokens) add(owner *account, label, secret string, actor adminsessions.ActorType) *token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	made := &token{
 		ID: strings.ToLower(rand.Text()[:8]), Label: label, Owner: owner,
-		Created: t.now(), hash: sha256.Sum256([]byte(secret)),
+		Created: t.now(), Actor: actor, hash: sha256.Sum256([]byte(secret)),
 	}
 	t.all = append(t.all, made)
 	return made
 }
 
-// account returns whom a secret acts as, or nil.
-func (t *tokens) account(secret string) *account {
+// find returns the token of a secret, or nil.
+func (t *tokens) find(secret string) *token {
 	hash := sha256.Sum256([]byte(secret))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, token := range t.all {
 		if token.hash == hash {
-			return token.Owner
+			return token
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // Query is what is searched for.
@@ -15,7 +16,7 @@ type Query struct {
 
 // filter reads the query.
 func (q *Query) filter() (trail.Filter, error) {
-	f, err := parseQuery(strings.Join(q.Query, " "))
+	f, err := query.Parse(strings.Join(q.Query, " "))
 	if err != nil {
 		return trail.Filter{}, usage("query: %w", err)
 	}
@@ -23,7 +24,7 @@ func (q *Query) filter() (trail.Filter, error) {
 	return f, nil
 }
 
-func parseQuery(s string) (trail.Filter, error) { return trail.Filter{Search: s}, nil }
-
 // onlyTrail chooses what happened to the trail itself.
-func onlyTrail() trail.Filter { return trail.Filter{Types: []adminsessions.Type{adminsessions.Trail}} }
+func onlyTrail() trail.Filter {
+	return trail.Filter{Only: trail.Conditions{Types: []adminsessions.Type{adminsessions.Trail}}}
+}
