@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
@@ -20,6 +21,7 @@ type row struct {
 	Admin, Email, Tried string
 	AdminURL            string
 	ActingAs            string
+	Actor               string // what kind of one, if it is no user
 	Address, AddressURL string
 	Type                string
 	Method              string
@@ -85,6 +87,9 @@ func (p *pageData) row(e *trail.Event) *row {
 		Act:        p.act(e),
 		Facts:      p.facts(e),
 		Fields:     p.fields(e),
+	}
+	if t := e.Actor.Type; t != "" && t != adminsessions.ActorUser {
+		r.Actor = p.L.name("actor", string(t))
 	}
 	r.Changes, r.MoreChanges = changesOf(e)
 	if e.RequestID != "" {
