@@ -58,7 +58,7 @@ func (s secret) sealer(first uint64, keys ...*Key) *sealer {
 func (o *sealer) appendSealed(b []byte, rec *Record) []byte {
 	o.buf = binary.LittleEndian.AppendUint64(o.buf[:0], rec.prev)
 	o.buf = append(o.buf, rec.Payload...)
-	return o.aeads[0].Seal(b, nil, o.buf, b[len(b)-frameHeader:])
+	return o.aeads[0].Seal(b, nil, o.buf, b[len(b)-frameHeader:]) //nolint:gosec // the nonce is random, and made by Seal
 }
 
 // open decrypts the payload of a record.
@@ -85,17 +85,17 @@ func (l *Log) frameBytes(payload int) int64 {
 }
 
 // keyFor returns what the frames of a segment are read with. whole says that its
-// header is; else only its name is known. max is the highest number that a record
-// may have there.
-func (l *Log) keyFor(seg *segment, h header, whole bool) (key frameKey, max uint64, err error) {
-	key, max = l.ident.secret.key(h.first), math.MaxUint64
+// header is; else only its name is known. highest is the highest number that a
+// record may have there.
+func (l *Log) keyFor(seg *segment, h header, whole bool) (key frameKey, highest uint64, err error) {
+	key, highest = l.ident.secret.key(h.first), math.MaxUint64
 	keys := l.opts.Keys
 	switch {
 	case whole && h.keyID != 0:
 		for _, k := range keys {
 			if k.id == h.keyID {
 				key.seal = l.ident.secret.sealer(h.first, k)
-				return key, max, nil
+				return key, highest, nil
 			}
 		}
 		if len(keys) == 0 {
@@ -103,10 +103,10 @@ func (l *Log) keyFor(seg *segment, h header, whole bool) (key frameKey, max uint
 		}
 		return key, 0, fmt.Errorf("spool: %s is encrypted with another key than those given: give %w of that time as well, behind the new one", l.path(seg.name), ErrKey)
 	case l.sealedFrom == 0: // it is not known to be encrypted
-		return key, max, nil
+		return key, highest, nil
 	case !whole && h.first >= l.sealedFrom:
 		key.seal = l.ident.secret.sealer(h.first, keys...)
-		return key, max, nil
+		return key, highest, nil
 	}
 	return key, l.sealedFrom - 1, nil
 }
@@ -221,10 +221,10 @@ func (l *Log) sealedFile() (from uint64, tag []byte, err error) {
 	}
 	var sum string
 	if _, err := fmt.Sscanf(text, "%d %s\n", &from, &sum); err != nil {
-		return 0, nil, nil //nolint:nilerr // it is damaged, as if it were not there
+		return 0, nil, nil // it is damaged, as if it were not there
 	}
 	if tag, err = hex.DecodeString(sum); err != nil {
-		return 0, nil, nil //nolint:nilerr // as above
+		return 0, nil, nil
 	}
 	return from, tag, nil
 }
