@@ -8,6 +8,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -103,7 +104,7 @@ func (b *batch) sizeWith(n int) int { return b.largest + n + entryOverhead }
 
 // add appends one record with the time that its entry is to have.
 func (b *batch) add(r *spool.Record, at int64) error {
-	labels, line, err := splitPayload(r.Payload)
+	labels, line, err := spooled.Split(r.Payload)
 	if err != nil {
 		return err
 	}

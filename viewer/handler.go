@@ -13,6 +13,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // Handler is the page, see [NewHandler].
@@ -93,8 +94,8 @@ func NewHandler(c Config) (*Handler, error) {
 	h.mux.HandleFunc("POST "+c.Prefix+endPath, h.serveEnd)
 	h.mux.HandleFunc("POST "+c.Prefix+"settings", h.serveSettings)
 	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
-	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(csvFormat))))
-	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(ndjsonFormat))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(export.CSV()))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(export.NDJSON()))))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.mayExport(h.serveEvents)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/complete", h.sameOrigin(h.serveComplete))

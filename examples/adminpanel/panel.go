@@ -40,7 +40,7 @@ type panel struct {
 func newPanel(clients *clients, recorder *instrumentation.Recorder, c config, logger *slog.Logger, now func() time.Time) (*panel, error) {
 	p := &panel{
 		accounts:  demoAccounts(),
-		sessions:  newSessions(now),
+		sessions:  newSessions(now, c.sessionKey),
 		tokens:    newTokens(now),
 		clients:   clients,
 		settings:  newSettings(),
@@ -119,7 +119,8 @@ func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
 		Loki:        c.loki,
 		Prefix:      adminSessionsPath,
-		Authorize:   func(r *http.Request) viewer.Scope { return viewer.Scope{All: accountOf(r) != nil} },
+		Authorize:   func(r *http.Request) viewer.Scope { return accountOf(r).scope() },
+		Sessions:    p.sessions,
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },
 		Accessed:    note,
 		Breadcrumbs: []viewer.Link{{Text: "Dashboard", URL: "/admin/"}, {Text: "Monitoring", URL: "/admin/monitoring"}},

@@ -142,9 +142,9 @@ const sessionLabel = captured + "session"
 // Loki fails a query with a label that holds U+FFFD, which no line of ours does.
 func (e *expression) onlySessions() {
 	e.lines.WriteString(` != "\uFFFD"`)
-	e.labels = append(e.labels, "pattern "+quote("<_>\tsession=<"+sessionLabel+"> request=<_>"))
-	e.where(sessionLabel + `!=""`)
-	e.where(sessionLabel + `!="-"`)
+	session := e.session()
+	e.where(session + `!=""`)
+	e.where(session + `!="-"`)
 }
 
 // sessionCountsQL is how many requests of each session have ended, by who made
