@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -68,7 +69,7 @@ func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark, c claim
 		}
 		j.begin(part)
 		j.remember(start)
-		j.last, j.from = start, start
+		j.last, j.from, j.log.resumed = start, start, start.Size
 	}
 	j.waiting = slices.Clone(kept)
 	slices.SortStableFunc(j.waiting, func(a, b *mark) int { return cmp.Compare(a.Size, b.Size) })
@@ -87,6 +88,9 @@ func (j *judge) read(e *loki.Entry) {
 	if why != "" {
 		add(&j.log, &j.log.Foreign, entryOf(e, why))
 		return
+	}
+	if j.log.first.IsZero() {
+		j.log.first = timeOf(l)
 	}
 	if (j.lowest == 0 || l.number < j.lowest) && !timeOf(l).Before(j.since) {
 		j.lowest = l.number
@@ -112,7 +116,7 @@ func (j *judge) leafOf(e *loki.Entry) (_ leaf, why string) {
 	case foreignMetadata(e):
 		return leaf{}, "it has structured metadata, which the exporter does not write"
 	}
-	l := leaf{number: n, nanos: e.Nanos}
+	l := leaf{number: n, nanos: e.Nanos, own: strings.HasPrefix(e.Line, ownPrefix)}
 	l.hash, j.scratch = proof.Leaf(j.labels.text(e.Labels), e.Nanos, e.Line, j.scratch)
 	return l, ""
 }
@@ -517,6 +521,9 @@ func (j *judge) tail() {
 	}
 	next := from
 	for _, leaf := range iv.leaves {
+		if at := timeOf(leaf); !leaf.own && at.After(j.log.open) {
+			j.log.open = at
+		}
 		if leaf.number > next {
 			addSpan(&j.log, &j.log.Unjudged, iv.around(next, leaf.number-1, "not there; the next checkpoint will say whether that is declared"))
 		}

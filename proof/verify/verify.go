@@ -158,7 +158,8 @@ func (v *verification) prepare(ctx context.Context) error {
 	for i, s := range v.Start {
 		m, err := open([]byte(s), v.keys, "earlier verification")
 		if err != nil {
-			return fmt.Errorf("configuration of the verification: Start: number %d: %w", i+1, err)
+			v.problem("number %d of the checkpoints to begin with is not believed; its log is verified from its first event: %v", i+1, err)
+			continue
 		}
 		v.starts[strings.TrimPrefix(m.Origin, proof.OriginPrefix)] = m
 	}

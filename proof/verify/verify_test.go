@@ -123,6 +123,9 @@ func TestUpToAndOn(t *testing.T) {
 		t.Errorf("verified up to %s, want %s", r.UpTo, want)
 	}
 	next := r.Logs[0].Checkpoint
+	if r := verifyFake(t, &fakeLoki{entries: w.Entries[:100]}, Config{Keys: []string{w.Public}}); !r.UpTo.Equal(now) {
+		t.Errorf("verified up to %s, want %s: nothing but the last checkpoint's own event waits for one", r.UpTo, now)
+	}
 	w.Write(215)
 	r = verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}, Start: []string{next}})
 	if got, want := short(r), "yes yes; a 100-209 unjudged 210-215"; got != want {
