@@ -84,6 +84,7 @@ func NewHandler(c Config) (*Handler, error) {
 		h.addPage(c.Prefix)
 	}
 	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
+	h.mux.HandleFunc("GET "+c.Prefix+objectPath+"{type}/{id}", h.serveObject)
 	h.mux.HandleFunc("GET "+c.Prefix+sessionsPath, h.serveSessions)
 	h.mux.HandleFunc("GET "+c.Prefix+"api/sessions", h.sameOrigin(h.mayExport(h.serveSessionsAPI)))
 	h.mux.HandleFunc("GET "+c.Prefix+endPath, h.serveEnd)

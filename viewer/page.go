@@ -26,6 +26,7 @@ type pageData struct {
 	Result   *result
 	Sessions *sessionsResult // where sessions are shown, not requests
 	End      *ending         // … or where some end
+	History  *history        // … or what was done to an object
 	Problem  *problem
 	Online   *online
 	// Count is the number of requests on all pages, nil if it is not known.
