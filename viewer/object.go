@@ -48,8 +48,8 @@ func objectURL(object adminsessions.Resource) string {
 }
 
 // loadHistory finds the newest acts on an object past a place of the trail, n at
-// most, within the scope and the time of ctx.
-func (h *Handler) loadHistory(ctx context.Context, object adminsessions.Resource, past trail.Cursor, n int) (*history, error) {
+// most and no older than within, in the scope and the time of ctx.
+func (h *Handler) loadHistory(ctx context.Context, object adminsessions.Resource, past trail.Cursor, within time.Duration, n int) (*history, error) {
 	now := h.config.Now().Truncate(time.Millisecond)
 	found := &history{Object: object, past: !past.IsZero()}
 	var reached trail.Cursor
@@ -59,7 +59,7 @@ func (h *Handler) loadHistory(ctx context.Context, object adminsessions.Resource
 			Not:   trail.Conditions{Actions: readingVerbs},
 			Looks: true,
 		},
-		Window:   trail.Window{From: now.Add(-objectWithin), To: now.Add(trail.Ahead)},
+		Window:   trail.Window{From: now.Add(-within), To: now.Add(trail.Ahead)},
 		Past:     past,
 		Batch:    n + 1 + spareEntries,
 		Progress: func(_ float64, place trail.Cursor) { reached = place },
@@ -106,7 +106,7 @@ func (h *Handler) serveObject(w http.ResponseWriter, r *http.Request) {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), h.config.QueryTimeout)
 		defer cancel()
-		found, err := h.loadHistory(ctx, object, past, objectSize)
+		found, err := h.loadHistory(ctx, object, past, objectWithin, objectSize)
 		if err != nil {
 			p.Problem = h.problem(r.Context(), p, err)
 			status = p.Problem.status
