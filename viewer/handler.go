@@ -31,7 +31,9 @@ type Handler struct {
 	sessions    *cache[trail.Sessions]
 	found       *cache[bool]
 	last        lastViews
-	exports     chan struct{} // holds a token for each export under way
+	visits      visits
+	looks       *cache[time.Time] // when viewers looked before their visits
+	exports     chan struct{}     // holds a token for each export under way
 	origin      *http.CrossOriginProtection
 	mux         *http.ServeMux
 
@@ -63,6 +65,7 @@ func NewHandler(c Config) (*Handler, error) {
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		looks:       newCache[time.Time](c.Now, c.QueryTimeout),
 		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
 		found:       newCache[bool](c.Now, lookupTimeout),
 		exports:     make(chan struct{}, maxExports),
