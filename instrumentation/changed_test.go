@@ -136,6 +136,7 @@ func TestChangedOfMapsAndJSON(t *testing.T) {
 			{Field: "mfa", Old: "true", New: "false"}, {Field: "password", Old: "REDACTED"}, {Field: "pin", New: "REDACTED"}, {Field: "token.valid", Old: "true", New: "false"},
 		}},
 		{"a yes that was a secret", map[string]any{"token": "abc"}, map[string]any{"token": true}, []adminsessions.Change{{Field: "token", Old: "REDACTED", New: "REDACTED"}}},
+		{"a secret for a name", map[string]int{"ghp_0123456789abcdefghijklmnopqrstuvwxyzA": 1}, nil, []adminsessions.Change{{Field: "REDACTED", Old: "1"}}},
 		{"clean", map[string]string{"a": "1\n2\u202e"}, nil, []adminsessions.Change{{Field: "a", Old: "1□2□"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,6 +186,7 @@ func TestChangedWithstands(t *testing.T) {
 		"2 MB of JSON":       {nil, []byte(`{"a":"` + strings.Repeat("x", 2<<20) + `"}`), false},
 		"deep JSON":          {nil, []byte(strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), true},
 		"deeper than it may": {nil, []byte(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), false},
+		"a long name":        {nil, map[string]int{strings.Repeat("x", 1<<20): 1}, true},
 		"a forged name":      {nil, map[string]string{"x=1 now.status=\"closed\"\tseq": "1"}, false},
 		"a method panics":    {evil{1}, evil{2}, false},
 		"String panics":      {worse{}, level(7), false},

@@ -71,8 +71,10 @@ func When(f func(*http.Request) bool) Rule {
 	return Rule{when: f}
 }
 
+func (r *Rule) isZero() bool { return r.err == nil && r.routes == nil && r.when == nil }
+
 func (r *Rule) check() error {
-	if r.err == nil && r.routes == nil && r.when == nil {
+	if r.isZero() {
 		return fmt.Errorf("zero Rule given: make one with Routes or When")
 	}
 	return r.err

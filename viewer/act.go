@@ -44,7 +44,7 @@ func (p *pageData) act(e *trail.Event) *act {
 	}
 	switch {
 	case e.Outcome != "" && e.Outcome != adminsessions.OutcomeSuccess:
-		a.Outcome = p.L.T("outcome." + string(e.Outcome))
+		a.Outcome = p.L.name("outcome", string(e.Outcome))
 		if said != "" && !a.Reads {
 			said = p.L.T("act.tried", base)
 		}

@@ -40,7 +40,7 @@ func (p *pageData) facts(e *trail.Event) (facts []fact) {
 	add("reason", e.Reason, "")
 	actor := ""
 	if e.Actor.Type != "" {
-		actor = p.L.T("actor." + string(e.Actor.Type))
+		actor = p.L.name("actor", string(e.Actor.Type))
 	}
 	if e.Actor.CredentialID != "" {
 		actor = joined(actor, p.L.T("details.credential", e.Actor.CredentialID))

@@ -145,11 +145,11 @@ func (p *pageData) Statuses() []option {
 }
 
 func (p *pageData) Outcomes() []option {
-	return p.options("outcome", query.Outcomes, func(o string) string { return p.L.T("outcome." + o) })
+	return p.options("outcome", query.Outcomes, func(o string) string { return p.L.name("outcome", o) })
 }
 
 func (p *pageData) Actors() []option {
-	return p.options("actor", query.Actors, func(a string) string { return p.L.T("actor." + a) })
+	return p.options("actor", query.Actors, func(a string) string { return p.L.name("actor", a) })
 }
 
 func (p *pageData) options(key string, always []string, label func(string) string) []option {

@@ -13,6 +13,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // Handler is the page, see [NewHandler].
@@ -28,8 +29,9 @@ type Handler struct {
 	counts      *cache[trail.Count]
 	running     *cache[running]
 	online      *cache[[]trail.Presence]
-	sessions    *cache[trail.Sessions]
 	found       *cache[bool]
+	values      *cache[trail.Values]
+	sessions    *cache[trail.Sessions]
 	last        lastViews
 	visits      visits
 	looks       *cache[time.Time] // when viewers looked before their visits
@@ -66,14 +68,16 @@ func NewHandler(c Config) (*Handler, error) {
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
 		looks:       newCache[time.Time](c.Now, c.QueryTimeout),
-		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
 		found:       newCache[bool](c.Now, lookupTimeout),
+		values:      newCache[trail.Values](c.Now, completeTimeout),
+		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),
 
 		writeTimeout: defaultWriteTimeout,
 	}
+	h.values.least = completeTTL
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}
@@ -94,10 +98,11 @@ func NewHandler(c Config) (*Handler, error) {
 	h.mux.HandleFunc("POST "+c.Prefix+endPath, h.serveEnd)
 	h.mux.HandleFunc("POST "+c.Prefix+"settings", h.serveSettings)
 	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
-	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(csvFormat))))
-	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(ndjsonFormat))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(export.CSV()))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(export.NDJSON()))))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.mayExport(h.serveEvents)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/complete", h.sameOrigin(h.serveComplete))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
 	return h, nil
 }

@@ -55,11 +55,15 @@ func history() string {
 	return selector(checked("object_id"), checked("object")) + " |~ `object_id=\"" + in("object_id") + "\"`" + ours + `
   | pattern "<human>\t<_>" | ` + matches("human", `.* `+field("object_id")+`="`+in("object_id")+`".*`) +
 		" | " + optional("object", matches("human", `.* `+field("object")+`="`+in("object")+`" `+field("object_id")+`=".*`)) + `
-  | pattern "type=<type> method=<method> <_>"` + ofAdmins + ` | method!=""`
+  | pattern "type=<type> method=<method> status=<_> email=<_> ip=<_> id=<_> action=<action> <_>"` + ofAdmins + ` | method!="" | `
 }
 
-// looks are the methods that change nothing.
-const looks = "`GET|HEAD|OPTIONS|QUERY`"
+// looks holds for what changes nothing, by the method or, without a request, by
+// the act; acts is the rest.
+const (
+	looks = "method=~`GET|HEAD|OPTIONS|QUERY` or method=\"-\" and action=~`(?:.*\\.)?(?:view|list|show|search|select)`"
+	acts  = "method!~`GET|HEAD|OPTIONS|QUERY|-` or method=\"-\" and action!~`(?:.*\\.)?(?:view|list|show|search|select)`"
+)
 
 func ofObject() *builder {
 	b := frame(uidObject, "Object history", "What was done to one thing, and who looked at it: client 7731.")
@@ -78,9 +82,9 @@ func ofObject() *builder {
 	name := column{field: "thing", title: "Object", width: 150, more: []property{wrapped, inspected}}
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		table(1, "What was done to ${object} ${object_id}", "The newest 500 acts in the time range, by requests that may change something, by commands and by jobs, done or not: see the outcome.",
-			history()+" | method!~"+looks, place(0, 0, 24, 14), whenColumn, whoColumn, typeColumn, act, name, changedColumn, whyColumn, outcomeColumn),
+			history()+acts, place(0, 0, 24, 14), whenColumn, whoColumn, typeColumn, act, name, changedColumn, whyColumn, outcomeColumn),
 		table(2, "Who looked at it", "The newest 500 requests that changed nothing.",
-			history()+" | method=~"+looks, place(0, 14, 24, 10), whenColumn, whoColumn, fromColumn, typeColumn, act, name, whereColumn, outcomeColumn),
+			history()+looks, place(0, 14, 24, 10), whenColumn, whoColumn, fromColumn, typeColumn, act, name, whereColumn, outcomeColumn),
 	} {
 		b.WithPanel(p)
 	}

@@ -62,7 +62,7 @@ var (
 	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, drawn("pill"), mapped(values(methodColors))}}
 	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, drawn("color-text"), mapped(statuses()...)}}
 	tookColumn   = column{field: field("ms"), title: "Duration", width: 82, more: []property{unit("ms"), unfiltered, right, {Id: "noValue", Value: "–"}, {Id: "decimals", Value: 1}}}
-	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered}}
+	ipColumn     = column{field: field("ip"), title: "IP Address", width: 104, more: []property{unfiltered, mapped(values([]mapping{{"-", "text", "–"}}))}}
 	emailColumn  = column{field: field("email"), title: "E-mail", least: 160}
 	idColumn     = column{field: field("id"), title: "Id", width: 64, more: []property{unfiltered}}
 	actionColumn = column{field: field("action"), title: "Action", least: 150}

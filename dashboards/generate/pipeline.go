@@ -20,6 +20,18 @@ func unwrapped(f, over string) string {
 // trail names a log: order and numbers are kept per log.
 const trail = "service_name, service_instance_id, audit_log_id"
 
+// eachOnce is 0 where the numbers of a log in the time range are each there once:
+// then their sum is that of their span, too. As many that are missing as are there
+// twice leave the count as it is, but not the sum. Beyond 2^53 a sum is not exact,
+// and there is no answer.
+func eachOnce(lines, over string) string {
+	of := func(f string) string {
+		return f + "_over_time(" + lines + " | unwrap seq [" + over + "]) by (" + trail + ")"
+	}
+	total := sum(trail, "sum_over_time("+lines+" | unwrap seq ["+over+"])")
+	return "(" + total + "\n  - (" + of("max") + "\n    + " + of("min") + ") / 2\n  * " + sum(trail, count(lines, over)) + "\n) ^ 2 > bool 0.25\nand " + total + " < 9e15"
+}
+
 // calculated adds a field that is made of two others, or of one and a number.
 func calculated(alias, left, operator, right string) dashboard.DataTransformerConfig {
 	side := func(s string) map[string]any {
@@ -44,13 +56,15 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		{field: "Expected", title: "Expected", width: 100, more: []property{unit("locale"), right}},
 		numberColumn("C", "In Loki", 90),
 		{field: "Missing", title: "Missing", width: 112, more: []property{unit("locale"), right, missing, drawn("color-background")}},
+		{field: "Value #" + refID("D"), title: "Each once", width: 92, more: []property{right, unfiltered, drawn("color-text"), mapped(values([]mapping{{"0", "green", "yes"}, {"1", "red", "no"}})), {Id: "noValue", Value: "unknown"}}},
 	}
 	value := func(letter string) string { return "Value #" + refID(letter) }
-	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. A log that begins or ends in the time range is normal: a spool was made or retired.",
+	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. Each once: no, though nothing is missing: as many numbers are missing as are counted twice. A log that begins or ends in the time range is normal: a spool was made or retired.",
 		"No numbered events, or the query failed", place(0, 3, 24, 6), columns...), "Missing").
 		WithTarget(instantly("A", unwrapped("max", wholeRange))).
 		WithTarget(instantly("B", unwrapped("min", wholeRange))).
 		WithTarget(instantly("C", sum(trail, count(numbered(), wholeRange)))).
+		WithTarget(instantly("D", eachOnce(numbered(), wholeRange))).
 		Transformations(append([]dashboard.DataTransformerConfig{
 			{Id: "merge", Options: map[string]any{}},
 			calculated("Span", value("A"), "-", value("B")),
@@ -79,21 +93,21 @@ func delivery() []cog.Builder[dashboard.Panel] {
 	now := func(id uint32, title, about, unit, expr string, at dashboard.GridPos, steps ...step) cog.Builder[dashboard.Panel] {
 		return number(id, title, about, unit, at, steps...).Datasource(prometheus).WithTarget(metricNow("A", expr))
 	}
-	reachable := number(2, "Loki", "Whether the last push of every panel was acknowledged.", "none", place(0, 11, 4, 3), step{0, "red"}, step{1, "green"}).
+	reachable := number(2, "Loki", "Whether the last push of every panel was acknowledged.", "none", place(0, 18, 4, 3), step{0, "red"}, step{1, "green"}).
 		Datasource(prometheus).WithTarget(metricNow("A", "min(adminsessions_exporter_loki_up)")).
 		Mappings([]dashboard.ValueMapping{values([]mapping{{"0", "red", "no"}, {"1", "green", "yes"}})})
 	return []cog.Builder[dashboard.Panel]{
 		reachable,
-		now(3, "Backlog", "Events on the panels' disks that Loki has not acknowledged. They are safe, but not yet to be seen. Orange from 10,000, red from 1,000,000.", "locale", "sum(adminsessions_exporter_backlog_events)", place(4, 11, 4, 3), step{10_000, "orange"}, step{1_000_000, "red"}),
-		now(4, "Oldest", "Age of the oldest event that Loki has not acknowledged. Orange from 1 minute, red from 10.", "s", "max(adminsessions_exporter_backlog_age_seconds)", place(8, 11, 4, 3), step{60, "orange"}, step{600, "red"}),
-		now(5, "Dropped", "Events that the spool did not take, in the time range: lost. Must be 0.", "locale", increase("exporter_events_dropped_total"), place(12, 11, 4, 3), step{0.5, "red"}),
-		now(6, "Quarantined", "Events set aside in a file because Loki refuses them, in the time range. Look at the file.", "locale", increase("exporter_events_quarantined_total"), place(16, 11, 4, 3), step{0.5, "orange"}),
-		now(22, "Clock skew", "How far the panel's clock is from Loki's, at most. Orange from 5 s, red from 1 minute.", "s", "max(abs(adminsessions_exporter_clock_skew_seconds))", place(20, 11, 4, 3), step{5, "orange"}, step{60, "red"}),
-		series(7, "Events", "Recorded: put on disk by the panel. Delivered: acknowledged by Loki. The lines lie on each other while all is well; delivered above recorded is a backlog that drains.", "cps", place(0, 14, 8, 8)).
+		now(3, "Backlog", "Events on the panels' disks that Loki has not acknowledged. They are safe, but not yet to be seen. Orange from 10,000, red from 1,000,000.", "locale", "sum(adminsessions_exporter_backlog_events)", place(4, 18, 4, 3), step{10_000, "orange"}, step{1_000_000, "red"}),
+		now(4, "Oldest", "Age of the oldest event that Loki has not acknowledged. Orange from 1 minute, red from 10.", "s", "max(adminsessions_exporter_backlog_age_seconds)", place(8, 18, 4, 3), step{60, "orange"}, step{600, "red"}),
+		now(5, "Dropped", "Events that the spool did not take, in the time range: lost. Must be 0.", "locale", increase("exporter_events_dropped_total"), place(12, 18, 4, 3), step{0.5, "red"}),
+		now(6, "Quarantined", "Events set aside in a file because Loki refuses them, in the time range. Look at the file.", "locale", increase("exporter_events_quarantined_total"), place(16, 18, 4, 3), step{0.5, "orange"}),
+		now(22, "Clock skew", "How far the panel's clock is from Loki's, at most. Orange from 5 s, red from 1 minute.", "s", "max(abs(adminsessions_exporter_clock_skew_seconds))", place(20, 18, 4, 3), step{5, "orange"}, step{60, "red"}),
+		series(7, "Events", "Recorded: put on disk by the panel. Delivered: acknowledged by Loki. The lines lie on each other while all is well; delivered above recorded is a backlog that drains.", "cps", place(0, 21, 8, 8)).
 			WithTarget(metric("A", "sum("+rate("exporter_events_accepted_total")+")", "recorded")).
 			WithTarget(metric("B", "sum("+rate("exporter_events_delivered_total")+")", "delivered")),
-		quantiles(series(8, "Delivery delay", "From a request's arrival to Loki's acknowledgement, of the oldest event of each push.", "s", place(8, 14, 8, 8)), "exporter_delivery_delay_seconds"),
-		series(10, "Lost or set aside, by reason", "Everything that keeps an event from Loki, per minute. All lines must lie at 0.", "cpm", place(16, 14, 8, 8)).
+		quantiles(series(8, "Delivery delay", "From a request's arrival to Loki's acknowledgement, of the oldest event of each push.", "s", place(8, 21, 8, 8)), "exporter_delivery_delay_seconds"),
+		series(10, "Lost or set aside, by reason", "Everything that keeps an event from Loki, per minute. All lines must lie at 0.", "cpm", place(16, 21, 8, 8)).
 			WithTarget(metric("A", "60 * sum by (reason) ("+rate("exporter_events_dropped_total")+")", "dropped: {{reason}}")).
 			WithTarget(metric("B", "60 * sum by (reason) ("+rate("exporter_events_quarantined_total")+")", "quarantined: {{reason}}")).
 			WithTarget(metric("C", "60 * sum by (reason) ("+rate("instrumentation_record_failures_total")+")", "not recorded: {{reason}}")).
@@ -115,18 +129,18 @@ func quantiles(b *timeseries.PanelBuilder, name string) *timeseries.PanelBuilder
 
 func machinery() (spool, servers []cog.Builder[dashboard.Panel]) {
 	spool = []cog.Builder[dashboard.Panel]{
-		series(9, "Backlog over time", "Events waiting on the panel's disk, by instance.", "locale", place(0, 23, 8, 8)).
+		series(9, "Backlog over time", "Events waiting on the panel's disk, by instance.", "locale", place(0, 30, 8, 8)).
 			WithTarget(metric("A", "sum by (instance) (adminsessions_exporter_backlog_events)", "{{instance}}")),
-		series(13, "Spool on disk", "Size of the spool's files by instance, and the limit at which events are dropped or requests wait.", "bytes", place(8, 23, 8, 8)).
+		series(13, "Spool on disk", "Size of the spool's files by instance, and the limit at which events are dropped or requests wait.", "bytes", place(8, 30, 8, 8)).
 			WithTarget(metric("A", "sum by (instance) (adminsessions_spool_size_bytes)", "{{instance}}")).
 			WithTarget(metric("B", "min(adminsessions_spool_limit_bytes > 0)", "limit")).
 			OverrideByName("limit", []property{fixed("red")}),
-		series(14, "Disk free for the spool", "Bytes free on the file system that holds the spool.", "bytes", place(16, 23, 8, 8)).
+		series(14, "Disk free for the spool", "Bytes free on the file system that holds the spool.", "bytes", place(16, 30, 8, 8)).
 			WithTarget(metric("A", "min by (instance) (adminsessions_spool_disk_free_bytes)", "{{instance}}")),
-		series(11, "Failed pushes by status", "Attempts that Loki did not acknowledge, per minute; each is made again.", "cpm", place(0, 31, 8, 8)).
+		series(11, "Failed pushes by status", "Attempts that Loki did not acknowledge, per minute; each is made again.", "cpm", place(0, 38, 8, 8)).
 			WithTarget(metric("A", "60 * sum by (status) ("+rate("exporter_push_failures_total")+")", "{{status}}")),
-		quantiles(series(12, "Time of a push", "Time from request to answer of one attempt to push.", "s", place(8, 31, 8, 8)), "exporter_push_duration_seconds"),
-		colored(series(15, "Capture", "Requests seen by the middleware, per minute: by type, left out by a filter, folded into a counted record, cut to a limit, refused for want of a record (strict mode).", "cpm", place(16, 31, 8, 8)).
+		quantiles(series(12, "Time of a push", "Time from request to answer of one attempt to push.", "s", place(8, 38, 8, 8)), "exporter_push_duration_seconds"),
+		colored(series(15, "Capture", "Requests seen by the middleware, per minute: by type, left out by a filter, folded into a counted record, cut to a limit, refused for want of a record (strict mode).", "cpm", place(16, 38, 8, 8)).
 			WithTarget(metric("A", "60 * sum by (type) ("+rate("instrumentation_requests_total")+")", "{{type}}")).
 			WithTarget(metric("B", "60 * sum("+rate("instrumentation_requests_filtered_total")+")", "filtered")).
 			WithTarget(metric("C", "60 * sum("+rate("instrumentation_events_folded_total")+")", "folded")).
@@ -135,12 +149,12 @@ func machinery() (spool, servers []cog.Builder[dashboard.Panel]) {
 	}
 	of := "[$__rate_interval]"
 	servers = []cog.Builder[dashboard.Panel]{
-		series(18, "Loki: lines received", "Lines that this Loki took in, from all its senders.", "cps", place(0, 24, 8, 7)).
+		series(18, "Loki: lines received", "Lines that this Loki took in, from all its senders.", "cps", place(0, 31, 8, 7)).
 			WithTarget(metric("A", "sum(rate(loki_distributor_lines_received_total"+of+"))", "lines/s")),
-		series(19, "Loki: lines discarded, by reason", "Lines that Loki refused, per minute. Loki names a reason only once it has occurred: without any, nothing was refused, or Prometheus does not scrape this Loki.", "cpm", place(8, 24, 8, 7)).
+		series(19, "Loki: lines discarded, by reason", "Lines that Loki refused, per minute. Loki names a reason only once it has occurred: without any, nothing was refused, or Prometheus does not scrape this Loki.", "cpm", place(8, 31, 8, 7)).
 			NoValue("None, or unknown: see Lines received").
 			WithTarget(metric("A", "60 * sum by (reason) (rate(loki_discarded_samples_total"+of+"))", "{{reason}}")),
-		series(20, "Loki: answers to pushes", "Loki's answers at the push endpoint by status, per minute.", "cpm", place(16, 24, 8, 7)).
+		series(20, "Loki: answers to pushes", "Loki's answers at the push endpoint by status, per minute.", "cpm", place(16, 31, 8, 7)).
 			WithTarget(metric("A", "60 * sum by (status_code) (rate(loki_request_duration_seconds_count{route=~`loki_api_v1_push|otlp_v1_logs`}"+of+"))", "{{status_code}}")),
 	}
 	return spool, servers
@@ -152,7 +166,8 @@ func pipeline() *builder {
 	for _, p := range completeness() {
 		b.WithPanel(p)
 	}
-	b.WithPanel(text.NewPanelBuilder().Id(23).Title("").Description("What the panels below need.").Transparent(true).GridPos(place(0, 9, 24, 2)).
+	b.WithPanel(life(26, place(0, 9, 24, 7)))
+	b.WithPanel(text.NewPanelBuilder().Id(23).Title("").Description("What the panels below need.").Transparent(true).GridPos(place(0, 16, 24, 2)).
 		Mode(text.TextModeMarkdown).
 		Content("**From here on Prometheus tells, which must scrape the panels' metrics.** Where it does not, the panels below say *unknown*: that is neither good nor bad news. What is above needs Loki alone."))
 	for _, p := range delivery() {
@@ -166,7 +181,7 @@ func pipeline() *builder {
 		}
 		b.WithRow(r)
 	}
-	row(24, 22, "Spool, pushes and capture", spool)
-	row(25, 23, "Loki itself", servers)
+	row(24, 29, "Spool, pushes and capture", spool)
+	row(25, 30, "Loki itself", servers)
 	return b
 }

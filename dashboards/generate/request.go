@@ -92,7 +92,7 @@ func details() []dashboard.DataTransformerConfig {
 
 // whole shows all of a text, in as many lines as it takes.
 func whole(c column) column {
-	c.width, c.least = 0, 220
+	c.width, c.least = 0, 110
 	return c.with(wrapped)
 }
 
@@ -104,7 +104,7 @@ func request() *builder {
 		service(), environment(), lokiSource())
 	columns := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn,
 		whole(actColumn), whole(thingColumn), whole(whereColumn), statusColumn, outcomeColumn,
-		{field: "cause", title: "Caused by", width: 90, more: []property{links(link("The request that this act goes back to", toRequestOf("cause", "")))}}}, behind...)
+		{field: "cause", title: "Caused by", width: 92, more: []property{unfiltered, links(link("The request that this act goes back to", toRequestOf("cause", "")))}}}, behind...)
 	around := append([]column{whenColumn, whoColumn, ipColumn, typeColumn, methodColumn, actColumn, thingColumn, whereColumn, statusColumn, tookColumn}, behind...)
 	none := "No request with this id in this time range, or the query failed"
 	cause := word("cause")

@@ -92,35 +92,44 @@ var cells = []cell{
 
 func word(name string) cell { return cell{name, "{{ ." + field(name) + " }}"} }
 
-// shown makes a line of the cells, separated by TABs, of the lines that are left.
-// What a row costs Loki and the browser is mostly its labels, so all but one go.
+// shown makes a row of each of the lines that are left, of the cells and more.
 func shown(more ...cell) string {
+	return `
+  | pattern "<_> url=\"<_>://<host>/<rest>\"<_>" | logfmt` + rowOf(append(more, cells...))
+}
+
+// rowOf makes a line of the cells, separated by TABs. What a row costs Loki and
+// the browser is mostly its labels, so all but one go.
+func rowOf(cells []cell) string {
 	var row []string
-	for _, c := range append(more, cells...) {
+	for _, c := range cells {
 		row = append(row, c.template)
 	}
 	return `
-  | pattern "<_> url=\"<_>://<host>/<rest>\"<_>" | logfmt
   | line_format ` + "`" + strings.Join(row, "\t") + "`" + ` | keep service_name`
 }
 
 // ofRows takes the cells out of the lines that shown makes.
 func ofRows(more ...cell) []dashboard.DataTransformerConfig {
+	return append(cellsOf(append(more, cells...)), dashboard.DataTransformerConfig{
+		Id: "convertFieldType", Options: map[string]any{
+			"conversions": []map[string]any{{"targetField": "ms", "destinationType": "number"}},
+			"fields":      map[string]any{},
+		},
+	})
+}
+
+// cellsOf takes the cells out of the lines that rowOf makes.
+func cellsOf(cells []cell) []dashboard.DataTransformerConfig {
 	var groups []string
-	for _, c := range append(more, cells...) {
+	for _, c := range cells {
 		groups = append(groups, "(?<"+c.name+`>[^\t]*)`)
 	}
 	last := len(groups) - 1
 	groups[last] = strings.Replace(groups[last], `[^\t]*`, `[\s\S]*`, 1)
-	return []dashboard.DataTransformerConfig{
-		{Id: "extractFields", Options: map[string]any{
-			"source": "Line", "format": "regexp", "regExp": "/^" + strings.Join(groups, `\t`) + "$/", "replace": false, "keepTime": false,
-		}},
-		{Id: "convertFieldType", Options: map[string]any{
-			"conversions": []map[string]any{{"targetField": "ms", "destinationType": "number"}},
-			"fields":      map[string]any{},
-		}},
-	}
+	return []dashboard.DataTransformerConfig{{Id: "extractFields", Options: map[string]any{
+		"source": "Line", "format": "regexp", "regExp": "/^" + strings.Join(groups, `\t`) + "$/", "replace": false, "keepTime": false,
+	}}}
 }
 
 // filters are the variables that links within Admin Sessions keep.
@@ -153,12 +162,12 @@ var (
 		link("Everything about this admin", here(uidAdmin, common3, to("admin", "key"))),
 		link("Only this admin", here(uidSessions, without(filters, "admin"), to("admin", "key"))),
 	)}}
-	actColumn   = column{field: "act", title: "Action", width: 132, more: []property{inspected}}
-	thingColumn = column{field: "thing", title: "Object", width: 112, more: []property{inspected, links(
+	actColumn   = column{field: "act", title: "Action", least: 100, more: []property{inspected}}
+	thingColumn = column{field: "thing", title: "Object", least: 100, more: []property{inspected, links(
 		link("History of this object", here(uidObject, common3, to("object", "kind"), to("object_id", "of"))),
 		link("Only this object", here(uidSessions, without(filters, "object"), to("object", "of"))),
 	)}}
-	whereColumn = column{field: "where", title: "URL", least: 200, more: []property{inspected, links(
+	whereColumn = column{field: "where", title: "URL", least: 100, more: []property{inspected, links(
 		link("Every detail of this request", toRequest()),
 		link("Search for this path", here(uidSessions, without(filters, "search"), to("search", "path"))),
 	)}}

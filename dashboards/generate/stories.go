@@ -16,6 +16,11 @@ func inSessions() string {
 		optional("admin", matches("email", "(?i).*"+in("admin")+".*")+" or "+matches("id", in("admin")))
 }
 
+func narrow(c column, width int) column {
+	c.width = width
+	return c
+}
+
 func sessionList() *builder {
 	b := frame(uidStories, "Admins: sessions", "Each session: whose, from where, with what, from when to when. A click on one tells its story.")
 	add(b,
@@ -23,18 +28,18 @@ func sessionList() *builder {
 		textBox("session", "Session", "The session as stored: a keyed hash, never the session's own id."),
 		service(), environment(), lokiSource())
 	by := "session, email, id"
-	story := column{field: field("session"), title: "Session", width: 150, more: []property{links(
+	story := column{field: field("session"), title: "Session", width: 120, more: []property{links(
 		link("The story of this session", here(uidStories, append([]string{"admin"}, common3...), to("session", "session"))))}}
-	whose := emailColumn.with(mapped(values([]mapping{{"-", "text", "nobody"}})), links(
+	whose := column{field: field("email"), title: "E-mail", least: 120}.with(mapped(values([]mapping{{"-", "text", "nobody"}})), links(
 		link("Everything about this admin", here(uidAdmin, common3, to("admin", "email"))),
 		link("Sessions of this admin", here(uidStories, common3, to("admin", "email")))))
-	columns := []column{story, whose, idColumn, ipColumn.with(links(link("Requests from this address", here(uidSessions, common3, to("ip", "ip"))))),
-		{field: field("ua"), title: "User agent", least: 120, more: []property{inspected}},
-		timeColumn("B", "First"), timeColumn("A", "Last"), numberColumn("C", "Requests", 90), numberColumn("D", "WEB", 64), numberColumn("E", "API", 64),
-		numberColumn("F", "Addresses", 90).with(property{Id: "thresholds", Value: map[string]any{"mode": "absolute", "steps": []map[string]any{{"value": nil, "color": "text"}, {"value": 2, "color": "orange"}}}}, drawn("color-text")),
+	columns := []column{story, whose, narrow(idColumn, 50), ipColumn.with(links(link("Requests from this address", here(uidSessions, common3, to("ip", "ip"))))),
+		{field: field("ua"), title: "User agent", least: 100, more: []property{inspected}},
+		timeColumn("B", "First"), timeColumn("A", "Last"), numberColumn("C", "Requests", 84), numberColumn("D", "WEB", 54), numberColumn("E", "API", 54),
+		numberColumn("F", "Addresses", 92).with(property{Id: "thresholds", Value: map[string]any{"mode": "absolute", "steps": []map[string]any{{"value": nil, "color": "text"}, {"value": 2, "color": "orange"}}}}, drawn("color-text")),
 	}
 	of := inSessions()
-	steps := append([]column{whenColumn, whoColumn, fromColumn, typeColumn, methodColumn, whole(actColumn), thingColumn, whereColumn, statusColumn, tookColumn}, behind...)
+	steps := append([]column{whenColumn, whoColumn, fromColumn, typeColumn, methodColumn, actColumn, thingColumn, whereColumn, statusColumn, tookColumn}, behind...)
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		groups(sortedBy(tableOf(1, "Sessions", "A row a session and administrator, with the address and user agent seen last. A session of two administrators has two rows. Orange: from more than one address, which can be a journey or a stolen cookie. At most the 500 seen last.",
 			"No sessions, or the query failed", place(0, 0, 24, 12), columns...), "Last").

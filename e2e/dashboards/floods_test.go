@@ -134,3 +134,57 @@ func TestNamesTriedAreSafeLabels(t *testing.T) {
 		}
 	}
 }
+
+// What changes who may do what is known by the words of the action, and nothing
+// else is taken for it.
+func TestActsThatChangeAccess(t *testing.T) {
+	loki := lokitest.Start(t)
+	now := time.Now().Truncate(time.Second)
+	rules := grafanaRules(t)
+	const roles, credentials, mfa = "AdminSessionsRolesChanged", "AdminSessionsCredentialsChanged", "AdminSessionsMFAChanged"
+	cases := map[string]string{
+		"users.role.grant": roles, "roles.create": roles, "user.permissions.update": roles, "users.update_role": roles, "roles.policy.attach": roles,
+		"acl.update": roles, "admin.create": roles, "admins.delete": roles, "staff.admin.update": roles, "privileges.revoke": roles, "role": roles,
+		"users.password.reset": credentials, "clients.reset_password": credentials, "api_keys.create": credentials, "tokens.revoke": credentials,
+		"users.api_key.rotate": credentials, "credentials.update": credentials, "ssh_keys.delete": credentials, "secrets.rotate": credentials,
+		"users.mfa.disable": mfa, "users.2fa.reset": mfa, "profile.totp.enable": mfa, "passkeys.delete": mfa, "users.recovery_codes.create": mfa, "users.disable_mfa": mfa,
+		// None of them.
+		"roles.list": "", "role.view": "", "user.permissions.select": "", "role.create_form": "", "payroll.create": "", "parole.update": "", "admin.login": "",
+		"admin_settings.update": "", "admin.settings.update": "", "login.otp.create": "", "photos.create": "", "tokenizer.update": "", "secretary.create": "", "clients.update": "",
+	}
+	var events []event
+	for action := range cases {
+		e := admin("panel", now.Add(-time.Minute+time.Duration(len(events))), anna, "10.2.3.4", "POST", "/admin/x", 200)
+		e.Action = action
+		events = append(events, e)
+	}
+	// Who is not signed in changes nothing; a job may.
+	stranger := admin("panel", now.Add(-2*time.Minute), nobody, "203.0.113.9", "POST", "/forgot", 200)
+	stranger.Action = "stranger.password.reset"
+	job := admin("panel", now.Add(-2*time.Minute+1), nobody, "203.0.113.9", "", "", 0)
+	job.Action, job.Type, job.Outcome = "job.tokens.expire", adminsessions.Job, adminsessions.OutcomeSuccess
+	of := job
+	of.Time, of.Action, of.Type = now.Add(-2*time.Minute+2), "trail.role.token.mfa", adminsessions.Trail
+	store(t, loki, append(events, stranger, job, of))
+	cases["job.tokens.expire"] = credentials
+	got := map[string]string{}
+	for _, name := range []string{roles, credentials, mfa} {
+		expr := strings.Replace(rules[name].expr, "topk(20,", "topk(100,", 1)
+		samples, err := loki.Instant(t.Context(), expr, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range samples {
+			got[s.Labels["action"]] += name
+		}
+	}
+	for action, want := range cases {
+		if got[action] != want {
+			t.Errorf("%s is known by %q, want %q", action, got[action], want)
+		}
+		delete(got, action)
+	}
+	if len(got) > 0 {
+		t.Errorf("taken for changes of access: %v", got)
+	}
+}

@@ -128,7 +128,7 @@ func TestGrafanaAndRulerHaveTheSameRules(t *testing.T) {
 	data := readFile(t, "dashboards/alerts/loki-ruler.yaml")
 	ruler, grafana := rulerRules(t, data), grafanaRules(t)
 	comment := regexp.MustCompile(`(?m)^      # (- alert:|  )`)
-	sample := lokitest.Sample{Value: 12, Labels: map[string]string{"service_name": "panel", "ip": "203.0.113.9", "email": "anna@example.com", "id": "2", "name": "anna", "action": "clients.view", "audit_log_id": "10900f", "service_instance_id": "p"}}
+	sample := lokitest.Sample{Value: 12, Labels: map[string]string{"service_name": "panel", "ip": "203.0.113.9", "email": "anna@example.com", "id": "2", "name": "anna", "action": "clients.view", "country": "PL", "network": "AS5617 Orange", "audit_log_id": "10900f", "service_instance_id": "p"}}
 	for name, r := range rulerRules(t, comment.ReplaceAll(data, []byte("      $1"))) {
 		g, found := grafana[name]
 		if !found {

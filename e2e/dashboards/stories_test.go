@@ -131,6 +131,60 @@ func stories(base time.Time) map[string]story {
 	s.says = []saying{{2 * minute, quiet}, {5 * minute, map[string]float64{"email=anna@example.com, id=2": 25}}, {16 * minute, quiet}}
 	all[mass] = s
 
+	// Acts that change who may do what, each with what is no such act beside it.
+	does := func(service string, after time.Duration, who adminsessions.User, method, action string, status int) event {
+		e := admin(service, at(after), who, "10.2.3.4", method, "/admin/x", status)
+		e.Action = action
+		return e
+	}
+	for name, act := range map[string]string{
+		"AdminSessionsRolesChanged": "users.role.grant", "AdminSessionsCredentialsChanged": "clients.reset_password", "AdminSessionsMFAChanged": "users.2fa.disable",
+	} {
+		s = story{words: []string{"anna@example.com", act, "2", name}, events: []event{
+			does(name, 0, anna, "POST", act, 200), does(name, minute, anna, "POST", act, 302),
+			does(name, minute, rory, "POST", act, 403), does(name, minute+1, rory, "GET", act+"_form", 200), does(name, minute+2, nobody, "POST", act, 200),
+			does(name, minute+3, zaneta, "GET", strings.Split(act, ".")[0]+".view", 200),
+		}}
+		s.says = []saying{{-minute, quiet}, {2 * minute, map[string]float64{"action=" + act + ", email=anna@example.com, id=2": 2}}, {12 * minute, quiet}}
+		all[name] = s
+	}
+
+	const glass = "AdminSessionsBreakGlass"
+	broken := does(glass, 0, anna, "POST", "clients.export", 200)
+	broken.Reason = `Break-Glass: nobody of "billing" is awake`
+	denied := does(glass, minute, anna, "POST", "clients.export", 403)
+	denied.Reason = "breakglass"
+	other := does(glass, minute, rory, "POST", "clients.export", 200)
+	other.Reason, other.Note = "ticket 17", "break-glass"
+	all[glass] = story{words: []string{"anna@example.com", "clients.export", "2", glass}, events: []event{broken, denied, other},
+		says: []saying{{-minute, quiet}, {2 * minute, map[string]float64{"action=clients.export, email=anna@example.com, id=2": 2}}, {12 * minute, quiet}}}
+
+	for name, field := range map[string]string{"AdminSessionsNewCountry": "country", "AdminSessionsNewNetwork": "network"} {
+		from := func(after time.Duration, who adminsessions.User, place string) event {
+			e := admin(name, at(after), who, "10.2.3.4", "GET", "/admin/", 200)
+			if e.Geo.Country = place; field == "network" {
+				e.Geo = adminsessions.Geo{Country: "PL", Locality: "Warsaw", Network: place}
+			}
+			// What an administrator can say of himself is not where he is.
+			e.User.FullName, e.Note = `x country=`, `x network=`
+			if after%time.Minute != 0 {
+				e.Route = ""
+			}
+			return e
+		}
+		all[name] = story{
+			words: []string{"rory@example.com", "BR", "2", name},
+			events: []event{
+				from(-20*24*time.Hour, rory, "PL"), from(-20*24*time.Hour+1, anna, "BR"), from(0, rory, "PL"),
+				from(minute, rory, "BR"), from(2*minute+1, rory, "BR"), from(3*minute, anna, "BR"), from(4*minute, rory, ""),
+			},
+			says: []saying{{30 * time.Second, quiet}, {5 * minute, map[string]float64{field + "=BR, email=rory@example.com, id=3": 2}}, {33 * minute, quiet}},
+		}
+		if field == "network" {
+			all[name].says[1].want = map[string]float64{"email=rory@example.com, id=3, network=BR": 2}
+		}
+	}
+
 	const errors = "AdminSessionsServerErrors"
 	s = story{words: []string{"broken.view", "6", errors}}
 	for i := range 6 {
@@ -197,6 +251,20 @@ func stories(base time.Time) map[string]story {
 	}
 	s.says = []saying{{3*minute + 1, quiet}, {5*minute + 1, map[string]float64{"audit_log_id=109003, service_instance_id=" + twice + "-1": -2}}, {24*time.Hour + 30*minute, quiet}}
 	all[twice] = s
+
+	// As many lost as sent twice: the count alone says that all is well.
+	const hidden = "AdminSessionsTrailLossHidden"
+	s = story{words: []string{hidden, "109004"}}
+	for i, n := range []uint64{1, 2, 3, 4, 4, 6, 7} { // 5 is lost
+		e := admin(hidden, at(time.Duration(i)*minute), anna, "10.2.3.4", "GET", "/admin/", 200)
+		e.log, e.Sequence = "109004", n
+		s.events = append(s.events, e)
+		whole := admin(hidden, at(time.Duration(i)*minute), anna, "10.2.3.4", "GET", "/admin/", 200)
+		whole.instance, whole.log, whole.Sequence = hidden+"-2", "109005", uint64(1_000_000_000+i)
+		s.events = append(s.events, whole)
+	}
+	s.says = []saying{{3*minute + 1, quiet}, {6*minute + 1, map[string]float64{"audit_log_id=109004, service_instance_id=" + hidden + "-1": 1}}, {24*time.Hour + 30*minute, quiet}}
+	all[hidden] = s
 
 	const address = "AdminSessionsNewAddress"
 	all[address] = story{
