@@ -382,7 +382,9 @@ func TestLogPanels(t *testing.T) {
 	storeForeign(t, loki, to)
 	session := func(e *event) bool { return e.SessionID == "s-anna-2" }
 	act := func(e *event) bool { return e.Type != adminsessions.Trail }
-	looks := func(e *event) bool { return e.Method == "GET" || e.Method == "" && strings.HasSuffix(e.Action, ".view") }
+	looks := func(e *event) bool {
+		return e.Method == "GET" || e.Method == "" && strings.HasSuffix(e.Action, ".view")
+	}
 	lists := map[string]struct {
 		variable string
 		texts    []string
