@@ -44,6 +44,20 @@ func ParseLine(line string) (Event, error) {
 	return e, nil
 }
 
+// SequenceOf reads the event's number out of the exporter's part of a line, and
+// nothing else: whatever stands before it may be no event's.
+func SequenceOf(line string) (seq uint64, ok bool) {
+	i := strings.LastIndexByte(line, separator)
+	if i < 0 {
+		return 0, false
+	}
+	var e Event
+	if e.parseExporter(line[i+1:]) != nil || e.Sequence == 0 {
+		return 0, false
+	}
+	return e.Sequence, true
+}
+
 // parsePart reads a part whose words must come first and in order.
 func (e *Event) parsePart(s string, part Part) error {
 	p := pairs{rest: s}

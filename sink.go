@@ -34,6 +34,11 @@ const (
 // when it shuts down, before it refuses events: folded records that are still
 // to come are given to it then.
 //
+// A sink that has a method RecordPolicy(ctx, *Event, digest string) error is given
+// what a middleware records in words, when one is made. It records the event
+// unless digest is that of the policy it has recorded last; other sinks are given
+// the event each time. See docs/acts.md.
+//
 // It may be called from many goroutines at once.
 type Sink interface {
 	RecordEvent(ctx context.Context, e *Event, d Durability) error

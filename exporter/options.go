@@ -81,10 +81,13 @@ type config struct {
 	full         FullPolicy
 	blockTimeout time.Duration
 
+	proof Proof
+
 	resource *resource.Resource
 	logger   *slog.Logger
 	now      func() time.Time
 	remove   func(file string) error
+	step     func(name string) // called between steps that a process's death may part
 	errs     []error
 }
 
@@ -166,12 +169,15 @@ func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 		blockTimeout: defaultBlockTimeout,
 		now:          time.Now,
 		remove:       os.Remove,
+		step:         func(string) {},
 	}
 	c.readEnvironment(getenv)
 	for _, o := range opts {
 		o(c)
 	}
+	c.readProof(getenv)
 	c.validate()
+	c.validateProof()
 	return c, errors.Join(c.errs...)
 }
 
@@ -239,7 +245,7 @@ func (c *config) validate() {
 	}
 }
 
-func between[T int | time.Duration](c *config, field string, v, low, high T) {
+func between[T int | uint64 | time.Duration](c *config, field string, v, low, high T) {
 	if v < low || v > high {
 		c.fail("%s: %v; want %v to %v", field, v, low, high)
 	}

@@ -15,6 +15,7 @@ import (
 type act struct {
 	action   string // "client.address.delete"
 	resource string // type of the resource: "address"
+	noun     string // the last one: type of what has no value in the route
 	id       int    // index of the route's segment that names the resource, or -1
 	slashes  int    // between the route's segments, or -1 if it goes on as it likes
 	shows    bool   // a page, by a method that only reads
@@ -23,7 +24,7 @@ type act struct {
 // describeAct fills in what an event does where the application has not said it.
 // known is the act of its route, if that is worked out.
 func describeAct(e *adminsessions.Event, known *act) {
-	if e.Action != "" && e.Resource.ID != "" {
+	if e.Action != "" && e.Resource.ID != "" && e.Resource.Type != "" {
 		return
 	}
 	var done act
@@ -46,10 +47,19 @@ func describeAct(e *adminsessions.Event, known *act) {
 	if e.Action == "" {
 		e.Action = done.action
 	}
-	if e.Resource.ID != "" || done.id < 0 {
-		return
+	id := ""
+	if done.id >= 0 {
+		id = done.resourceID(path)
 	}
-	if id := done.resourceID(path); id != "" && !strings.Contains(id, redacted) {
+	switch {
+	case e.Resource.ID != "":
+		if e.Resource.Type != "" {
+			break
+		}
+		if e.Resource.Type = done.noun; e.Resource.ID == id {
+			e.Resource.Type = done.resource
+		}
+	case id != "" && !strings.Contains(id, redacted):
 		var cut bool
 		if e.Resource.ID, cut = text.Clean(id, fieldResourceID.limit); cut {
 			markCut(e, fieldResourceID.name)
@@ -100,6 +110,9 @@ func actOf(method, route string) act {
 	if len(nouns) == 0 && verb == "" {
 		nouns = append(nouns, last) // the panel's own first page
 	}
+	if len(nouns) > 0 {
+		done.noun = nouns[len(nouns)-1]
+	}
 	reads := method == "GET" || method == "HEAD" || method == "QUERY"
 	switch {
 	case verb == "":
@@ -120,7 +133,7 @@ func verbOf(method string, nouns []string, endsInID bool) string {
 		}
 		return "view"
 	case "POST":
-		if endsInID {
+		if endsInID || isSingle(nouns[len(nouns)-1]) {
 			return "update"
 		}
 		return "create"
@@ -237,6 +250,16 @@ func isPlural(noun string) bool {
 	return !strings.HasSuffix(noun, "settings") && !strings.HasSuffix(noun, "news")
 }
 
+// isSingle reports whether there is one of a thing only, so that it can't be made.
+func isSingle(noun string) bool {
+	for _, one := range []string{"settings", "preferences", "profile", "config", "configuration"} {
+		if noun == one || strings.HasSuffix(noun, "_"+one) {
+			return true
+		}
+	}
+	return false
+}
+
 // pathOf is the path of a URL that has been recorded.
 func pathOf(recorded string) string {
 	if i := strings.IndexByte(recorded, ':'); i >= 0 && strings.HasPrefix(recorded[i:], "://") {
@@ -320,8 +343,8 @@ func (r Recording) SetAction(action string) bool {
 	})
 }
 
-// SetResource says what the request does it to. Fields that are empty are read
-// off the route.
+// SetResource says what the request does it to. What is empty of it is read off
+// the route: the id of what was just made, or its name, is enough.
 func (r Recording) SetResource(res adminsessions.Resource) bool {
 	return r.update(func(m *middleware, e *adminsessions.Event) { m.setResource(e, res) })
 }

@@ -104,6 +104,17 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// The id of what was made is enough.
+func TestDescribeWhatWasMade(t *testing.T) {
+	for route, kind := range map[string]string{"/admin/clients": "clients", "/admin/client/{id}/address": "address", "/admin/{$}": "admin"} {
+		e := adminsessions.Event{Method: "POST", Route: route, URL: "https://x" + route, Resource: adminsessions.Resource{ID: "9", Name: "Acme"}}
+		describeAct(&e, nil)
+		if e.Resource != (adminsessions.Resource{Type: kind, ID: "9", Name: "Acme"}) {
+			t.Errorf("POST %s has made %v", route, e.Resource)
+		}
+	}
+}
+
 // Whatever the route and the path, there is an act or none.
 func FuzzDescribe(f *testing.F) {
 	f.Add("GET", "/admin/{id}/x/{y...}", "https://x/admin/1/x/2")

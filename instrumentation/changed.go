@@ -22,6 +22,8 @@ const (
 	maxChangeDepth  = 8
 	maxChangeFields = 1024
 	maxChangeItems  = 64 // of one list
+	maxChangeVisits = 1 << 16
+	maxChangeJSON   = 1 << 20 // bytes; longer JSON is compared as bytes
 )
 
 // Changed says what the request has changed: it compares a value before and
@@ -33,11 +35,13 @@ const (
 // ("limits.cpu"). A struct's field has the name that encoding/json gives it; a
 // tag `audit:"-"` leaves it out, and `audit:"secret"` hides its values, as a name
 // that looks like a secret's does by itself: that it has changed is recorded,
-// not from what to what. Fields that are not exported are left out.
+// not from what to what. A yes or no is no secret because of its name ("mfa":
+// true). Fields that are not exported are left out.
 //
 // Changes of several calls add up. At most [adminsessions.MaxChanges] are
-// recorded. It never panics, whatever the values' own methods do, and a value
-// that points to itself ends at a depth of 8.
+// recorded; whatever is too much is left out, and "changes" is then among what was
+// cut. It never panics, whatever the values' own methods do, and ends with values
+// that point to themselves. The values must not be changed meanwhile.
 func (r Recording) Changed(before, after any) bool {
 	if r.s == nil {
 		return false
@@ -45,14 +49,16 @@ func (r Recording) Changed(before, after any) bool {
 	old, now := flattened(before), flattened(after)
 	changes := difference(&old, &now)
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		for _, c := range changes {
+		for _, d := range changes {
+			c := d.Change
 			if len(e.Changes) == adminsessions.MaxChanges {
 				old.cut = true
 				break
 			}
-			if m.redaction.Name(c.Field[strings.LastIndexByte(c.Field, '.')+1:]) {
+			if m.hidesChange(c.Field[strings.LastIndexByte(c.Field, '.')+1:], d.yesOrNo) {
 				c.Old, c.New = hidden(c.Old), hidden(c.New)
 			}
+			c.Field = m.bounded(e, changedName, m.redaction.Text(c.Field)) // a map's keys may be anything
 			c.Old = m.bounded(e, changedField, m.redaction.Text(c.Old))
 			c.New = m.bounded(e, changedField, m.redaction.Text(c.New))
 			e.Changes = append(e.Changes, c)
@@ -63,9 +69,21 @@ func (r Recording) Changed(before, after any) bool {
 	})
 }
 
-// changedField is the limit of a value, and the name of all changes among what
-// was cut.
-var changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
+// hidesChange reports whether the values of a field are hidden because of its
+// name.
+func (m *middleware) hidesChange(name string, yesOrNo bool) bool {
+	if yesOrNo { // not by the tables, only as the application says
+		return slices.ContainsFunc(m.hiddenNames, func(hidden string) bool { return strings.EqualFold(hidden, name) })
+	}
+	return m.redaction.Name(name)
+}
+
+// changedField is the limit of a value, changedName of a field's name; all changes
+// have one name among what was cut.
+var (
+	changedField = field{name: "changes", limit: adminsessions.MaxChangeBytes}
+	changedName  = field{name: "changes", limit: adminsessions.MaxKeyBytes}
+)
 
 // Changed is [Recording.Changed] for the request to which ctx belongs.
 func Changed(ctx context.Context, before, after any) bool {
@@ -74,47 +92,65 @@ func Changed(ctx context.Context, before, after any) bool {
 
 // flat is a value as names and texts, in the order of the names.
 type flat struct {
-	fields []flatField
-	cut    bool
+	fields  []flatField
+	cut     bool
+	partial bool // what is not among the fields may be there all the same
+	visits  int
 }
+
+// secrecy says whether, and why, a value is hidden.
+type secrecy int
+
+const (
+	shown       secrecy = iota
+	namedSecret         // by its name, or that of what it is in
+	taggedSecret
+)
 
 type flatField struct {
 	name, value string
 	secret      bool
+	yesOrNo     bool // no secret because of its name: whether there is a second factor, say
+}
+
+// change is one that difference has found.
+type change struct {
+	adminsessions.Change
+	yesOrNo bool
 }
 
 func flattened(v any) (f flat) {
 	defer func() {
 		if recover() != nil { // of a map that is written to meanwhile, say
-			f.cut = true
+			f.cut, f.partial = true, true
 		}
 		slices.SortStableFunc(f.fields, func(a, b flatField) int { return strings.Compare(a.name, b.name) })
 	}()
 	if v != nil {
-		f.add("", reflect.ValueOf(v), false, 0)
+		f.add("", reflect.ValueOf(v), shown, 0)
 	}
 	return f
 }
 
 // difference merges two sorted lists.
-func difference(old, now *flat) (changes []adminsessions.Change) {
+func difference(old, now *flat) (changes []change) {
 	a, b := old.fields, now.fields
 	for len(a) > 0 || len(b) > 0 {
-		var c adminsessions.Change
-		secret := false
+		c := change{yesOrNo: true}
+		secret, was, is := false, false, false
 		if len(b) == 0 || len(a) > 0 && a[0].name <= b[0].name {
-			c.Field, c.Old, secret = a[0].name, a[0].value, a[0].secret
+			c.Field, c.Old, secret, c.yesOrNo = a[0].name, a[0].value, a[0].secret, a[0].yesOrNo
 		} else {
 			c.Field = b[0].name
 		}
 		if len(a) > 0 && a[0].name == c.Field {
-			a = a[1:]
+			a, was = a[1:], true
 		}
 		if len(b) > 0 && b[0].name == c.Field {
-			c.New, secret = b[0].value, secret || b[0].secret
-			b = b[1:]
+			c.New, secret, c.yesOrNo = b[0].value, secret || b[0].secret, c.yesOrNo && b[0].yesOrNo
+			b, is = b[1:], true
 		}
-		if c.Old == c.New {
+		if c.Old == c.New || !was && old.partial || !is && now.partial {
 			continue
 		}
 		if secret {
@@ -133,9 +169,13 @@ func hidden(value string) string {
 }
 
 // add adds a value, or what it is made of.
-func (f *flat) add(name string, v reflect.Value, secret bool, depth int) {
-	if depth > maxChangeDepth || len(f.fields) >= maxChangeFields {
+func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
+	if depth > maxChangeDepth {
 		f.cut = true
+		return
+	}
+	if f.visits++; f.visits > maxChangeVisits || len(f.fields) >= maxChangeFields {
+		f.cut, f.partial = true, true
 		return
 	}
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
@@ -155,6 +195,14 @@ func (f *flat) add(name string, v reflect.Value, secret bool, depth int) {
 	if !v.IsValid() {
 		return
 	}
+	if v.Kind() == reflect.Bool {
+		if secret == namedSecret {
+			secret = shown
+		}
+		f.put(name, strconv.FormatBool(v.Bool()), secret)
+		f.fields[len(f.fields)-1].yesOrNo = true
+		return
+	}
 	if text, ok := textOf(v); ok {
 		f.put(name, text, secret)
 		return
@@ -163,16 +211,7 @@ func (f *flat) add(name string, v reflect.Value, secret bool, depth int) {
 	case reflect.Struct:
 		f.addStruct(name, v, secret, depth)
 	case reflect.Map:
-		for iter := v.MapRange(); iter.Next(); {
-			key, ok := textOf(iter.Key())
-			if !ok {
-				if key, ok = numberOf(iter.Key()); !ok {
-					f.cut = true
-					continue
-				}
-			}
-			f.add(join(name, key), iter.Value(), secret || isSecretName(key), depth+1)
-		}
+		f.addMap(name, v, secret, depth)
 	case reflect.Slice, reflect.Array:
 		f.addList(name, v, secret, depth)
 	default:
@@ -182,7 +221,44 @@ func (f *flat) add(name string, v reflect.Value, secret bool, depth int) {
 	}
 }
 
-func (f *flat) addStruct(name string, v reflect.Value, secret bool, depth int) {
+// addMap adds a map in the order of its keys, so that it is always the same part
+// of a large one.
+func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
+	type entry struct {
+		key   string
+		value reflect.Value
+	}
+	var entries []entry
+	for iter := v.MapRange(); iter.Next(); {
+		key, ok := textOf(iter.Key())
+		if !ok {
+			if key, ok = numberOf(iter.Key()); !ok {
+				f.cut = true
+				continue
+			}
+		}
+		entries = append(entries, entry{key, iter.Value()})
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	for _, e := range entries {
+		if f.add(join(name, e.key), e.value, secret.of(e.key, ""), depth+1); f.partial {
+			return
+		}
+	}
+}
+
+// of is that of a field within, by its name and its tag.
+func (s secrecy) of(name, tag string) secrecy {
+	switch {
+	case tag == "secret":
+		return taggedSecret
+	case s == shown && isSecretName(name):
+		return namedSecret
+	}
+	return s
+}
+
+func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int) {
 	t := v.Type()
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -192,17 +268,17 @@ func (f *flat) addStruct(name string, v reflect.Value, secret bool, depth int) {
 			continue
 		}
 		if field.Anonymous && key == "" {
-			f.add(name, v.Field(i), secret || tag == "secret", depth+1)
+			f.add(name, v.Field(i), secret.of("", tag), depth+1)
 			continue
 		}
 		if key == "" {
 			key = field.Name
 		}
-		f.add(join(name, key), v.Field(i), secret || tag == "secret" || isSecretName(key), depth+1)
+		f.add(join(name, key), v.Field(i), secret.of(key, tag), depth+1)
 	}
 }
 
-func (f *flat) addList(name string, v reflect.Value, secret bool, depth int) {
+func (f *flat) addList(name string, v reflect.Value, secret secrecy, depth int) {
 	if v.Type().Elem().Kind() == reflect.Uint8 {
 		f.addBytes(name, v, secret, depth)
 		return
@@ -218,7 +294,7 @@ func (f *flat) addList(name string, v reflect.Value, secret bool, depth int) {
 
 // addBytes adds JSON as what it holds, an array of bytes in hexadecimal, and
 // other bytes as their number and the beginning of their SHA-256.
-func (f *flat) addBytes(name string, v reflect.Value, secret bool, depth int) {
+func (f *flat) addBytes(name string, v reflect.Value, secret secrecy, depth int) {
 	if v.Kind() == reflect.Array {
 		var hexadecimal strings.Builder
 		for i := range min(v.Len(), adminsessions.MaxChangeBytes) {
@@ -231,18 +307,18 @@ func (f *flat) addBytes(name string, v reflect.Value, secret bool, depth int) {
 	var decoded any
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
-	if d.Decode(&decoded) == nil && !d.More() {
+	if len(b) <= maxChangeJSON && d.Decode(&decoded) == nil && !d.More() {
 		f.add(name, reflect.ValueOf(decoded), secret, depth+1)
 		return
 	}
 	f.put(name, fmt.Sprintf("%d bytes, %.4x", len(b), sha256.Sum256(b)), secret)
 }
 
-func (f *flat) put(name, text string, secret bool) {
+func (f *flat) put(name, text string, secret secrecy) {
 	if name == "" {
 		name = "value"
 	}
-	f.fields = append(f.fields, flatField{name, text, secret})
+	f.fields = append(f.fields, flatField{name: name, value: text, secret: secret != shown})
 }
 
 // textOf is a value that knows how to be text. A method that panics is as good

@@ -128,6 +128,15 @@ func TestChangedOfMapsAndJSON(t *testing.T) {
 		{"plain values", "a", "b", []adminsessions.Change{{Field: "value", Old: "a", New: "b"}}},
 		{"a typed nil", (*plan)(nil), &plan{CPU: 1}, []adminsessions.Change{{Field: "Memory", New: "0"}, {Field: "cpu", New: "1"}}},
 		{"secrets within", map[string]any{"credentials": map[string]string{"user": "a"}}, map[string]any{"credentials": map[string]string{"user": "b"}}, []adminsessions.Change{{Field: "credentials.user", Old: "REDACTED", New: "REDACTED"}}},
+		{"a yes or no", map[string]any{"mfa": true, "password": "x", "token": map[string]any{"valid": true}}, struct {
+			MFA   bool            `json:"mfa"`
+			PIN   bool            `json:"pin" audit:"secret"`
+			Token map[string]bool `json:"token"`
+		}{Token: map[string]bool{"valid": false}}, []adminsessions.Change{
+			{Field: "mfa", Old: "true", New: "false"}, {Field: "password", Old: "REDACTED"}, {Field: "pin", New: "REDACTED"}, {Field: "token.valid", Old: "true", New: "false"},
+		}},
+		{"a yes that was a secret", map[string]any{"token": "abc"}, map[string]any{"token": true}, []adminsessions.Change{{Field: "token", Old: "REDACTED", New: "REDACTED"}}},
+		{"a secret for a name", map[string]int{"ghp_0123456789abcdefghijklmnopqrstuvwxyzA": 1}, nil, []adminsessions.Change{{Field: "REDACTED", Old: "1"}}},
 		{"clean", map[string]string{"a": "1\n2\u202e"}, nil, []adminsessions.Change{{Field: "a", Old: "1□2□"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,6 +161,14 @@ func TestChangedWithstands(t *testing.T) {
 	cyclic.Self = cyclic
 	var loop any
 	loop = &loop
+	branching := make([]any, 64)
+	for i := range branching {
+		branching[i] = branching
+	}
+	long := map[string]string{}
+	for i := range 1000 {
+		long[fmt.Sprint("key", i)] = strings.Repeat("x", 1000)
+	}
 	wide := map[string]int{}
 	for i := range 10_000 {
 		wide[fmt.Sprint("field", i)] = i
@@ -164,6 +181,13 @@ func TestChangedWithstands(t *testing.T) {
 		"a loop":             {loop, nil, true},
 		"10,000 fields":      {nil, wide, true},
 		"1 MB":               {nil, map[string]string{"a": strings.Repeat("x", 1<<20)}, true},
+		"64 ways to itself":  {branching, nil, true},
+		"1,000 long fields":  {nil, long, true},
+		"2 MB of JSON":       {nil, []byte(`{"a":"` + strings.Repeat("x", 2<<20) + `"}`), false},
+		"deep JSON":          {nil, []byte(strings.Repeat("[", 5000) + strings.Repeat("]", 5000)), true},
+		"deeper than it may": {nil, []byte(strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000)), false},
+		"a long name":        {nil, map[string]int{strings.Repeat("x", 1<<20): 1}, true},
+		"a forged name":      {nil, map[string]string{"x=1 now.status=\"closed\"\tseq": "1"}, false},
 		"a method panics":    {evil{1}, evil{2}, false},
 		"String panics":      {worse{}, level(7), false},
 		"a list without end": {nil, make([]int, 1000), true},
@@ -187,5 +211,22 @@ func TestChangesAddUp(t *testing.T) {
 	}
 	if instrumentation.Changed(t.Context(), 1, 2) {
 		t.Error("a change without a request is recorded")
+	}
+}
+
+// What is too much is left out; it is not said to be gone.
+func TestChangesThatAreTooMany(t *testing.T) {
+	before, after := map[string]int{}, map[string]int{}
+	for i := range 10_000 {
+		before[fmt.Sprintf("f%05d", i)], after[fmt.Sprintf("f%05d", i)] = i, i
+	}
+	after["a"], after["f00500"] = 1, 0
+	delete(after, "f00600")
+	want := []adminsessions.Change{{Field: "f00500", Old: "500", New: "0"}}
+	for range 3 {
+		got, e := changes(t, [2]any{before, after})
+		if !slices.Equal(got, want) || !slices.Contains(e.Cut, "changes") {
+			t.Errorf("changes %q, cut %q", got, e.Cut)
+		}
 	}
 }

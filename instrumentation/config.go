@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,9 +36,16 @@ type config struct {
 	proxies         proxies
 	truncation      truncation
 	redaction       redact.Redactor
+	hiddenNames     []string // what redaction was told, for the policy in words
+	shownNames      []string
+	hiddenPaths     []string
 	signIn          signInNames
 	requestIDHeader string
 
+	bodyFields []bodyField
+	bodyHash   bool
+
+	rules         *Policy
 	filters       []namedFilter
 	reasons       []Rule
 	strict        []Rule
@@ -72,13 +80,16 @@ func newConfig(opts []Option) (config, error) {
 	for i := range c.filters {
 		c.filters[i].matched = c.metrics.Filter(c.filters[i].name)
 	}
+	if c.rules != nil {
+		c.rules.count(c.metrics)
+	}
 	if c.logger == nil {
 		c.logger = slog.Default()
 	}
 	errs = append(errs, c.proxies.check(&c))
 	c.signIn.complete()
 	c.redaction.Remember()
-	if len(c.strict) > 0 {
+	if len(c.strict) > 0 || c.rules != nil && slices.ContainsFunc(c.rules.rules, func(r policyRule) bool { return r.Strict }) {
 		if _, ok := c.provider.(adminsessions.Sink); !ok {
 			errs = append(errs, optionError("WithStrict", "needs a provider that can say whether a record is safe, "+
 				"as package exporter's can: give it with WithLoggerProvider (got %s)", describe(c.provider)))

@@ -62,6 +62,11 @@ func (s *scope) finish(returned bool, panicked any) {
 	e := &s.rec.event
 	e.StatusCode = status
 	s.noteRoute(s.rec)
+	if returned && errorType == "" && s.isCountOnly(s.rec) {
+		m.release(s.rec)
+		s.rec = nil
+		return
+	}
 	m.countRequest(e.Type)
 	s.end(end, returned, errorType)
 }
@@ -116,8 +121,9 @@ func (s *scope) complement(rec *record, ended bool) {
 	}
 	e := &rec.event
 	defer s.m.omitPanic(e)
-	if ended && len(s.m.formFields) > 0 {
+	if ended {
 		s.recordForm(e)
+		s.recordBody(e)
 	}
 	describeAct(e, rec.act)
 }

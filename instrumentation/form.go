@@ -2,11 +2,13 @@ package instrumentation
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -29,6 +31,28 @@ const formUnreadable = "unreadable"
 
 // formField is a form field that is recorded.
 type formField struct{ name, key string }
+
+func formFieldsOf(names []string) ([]formField, error) {
+	fields := make([]formField, 0, len(names))
+	for _, n := range names {
+		if isSecretName(n) {
+			return nil, secretNameError(n)
+		}
+		if n == "" || !isFreeKey(formKeyPrefix+n) {
+			return nil, fieldNameError(n)
+		}
+		fields = append(fields, formField{name: n, key: formKeyPrefix + n})
+	}
+	return fields, nil
+}
+
+func secretNameError(name string) error {
+	return fmt.Errorf("%q looks like a secret's name and is never recorded", name)
+}
+
+func fieldNameError(name string) error {
+	return fmt.Errorf("%q is not a name that can be an attribute: want letters, digits, dots, dashes, underscores", name)
+}
 
 // formCapture stands between the handler and the request's body, and keeps
 // the start of what the handler reads. It reads nothing by itself.
@@ -53,8 +77,9 @@ func (c *formCapture) Read(p []byte) (int, error) {
 
 // captureForm puts a formCapture into the request if net/http would read a form
 // of it, and nobody further out has.
-func (m *middleware) captureForm(r *http.Request) *formCapture {
-	if len(m.formFields) == 0 || r.Body == nil || r.Body == http.NoBody || r.PostForm != nil {
+func (s *scope) captureForm(r *http.Request) *formCapture {
+	asked := len(s.m.formFields) > 0 || s.treatment.asks(func(r *policyRule) bool { return len(r.forms) > 0 })
+	if !asked || r.Body == nil || r.Body == http.NoBody || r.PostForm != nil {
 		return nil
 	}
 	if kind, _ := formType(r); kind == noForm {
@@ -98,17 +123,25 @@ func formType(r *http.Request) (kind formKind, boundary string) {
 // recordForm adds the fields asked for, and says so where the form, or a part
 // of it, could not be read.
 func (s *scope) recordForm(e *adminsessions.Event) {
-	m := s.m
+	m, fields := s.m, s.m.formFields
+	if s.treatment != nil {
+		for _, r := range s.treatment.candidates {
+			fields = append(slices.Clip(fields), r.forms...)
+		}
+	}
+	if len(fields) == 0 {
+		return
+	}
 	if s.form == nil {
 		if s.req.PostForm != nil { // read further out, before it came to us
-			m.recordFields(e, s.req.PostForm)
+			m.recordFields(e, fields, s.req.PostForm)
 		}
 		return
 	}
 	s.form.mu.Lock()
 	defer s.form.mu.Unlock()
 	values, whole, err := s.form.values(s.req)
-	m.recordFields(e, values)
+	m.recordFields(e, fields, values)
 	if err != nil {
 		m.setAttribute(e, attribute.String(formKey, formUnreadable))
 	}
@@ -182,8 +215,8 @@ func multipartValues(kept []byte, boundary string, limit int64) (values url.Valu
 	}
 }
 
-func (m *middleware) recordFields(e *adminsessions.Event, values url.Values) {
-	for _, f := range m.formFields {
+func (m *middleware) recordFields(e *adminsessions.Event, fields []formField, values url.Values) {
+	for _, f := range fields {
 		v := values[f.name]
 		if len(v) == 0 {
 			continue

@@ -42,6 +42,7 @@ func NewMiddleware(opts ...Option) (func(http.Handler) http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.recordPolicy()
 	if !m.otelhttp {
 		return m.wrap, nil
 	}
@@ -93,8 +94,9 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 			outer.pass(next, w, r)
 			return
 		}
-		if len(m.filters) > 0 {
-			filtered, ended := m.isFiltered(w, r)
+		var t *treatment
+		if len(m.filters) > 0 || m.rules != nil {
+			filtered, ended := m.isFiltered(w, r, &t)
 			if ended {
 				return
 			}
@@ -104,7 +106,7 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 				return
 			}
 		}
-		m.serve(next, w, r)
+		m.serve(next, t, w, r)
 	})
 }
 
@@ -139,14 +141,15 @@ func (s *scope) pass(next http.Handler, w http.ResponseWriter, r *http.Request) 
 	next.ServeHTTP(w, r)
 }
 
-// isFiltered reports whether a filter leaves the request out. If a filter
-// panics, the request ends as if its handler had, and is recorded.
-func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtered, ended bool) {
+// isFiltered reports whether a filter, or the policy, leaves the request out; if
+// not, t is what the policy asks. If a filter panics, the request ends as if its
+// handler had, and is recorded.
+func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request, t **treatment) (filtered, ended bool) {
 	asked := false
 	defer func() {
 		if !asked {
 			ended = true
-			m.serve(endWith(recover()), w, r)
+			m.serve(endWith(recover()), nil, w, r)
 		}
 	}()
 	for i := range m.filters {
@@ -154,6 +157,13 @@ func (m *middleware) isFiltered(w http.ResponseWriter, r *http.Request) (filtere
 			m.filters[i].matched.Add(1)
 			filtered = true
 			break
+		}
+	}
+	if !filtered {
+		*t = m.treat(r)
+		if rule := (*t).countOnly(); rule != nil {
+			rule.matched.Add(1)
+			filtered = true
 		}
 	}
 	asked = true
@@ -171,8 +181,8 @@ func endWith(panicked any) http.Handler {
 	})
 }
 
-func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	s := &scope{m: m, ctx: r.Context(), rw: w, rec: m.records.Get().(*record)}
+func (m *middleware) serve(next http.Handler, t *treatment, w http.ResponseWriter, r *http.Request) {
+	s := &scope{m: m, ctx: r.Context(), rw: w, treatment: t, rec: m.records.Get().(*record)}
 	s.rec.event.Time = m.now().UTC() // which keeps the monotonic clock's reading
 	s.rec.next = next
 	s.req = r.WithContext(scopeContext{s})
@@ -200,7 +210,8 @@ func (m *middleware) serve(next http.Handler, w http.ResponseWriter, r *http.Req
 		returned = true
 		return
 	}
-	s.form = m.captureForm(s.req)
+	s.form = s.captureForm(s.req)
+	s.captureBody()
 	m.watch.add(s, s.rec.event.Time)
 	next.ServeHTTP(s.response(), s.req)
 	returned = true
@@ -221,7 +232,7 @@ func (s *scope) returnTo(r *http.Request) {
 // admit reports whether the request may be handled: in strict mode, once its
 // record is safe.
 func (m *middleware) admit(s *scope, r *http.Request) bool {
-	if !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
+	if !s.treatment.strict() && !slices.ContainsFunc(m.strict, func(rule Rule) bool { return rule.match(r) != no }) {
 		return true
 	}
 	s.mu.Lock()

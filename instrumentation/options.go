@@ -100,16 +100,11 @@ func WithHeaders(names ...string) Option {
 // read ahead. Names that look like a secret's are refused.
 func WithFormFields(names ...string) Option {
 	return func(c *config) error {
-		for _, n := range names {
-			if isSecretName(n) {
-				return optionError("WithFormFields", "%q looks like a secret's name and is never recorded", n)
-			}
-			key := formKeyPrefix + n
-			if !isFreeKey(key) {
-				return optionError("WithFormFields", "%q is not a name that can be an attribute: want letters, digits, dots, dashes, underscores", n)
-			}
-			c.formFields = append(c.formFields, formField{name: n, key: key})
+		fields, err := formFieldsOf(names)
+		if err != nil {
+			return optionError("WithFormFields", "%w", err)
 		}
+		c.formFields = append(c.formFields, fields...)
 		return nil
 	}
 }

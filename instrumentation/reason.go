@@ -47,7 +47,8 @@ func WithRequiredReason(rule Rule) Option {
 // explained reports whether the request says why it is made, or need not;
 // otherwise form is what there is of its form.
 func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentForm) {
-	if len(m.reasons) == 0 {
+	byPolicy := s.treatment.asks(func(r *policyRule) bool { return r.RequireReason })
+	if len(m.reasons) == 0 && !byPolicy {
 		return true, form
 	}
 	e := &s.rec.event // nobody else has it yet
@@ -57,7 +58,7 @@ func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentFor
 			return true, form
 		}
 	}
-	if !slices.ContainsFunc(m.reasons, func(rule Rule) bool { return rule.match(r) != no }) {
+	if !byPolicy && !slices.ContainsFunc(m.reasons, func(rule Rule) bool { return rule.match(r) != no }) {
 		return true, form
 	}
 	form = peekForm(s.req)

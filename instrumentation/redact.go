@@ -13,6 +13,7 @@ func WithRedactedQuery(names ...string) Option {
 				return optionError("WithRedactedQuery", "empty name given")
 			}
 			c.redaction.Hide(n)
+			c.hiddenNames = append(c.hiddenNames, n)
 		}
 		return nil
 	}
@@ -28,6 +29,7 @@ func WithShownQuery(names ...string) Option {
 				return optionError("WithShownQuery", "%q given: want the names of parameters", n)
 			}
 			c.redaction.Show(n)
+			c.shownNames = append(c.shownNames, n)
 		}
 		return nil
 	}
@@ -51,6 +53,7 @@ func WithRedactedPath(patterns ...string) Option {
 				return optionError("WithRedactedPath", "%w", err)
 			}
 			c.redaction.HidePath(p)
+			c.hiddenPaths = append(c.hiddenPaths, s)
 		}
 		return nil
 	}

@@ -4,15 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // Rule says which requests are meant: which to leave out of the record
-// ([WithFilter]), or to record before they are handled ([WithStrict]). Make one
-// with [Routes] or [When].
+// ([WithFilter]), to record before they are handled ([WithStrict]), or to handle
+// only if they say why ([WithRequiredReason]). Make one with [Routes] or [When].
 type Rule struct {
-	routes []route // one of the two is set
-	when   func(*http.Request) bool
-	err    error
+	routes   []route // one of the two is set
+	when     func(*http.Request) bool
+	patterns []string // of routes, as given
+	err      error
 }
 
 // verdict is what a rule says of a request. Where a rule decides whether to
@@ -47,7 +49,7 @@ func Routes(patterns ...string) Rule {
 	if len(patterns) == 0 {
 		return Rule{err: errors.New("no patterns given to Routes")}
 	}
-	rule := Rule{routes: make([]route, 0, len(patterns))}
+	rule := Rule{routes: make([]route, 0, len(patterns)), patterns: slices.Clone(patterns)}
 	for _, p := range patterns {
 		route, err := parseRoute(p)
 		if err != nil {
@@ -69,8 +71,10 @@ func When(f func(*http.Request) bool) Rule {
 	return Rule{when: f}
 }
 
+func (r *Rule) isZero() bool { return r.err == nil && r.routes == nil && r.when == nil }
+
 func (r *Rule) check() error {
-	if r.err == nil && r.routes == nil && r.when == nil {
+	if r.isZero() {
 		return fmt.Errorf("zero Rule given: make one with Routes or When")
 	}
 	return r.err

@@ -35,6 +35,8 @@ type scope struct {
 	requestID [1]string // in the form a header has it; a handler may change it there
 	watched   watched
 	form      *formCapture // nil unless form fields are asked for
+	body      *bodyCapture // nil unless something of the body is asked for
+	treatment *treatment   // nil without a policy
 	traced    bool         // the request's own context has a span
 
 	mu  sync.Mutex

@@ -1,6 +1,9 @@
 package proof
 
-import "context"
+import (
+	"context"
+	"iter"
+)
 
 // Anchor is a place that the panel's machine can't rewrite, to which a log's
 // checkpoints are brought: what stands there, nobody can deny later, not even who
@@ -18,4 +21,13 @@ type Anchor interface {
 	Name() string
 	// Anchor returns nil when the checkpoint is where it can't be rewritten.
 	Anchor(ctx context.Context, signed []byte) error
+}
+
+// Archive gives back the checkpoints that an [Anchor] was given.
+type Archive interface {
+	// Name says for people where it is. It holds no secret.
+	Name() string
+	// Checkpoints yields signed checkpoints of any logs, in any order, until there
+	// are no more or an error.
+	Checkpoints(ctx context.Context) iter.Seq2[[]byte, error]
 }

@@ -47,6 +47,9 @@ type Checkpoint struct {
 	After *Predecessor
 }
 
+// CheckpointAction is the action of the event that carries a checkpoint.
+const CheckpointAction = "trail.checkpoint"
+
 // Predecessor names the last checkpoint of another log.
 type Predecessor struct {
 	Origin string

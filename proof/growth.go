@@ -46,44 +46,54 @@ func (c *Checkpoint) Follows(earlier *Checkpoint) bool {
 	return err == nil && root(r) == c.Root
 }
 
-// Consistency is the proof of RFC 6962 that the tree of the last of the
-// checkpoints is that of the first, grown. Each must follow the one before.
-func Consistency(chain ...*Checkpoint) ([]Hash, error) {
-	if len(chain) == 0 {
-		return nil, errors.New("a proof of consistency needs checkpoints")
-	}
-	first, last := chain[0], chain[len(chain)-1]
-	whole, err := grown(first, chain[1:]...)
+// Join is what a checkpoint would say of the log's growth had the one before it,
+// which it follows, not been made. Nobody has signed it.
+func Join(before, c *Checkpoint) (*Checkpoint, error) {
+	added, err := addedBy(before.Since, before, c)
 	if err != nil {
 		return nil, err
 	}
-	if h := root(whole); h != last.Root {
-		return nil, fmt.Errorf("the log's tree of %d events is not that of %d, grown", last.Size, first.Size)
+	joined := *c
+	joined.Since, joined.Growth = before.Since, nil
+	if before.Since > 0 {
+		joined.Growth = hashesOf(added.Hashes())
 	}
-	if first.Size == 0 || first.Size == last.Size {
+	return &joined, nil
+}
+
+// Consistency is the proof of RFC 6962 that the tree of a checkpoint is that of an
+// earlier one, grown: one that it follows, itself or joined with those between.
+func Consistency(earlier, c *Checkpoint) ([]Hash, error) {
+	if earlier.Size == 0 {
 		return nil, nil
 	}
-	added, err := addedBy(first.Size, chain[1:])
+	if c.Size == earlier.Size {
+		if c.Root != earlier.Root {
+			return nil, fmt.Errorf("two trees of %d events", c.Size)
+		}
+		return nil, nil
+	}
+	if !c.Follows(earlier) {
+		return nil, fmt.Errorf("the log's tree of %d events is not shown to be that of %d, grown", c.Size, earlier.Size)
+	}
+	nodes, err := proof.Consistency(earlier.Size, c.Size)
 	if err != nil {
 		return nil, err
 	}
-	nodes, err := proof.Consistency(first.Size, last.Size)
-	if err != nil {
-		return nil, err
-	}
-	// Every node of the proof is one of the two ranges that meet at the first size.
+	// Every node of the proof is in one of the two ranges that meet at the earlier
+	// size.
 	known := map[compact.NodeID][]byte{}
 	note := func(begin, end uint64, hashes [][]byte) {
 		for i, id := range compact.RangeNodes(begin, end, nil) {
 			known[id] = hashes[i]
 		}
 	}
-	note(0, first.Size, nodesOf(first.Range))
-	note(first.Size, last.Size, added.Hashes())
+	note(0, earlier.Size, nodesOf(earlier.Range))
+	note(earlier.Size, c.Size, c.growth())
 	hashes := make([][]byte, len(nodes.IDs))
 	for i, id := range nodes.IDs {
 		if hashes[i] = known[id]; hashes[i] == nil {
-			return nil, fmt.Errorf("the node %d of level %d is not known", id.Index, id.Level)
+			return nil, fmt.Errorf("node %d of level %d is not known", id.Index, id.Level)
 		}
 	}
 	if hashes, err = nodes.Rehash(hashes, ranges.Hash); err != nil {
@@ -92,20 +102,20 @@ func Consistency(chain ...*Checkpoint) ([]Hash, error) {
 	return hashesOf(hashes), nil
 }
 
-// grown is the tree of a checkpoint with what the following ones say was added.
+// grown is the tree of a checkpoint with what following ones say was added.
 func grown(first *Checkpoint, following ...*Checkpoint) (*compact.Range, error) {
 	r, err := rangeOf(first.Size, first.Range)
 	if err != nil {
 		return nil, err
 	}
-	added, err := addedBy(first.Size, following)
+	added, err := addedBy(first.Size, following...)
 	if err != nil {
 		return nil, err
 	}
 	return r, r.AppendRange(added, nil)
 }
 
-func addedBy(since uint64, following []*Checkpoint) (*compact.Range, error) {
+func addedBy(since uint64, following ...*Checkpoint) (*compact.Range, error) {
 	added := ranges.NewEmptyRange(since)
 	for _, c := range following {
 		if c.Since != added.End() {

@@ -13,6 +13,15 @@ import (
 // Hash is a SHA-256 of RFC 6962: of a leaf, or of a node of the tree.
 type Hash [sha256.Size]byte
 
+// MarshalText is the hash in base64.
+func (h Hash) MarshalText() ([]byte, error) { return []byte(encode(h)), nil }
+
+// UnmarshalText reads a hash in base64.
+func (h *Hash) UnmarshalText(text []byte) (err error) {
+	*h, err = decode(string(text))
+	return err
+}
+
 // What leaves begin with: an event, or the declaration of a gap.
 const (
 	kindEvent = 'E'

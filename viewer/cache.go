@@ -19,6 +19,7 @@ import (
 type cache[T any] struct {
 	now     func() time.Time
 	timeout time.Duration
+	least   time.Duration // an answer is good for at least as long
 
 	mu      sync.Mutex
 	answers map[string]*answer[T]
@@ -94,7 +95,7 @@ func (c *cache[T]) ask(ctx context.Context, a *answer[T], ask func(context.Conte
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a.until, a.err = end.Add(5*end.Sub(start)), err
+	a.until, a.err = end.Add(max(5*end.Sub(start), c.least)), err
 	if err == nil {
 		a.value, a.known = value, true
 	}

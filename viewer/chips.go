@@ -1,14 +1,16 @@
 package viewer
 
 import (
-	"net/netip"
 	"slices"
+	"strings"
+
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // chip is an active filter that can be removed.
 type chip struct{ Text, URL string }
 
-// Chips are the active filters.
+// Chips are the active filters: each term of the search, and the others.
 func (p *pageData) Chips() []chip {
 	var chips []chip
 	add := func(text string, change func(*view)) {
@@ -16,43 +18,42 @@ func (p *pageData) Chips() []chip {
 		change(&v)
 		chips = append(chips, chip{text, v.url()})
 	}
-	v, l := p.V, p.L
-	if v.search != "" {
-		add(l.T("chip.search", v.search), func(v *view) { v.search = "" })
+	for i, t := range p.V.terms {
+		add(p.termText(t), func(v *view) { v.search = without(v.terms, i).String() })
 	}
-	for _, t := range v.types {
-		add(l.T("chip.type", string(t)), func(v *view) { v.types = without(v.types, t) })
+	for i, t := range p.V.params {
+		add(p.termText(t), func(v *view) { v.params = without(v.params, i) })
 	}
-	for _, m := range v.methods {
-		add(l.T("chip.method", m), func(v *view) { v.methods = without(v.methods, m) })
+	if p.V.hideMe {
+		add(p.L.T("chip.hide_me"), func(v *view) { v.hideMe = false })
 	}
-	for _, s := range v.statuses {
-		add(l.T("chip.status", s), func(v *view) { v.statuses = without(v.statuses, s) })
-	}
-	if v.user != "" {
-		add(l.T("chip.admin", v.user), func(v *view) { v.user = "" })
-	}
-	if v.addresses.IsValid() {
-		add(l.T("chip.ip", v.addressText()), func(v *view) { v.addresses = netip.Prefix{} })
-	}
-	if v.session != "" {
-		add(l.T("chip.session", v.session), func(v *view) { v.session = "" })
-	}
-	if v.hideMe {
-		add(l.T("chip.hide_me"), func(v *view) { v.hideMe = false })
-	}
-	if v.looks {
-		add(l.T("chip.looks"), func(v *view) { v.looks = false })
+	if p.V.looks {
+		add(p.L.T("chip.looks"), func(v *view) { v.looks = false })
 	}
 	return chips
 }
 
-func without[T comparable](s []T, v T) []T {
-	return slices.DeleteFunc(slices.Clone(s), func(x T) bool { return x == v })
+// termText is a term in the words of the page.
+func (p *pageData) termText(t query.Term) string {
+	key, value := t.Key, t.Value
+	switch key {
+	case "":
+		key = "search"
+	case "type":
+		value = strings.ToUpper(value)
+	}
+	text := p.L.T("chip."+key, value)
+	if t.Not {
+		return p.L.T("chip.not", text)
+	}
+	return text
 }
+
+func without(q query.Query, i int) query.Query { return slices.Delete(slices.Clone(q), i, i+1) }
 
 // ClearURL is the view without any filter.
 func (p *pageData) ClearURL() string {
-	v := p.V.first()
-	return (&view{rng: v.rng, sort: v.sort, asc: v.asc, size: v.size, auto: v.auto, every: v.every, page: 1}).url()
+	v := newView()
+	v.rng, v.sort, v.asc, v.size, v.auto, v.every = p.V.rng, p.V.sort, p.V.asc, p.V.size, p.V.auto, p.V.every
+	return v.url()
 }

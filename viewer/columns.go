@@ -17,13 +17,14 @@ const (
 	byAddress  column = "ip"
 	byType     column = "type"
 	byMethod   column = "method"
+	byAction   column = "action"
 	byURL      column = "url"
 	byStatus   column = "status"
 	byDuration column = "duration"
 )
 
 // columns in the order of the table.
-var columns = []column{byTime, byAdmin, byAddress, byType, byMethod, byURL, byStatus, byDuration}
+var columns = []column{byTime, byAdmin, byAddress, byType, byAction, byMethod, byURL, byStatus, byDuration}
 
 // startsDescending reports whether the first click on the column's header puts
 // the largest first: there the largest is what one looks for.
@@ -46,6 +47,8 @@ func (c column) compare(a, b *trail.Event) int {
 		return cmp.Compare(a.Type, b.Type)
 	case byMethod:
 		return cmp.Compare(methodOf(a), methodOf(b))
+	case byAction:
+		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(a.Resource.Type, b.Resource.Type), cmp.Compare(a.Resource.ID, b.Resource.ID))
 	case byURL:
 		return cmp.Compare(a.URL, b.URL)
 	case byStatus:

@@ -39,6 +39,9 @@ type Config struct {
 	// administrator with the same ID or the same Email are hidden from view
 	// (never from the trail). nil, or a user with neither, hides the switch.
 	SignedIn func(*http.Request) adminsessions.User
+	// Sessions ends sessions of the panel for those whose Scope allows it. nil means
+	// that the page offers nothing of the kind.
+	Sessions Sessions
 	// Accessed, unless nil, is called once for every request for the page, when
 	// it is over, with a note that begins "looked at the trail: " and says
 	// what was seen or exported. Given package instrumentation's middleware

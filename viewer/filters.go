@@ -1,88 +1,94 @@
 package viewer
 
 import (
-	"fmt"
-	"net/netip"
-	"regexp"
+	"errors"
 	"slices"
 	"strings"
 
-	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
-// methods are the methods that are recorded, the common ones first.
-var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "QUERY", "TRACE", "CONNECT", "_OTHER"}
+// formKeys are the keys that have a field in the form, and manyValues those that
+// can have many values as parameters.
+var (
+	formKeys   = []string{"admin", "action", "object", "tenant", "actor", "type", "method", "status", "outcome"}
+	manyValues = []string{"type", "method", "status", "outcome"}
+)
 
 const mainMethods = 5 // how many of the methods the form always shows
 
 var (
-	types       = []adminsessions.Type{adminsessions.Web, adminsessions.API}
-	classes     = []string{"2xx", "3xx", "4xx", "5xx"} // that the form always shows
-	statusForms = regexp.MustCompile(`^([1-9][0-9][0-9]|[1-5]xx)$`)
+	mainTypes = []string{"web", "api"}               // that the form always shows
+	classes   = []string{"2xx", "3xx", "4xx", "5xx"} // of statuses, that it always shows
 )
 
-// filters reads the filters that have certain values.
-func (r *viewReader) filters(v *view) {
-	for _, s := range r.q["type"] {
-		switch t := adminsessions.Type(strings.ToUpper(s)); {
-		case slices.Contains(types, t):
-			v.types = appendNew(v.types, t)
-		case s != "":
-			r.fail("type", "error.bad_filter", "%.20q, want web or api", s)
-		}
+// terms reads the search and the parameters that are keys of its grammar.
+func (r *viewReader) terms(v *view) {
+	var err error
+	if v.terms, err = query.Read(v.search); err == nil {
+		_, err = v.terms.Filter()
 	}
-	for _, s := range r.q["method"] {
-		switch m := strings.ToUpper(s); {
-		case slices.Contains(methods, m):
-			v.methods = appendNew(v.methods, m)
-		case s != "":
-			r.fail("method", "error.bad_filter", "%.20q, want one of %s", s, strings.Join(methods, ", "))
-		}
+	if bad, ok := errors.AsType[*query.Error](err); ok {
+		v.terms = nil
+		r.failQuery("q", bad)
 	}
-	for _, s := range r.q["status"] {
-		switch c := strings.ToLower(s); {
-		case statusForms.MatchString(c):
-			v.statuses = appendNew(v.statuses, c)
-		case s != "":
-			r.fail("status", "error.bad_filter", "%.20q, want a code such as 404, or a class such as 4xx", s)
-		}
-	}
-	if s := strings.TrimSpace(r.q.Get("ip")); s != "" {
-		var err error
-		if v.addresses, err = parseAddresses(s); err != nil {
-			r.fail("ip", "error.bad_ip", "%w", err)
+	for _, key := range query.Keys() {
+		for _, s := range r.q[key] {
+			if s = r.clean(key, s); s == "" {
+				continue
+			}
+			value, err := query.Value(key, s)
+			if bad, ok := errors.AsType[*query.Error](err); ok {
+				r.failQuery(key, bad)
+				continue
+			}
+			if t := (query.Term{Key: key, Value: value}); !slices.Contains(v.params, t) {
+				v.params = append(v.params, t)
+			}
 		}
 	}
 }
 
-// parseAddresses reads an address or a network, in whatever form people write
-// them, as the network in its canonical form, without a port or a zone.
-func parseAddresses(s string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		if a := p.Addr(); a.Is4In6() && p.Bits() >= 96 {
-			p = netip.PrefixFrom(a.Unmap(), p.Bits()-96)
-		}
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(s, "["), "]"))
-	if err != nil || strings.HasPrefix(s, "[") != strings.HasSuffix(s, "]") {
-		withPort, err := netip.ParseAddrPort(s)
-		if err != nil {
-			return netip.Prefix{}, fmt.Errorf("%.60q, want an IP address or a network, such as 10.2.3.4, 2001:db8::1 or 10.0.0.0/8", s)
-		}
-		a = withPort.Addr()
-	}
-	a = a.Unmap().WithZone("")
-	return netip.PrefixFrom(a, a.BitLen()), nil
-}
-
-// addressText is the address or network as it stands in the URL.
-func (v *view) addressText() string {
+// failQuery remembers what is wrong with a term.
+func (r *viewReader) failQuery(field string, bad *query.Error) {
 	switch {
-	case !v.addresses.IsValid():
-		return ""
-	case v.addresses.IsSingleIP():
-		return v.addresses.Addr().String()
+	case r.bad != nil:
+	case field == "q":
+		args := map[query.Fault][]any{query.UnknownKey: {bad.Term, strings.Join(query.Keys(), ", ")}, query.TooLong: nil}
+		if _, ok := args[bad.Fault]; !ok {
+			args[bad.Fault] = []any{bad.Term}
+		}
+		r.bad = &viewError{field, "error.query." + string(bad.Fault), args[bad.Fault], bad}
+	case field == "ip":
+		r.fail(field, "error.bad_ip", "%w", bad)
+	default:
+		r.fail(field, "error.bad_filter", "%w", bad)
 	}
-	return v.addresses.String()
+}
+
+// values are the view's values of a key among its parameters.
+func (v *view) paramValues(key string) (values []string) {
+	for _, t := range v.params {
+		if t.Key == key {
+			values = append(values, t.Value)
+		}
+	}
+	return values
+}
+
+// param is the first of them, or "".
+func (v *view) param(key string) string {
+	if values := v.paramValues(key); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// setParam makes value the only one of a key, or, if it is empty, takes the key
+// out. Values that are none are not set.
+func (v *view) setParam(key, value string) {
+	v.params = slices.DeleteFunc(slices.Clone(v.params), func(t query.Term) bool { return t.Key == key })
+	if value, err := query.Value(key, value); err == nil {
+		v.params = append(v.params, query.Term{Key: key, Value: value})
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // The methods of this file are what the templates ask of a page for its head:
@@ -53,6 +55,9 @@ func (p *pageData) Size() int { return p.V.size }
 
 // SortParam is the order as it stands in the URL, empty for the default.
 func (p *pageData) SortParam() string {
+	if p.Sessions != nil {
+		return p.Sessions.view.sortParam()
+	}
 	if p.V.sort == byTime && !p.V.asc {
 		return ""
 	}
@@ -119,37 +124,63 @@ type option struct {
 	URL                string
 }
 
-// Types, Methods and Statuses are the filters of many values.
+// Types, Methods, Statuses, Outcomes and Actors are the filters of many values:
+// those that are always shown, and others that are on.
 func (p *pageData) Types() []option {
-	var options []option
-	for _, t := range types {
-		options = append(options, option{Value: strings.ToLower(string(t)), Label: string(t), On: slices.Contains(p.V.types, t)})
-	}
-	return options
+	return p.options("type", mainTypes, strings.ToUpper)
 }
 
 func (p *pageData) Methods() []option {
-	var options []option
-	for i, m := range methods {
-		on := slices.Contains(p.V.methods, m)
-		if on || i < mainMethods {
-			options = append(options, option{Value: m, Label: m, On: on})
+	return p.options("method", query.Methods[:mainMethods], func(m string) string { return m })
+}
+
+func (p *pageData) Statuses() []option {
+	options := p.options("status", classes, func(s string) string { return s })
+	for i := range options {
+		if slices.Contains(classes, options[i].Value) {
+			options[i].Hint = p.L.T("status." + options[i].Value)
 		}
 	}
 	return options
 }
 
-func (p *pageData) Statuses() []option {
+func (p *pageData) Outcomes() []option {
+	return p.options("outcome", query.Outcomes, func(o string) string { return p.L.name("outcome", o) })
+}
+
+func (p *pageData) Actors() []option {
+	return p.options("actor", query.Actors, func(a string) string { return p.L.name("actor", a) })
+}
+
+func (p *pageData) options(key string, always []string, label func(string) string) []option {
 	var options []option
-	for _, c := range classes {
-		options = append(options, option{Value: c, Label: c, Hint: p.L.T("status." + c), On: slices.Contains(p.V.statuses, c)})
+	on := p.V.paramValues(key)
+	for _, value := range always {
+		options = append(options, option{Value: value, Label: label(value), On: slices.Contains(on, value)})
 	}
-	for _, s := range p.V.statuses {
-		if !slices.Contains(classes, s) {
-			options = append(options, option{Value: s, Label: s, On: true})
+	for _, value := range on {
+		if !slices.Contains(always, value) {
+			options = append(options, option{Value: value, Label: label(value), On: true})
 		}
 	}
 	return options
+}
+
+// formField is a filter of any text.
+type formField struct{ Name, Label, Value, Hint string }
+
+// Field is the filter of a key.
+func (p *pageData) Field(key string) formField {
+	f := formField{Name: key, Label: p.L.T(key), Value: p.V.param(key)}
+	if hint := key + ".placeholder"; p.L.Messages[hint] != "" {
+		f.Hint = p.L.T(hint)
+	}
+	return f
+}
+
+// Carried are the parameters that the form has no field for.
+func (p *pageData) Carried() query.Query {
+	return slices.DeleteFunc(slices.Clone(p.V.params), func(t query.Term) bool { return slices.Contains(formKeys, t.Key) })
 }
 
 // Ranges are the quick ranges.
@@ -195,13 +226,48 @@ func (p *pageData) input(t time.Time) string {
 	return t.In(p.zone).Format("2006-01-02T15:04:05")
 }
 
-// Search, User and their like are the values of the form's fields.
-func (p *pageData) Search() string  { return p.V.search }
-func (p *pageData) User() string    { return p.V.user }
-func (p *pageData) Address() string { return p.V.addressText() }
-func (p *pageData) Session() string { return p.V.session }
-func (p *pageData) HideMe() bool    { return p.V.hideMe }
-func (p *pageData) Looks() bool     { return p.V.looks }
+// Event is the id of the request that the page shows, "" if it shows others, too.
+func (p *pageData) Event() string { return p.V.event }
+
+// SeveralText says how many records have that id, if several do.
+func (p *pageData) SeveralText() string {
+	n := 0
+	for i := range p.Result.events {
+		if p.Result.events[i].RequestID == p.V.event {
+			n++
+		}
+	}
+	if n < 2 {
+		return ""
+	}
+	return p.L.T("event.several", p.L.Number(int64(n)))
+}
+
+// EventTextURL is the search for the id as text.
+func (p *pageData) EventTextURL() string {
+	v := newView()
+	v.search = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p.V.event) + `"`
+	return v.url()
+}
+
+// TrailURL is the view of the trail's own events, or, from there, the way back.
+func (p *pageData) TrailURL() string {
+	v := p.V.first()
+	if p.OwnTrail() {
+		v.setParam("type", "")
+	} else {
+		v.setParam("type", "trail")
+	}
+	return v.url()
+}
+
+// OwnTrail reports whether only the trail's own events are shown.
+func (p *pageData) OwnTrail() bool { return slices.Equal(p.V.paramValues("type"), []string{"trail"}) }
+
+// Search and its like are the values of the form's fields.
+func (p *pageData) Search() string { return p.V.search }
+func (p *pageData) HideMe() bool   { return p.V.hideMe }
+func (p *pageData) Looks() bool    { return p.V.looks }
 func (p *pageData) Quick() string {
 	if p.V.rng.isCustom() {
 		return ""

@@ -13,6 +13,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // Handler is the page, see [NewHandler].
@@ -28,6 +29,9 @@ type Handler struct {
 	counts      *cache[trail.Count]
 	running     *cache[running]
 	online      *cache[[]trail.Presence]
+	found       *cache[bool]
+	values      *cache[trail.Values]
+	sessions    *cache[trail.Sessions]
 	last        lastViews
 	exports     chan struct{} // holds a token for each export under way
 	origin      *http.CrossOriginProtection
@@ -61,12 +65,16 @@ func NewHandler(c Config) (*Handler, error) {
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		found:       newCache[bool](c.Now, lookupTimeout),
+		values:      newCache[trail.Values](c.Now, completeTimeout),
+		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
 		exports:     make(chan struct{}, maxExports),
 		origin:      http.NewCrossOriginProtection(),
 		mux:         http.NewServeMux(),
 
 		writeTimeout: defaultWriteTimeout,
 	}
+	h.values.least = completeTTL
 	if h.locales, err = loadLocales(); err != nil {
 		return nil, fmt.Errorf("viewer: %w", err)
 	}
@@ -80,12 +88,17 @@ func NewHandler(c Config) (*Handler, error) {
 		h.addPage(c.Prefix)
 	}
 	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
+	h.mux.HandleFunc("GET "+c.Prefix+sessionsPath, h.serveSessions)
+	h.mux.HandleFunc("GET "+c.Prefix+"api/sessions", h.sameOrigin(h.mayExport(h.serveSessionsAPI)))
+	h.mux.HandleFunc("GET "+c.Prefix+endPath, h.serveEnd)
+	h.mux.HandleFunc("POST "+c.Prefix+endPath, h.serveEnd)
 	h.mux.HandleFunc("POST "+c.Prefix+"settings", h.serveSettings)
 	h.mux.HandleFunc("GET "+c.Prefix+"assets/{name}", h.serveAsset)
-	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(csvFormat))))
-	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(ndjsonFormat))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.csv", h.sameOrigin(h.mayExport(h.export(export.CSV()))))
+	h.mux.HandleFunc("GET "+c.Prefix+"export.ndjson", h.sameOrigin(h.mayExport(h.export(export.NDJSON()))))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/events", h.sameOrigin(h.mayExport(h.serveEvents)))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/count", h.sameOrigin(h.serveCount))
+	h.mux.HandleFunc("GET "+c.Prefix+"api/complete", h.sameOrigin(h.serveComplete))
 	h.mux.HandleFunc("GET "+c.Prefix+"api/online", h.sameOrigin(h.serveOnline))
 	return h, nil
 }
@@ -217,8 +230,10 @@ func (h *Handler) serveAsset(w http.ResponseWriter, r *http.Request) {
 
 // redirect leads to the page with another query. The location is relative: the
 // handler need not know where a browser sees it.
-func redirect(w http.ResponseWriter, q url.Values) {
-	location := "./"
+func redirect(w http.ResponseWriter, q url.Values) { redirectTo(w, "./", q) }
+
+// redirectTo leads to another path of the page, with a query.
+func redirectTo(w http.ResponseWriter, location string, q url.Values) {
 	if len(q) > 0 {
 		location += "?" + q.Encode()
 	}

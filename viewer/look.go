@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/adminsessions/adminsessions/internal/redact"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // look is what became of one request for the page: it is recorded when the
@@ -52,25 +55,21 @@ func (v *view) describe() string {
 	} else {
 		add("last %s", v.rng.quick)
 	}
+	if v.event != "" {
+		add("request %q", v.event)
+	}
 	switch {
 	case v.search == "":
-	case looksSecret(v.search):
+	case looksSecret(v.search), slices.ContainsFunc(v.terms, func(t query.Term) bool { return looksSecret(t.Value) }):
 		add("search for a text that looks secret")
 	default:
 		add("search %q", v.search)
 	}
-	if v.user != "" {
-		add("admin %q", v.user)
+	for _, key := range query.Keys() {
+		if values := v.paramValues(key); len(values) > 0 {
+			add("%s", describeParam(key, values))
+		}
 	}
-	if v.addresses.IsValid() {
-		add("IP address %s", v.addressText())
-	}
-	if v.session != "" {
-		add("session %q", v.session)
-	}
-	addAny(add, "type", v.types)
-	addAny(add, "method", v.methods)
-	addAny(add, "status", v.statuses)
 	if v.hideMe {
 		add("own requests hidden")
 	}
@@ -86,15 +85,25 @@ func (v *view) describe() string {
 	return strings.Join(parts, ", ")
 }
 
-func addAny[S ~string](add func(string, ...any), name string, values []S) {
-	if len(values) == 0 {
-		return
-	}
+// describeParam says which values of a key are chosen.
+func describeParam(key string, values []string) string {
 	words := make([]string, len(values))
-	for i, v := range values {
-		words[i] = string(v)
+	for i, value := range values {
+		switch {
+		case key == "type":
+			value = strings.ToUpper(value)
+		case slices.Contains([]string{"method", "status", "ip", "outcome", "actor", "country"}, key):
+		case looksSecret(value):
+			value = "that looks secret"
+		default:
+			value = strconv.Quote(value)
+		}
+		words[i] = value
 	}
-	add("%s %s", name, strings.Join(words, " or "))
+	if key == "ip" {
+		key = "IP address"
+	}
+	return key + " " + strings.Join(words, " or ")
 }
 
 // looksSecret reports whether a text that is searched may be a secret that

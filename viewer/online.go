@@ -28,7 +28,7 @@ func (p *pageData) People() []person {
 			Email:   w.User.Email,
 			Address: w.Address,
 			Ago:     p.L.Ago(p.Now.Sub(w.LastSeen)),
-			URL:     p.only(func(v *view) { v.user = cmp.Or(w.User.Email, w.User.ID) }),
+			URL:     p.only("admin", cmp.Or(w.User.Email, w.User.ID)),
 		})
 	}
 	return people

@@ -23,9 +23,11 @@ type pageData struct {
 
 	locales []*locale
 
-	Result  *result
-	Problem *problem
-	Online  *online
+	Result   *result
+	Sessions *sessionsResult // where sessions are shown, not requests
+	End      *ending         // … or where some end
+	Problem  *problem
+	Online   *online
 	// Count is the number of requests on all pages, nil if it is not known.
 	Count *trail.Count
 	// Counting is set if it is still being counted.
@@ -59,11 +61,17 @@ const (
 	countWait = 3 * time.Second
 )
 
-func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+// newPage is what every page shows of who looks at it.
+func (h *Handler) newPage(r *http.Request) *pageData {
 	p := &pageData{preferences: h.preferences(r), Me: h.me(r), Scope: scopeOf(r.Context()),
 		Now: h.config.Now(), Links: h.config.Breadcrumbs, locales: h.locales.all}
 	p.L = p.locale
-	v, err := parseView(r.URL.RawQuery, p.zone)
+	return p
+}
+
+func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
+	p := h.newPage(r)
+	v, err := h.viewOf(r, p.zone)
 	p.V = &v
 	if err == nil && v.values().Encode() != r.URL.Query().Encode() {
 		// What a form sends has empty fields and times without a zone; what
@@ -72,13 +80,20 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
+	if id := h.requestNamed(r.Context(), &v); err == nil && id != "" {
+		named := newView()
+		named.event = id
+		h.looked(r, "led to %s", named.describe())
+		redirect(w, named.values())
+		return
+	}
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
 		p.Problem = h.problem(r.Context(), p, err)
 		p.V.rng = timeRange{quick: defaultRange}
 		h.looked(r, "refused: %s", p.Problem.Kind)
-		out.head(http.StatusBadRequest)
+		out.head(p.Problem.status)
 		out.show("problem")
 		out.show("foot")
 		return
@@ -205,7 +220,7 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 	kind, status := classify(err)
 	out := &problem{Kind: kind, status: status}
 	if bad, ok := errors.AsType[*viewError](err); ok {
-		out.Message, out.Detail = p.L.T(bad.message), bad.Error()
+		out.Message, out.Detail = p.L.T(bad.message, bad.args...), bad.Error()
 		return out
 	}
 	out.Message = p.L.T("error." + kind)

@@ -28,8 +28,9 @@ func loadPages(assets map[string]asset) (*pages, error) {
 			}
 			return "assets/" + name + "?" + a.version, nil
 		},
-		"hue":      hue,
-		"initials": initials,
+		"hue":        hue,
+		"initials":   initials,
+		"shortAgent": shortAgent,
 	}).ParseFS(templateFiles, "templates/*.html")
 	if err != nil {
 		return nil, fmt.Errorf("reading the templates: %w", err)
@@ -59,15 +60,19 @@ const htmlType = "text/html; charset=utf-8"
 
 // head sends the status and the start of the page, once.
 func (s *stream) head(status int) {
-	if s.sent {
-		return
+	if !s.sent {
+		s.header(status)
+		s.show("head")
 	}
+}
+
+// header sends the status.
+func (s *stream) header(status int) {
 	s.sent = true
 	s.w.Header().Set("Content-Type", htmlType)
 	s.w.Header().Set("Content-Language", s.p.L.Code)
 	s.w.Header().Add("Vary", "Cookie, Accept-Language")
 	s.w.WriteHeader(status)
-	s.show("head")
 }
 
 // show adds a part.

@@ -47,9 +47,9 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 	ctx, cancel := context.WithTimeout(ctx, h.config.QueryTimeout)
 	defer cancel()
 	r := result{at: v.now(h.config.Now).Truncate(time.Millisecond)}
-	r.window = v.rng.window(r.at)
+	r.window = v.window(r.at)
 	var place trail.Cursor
-	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Progress: func(done float64, at trail.Cursor) {
+	walk := trail.Walk{Filter: v.filter(me), Window: r.window, Both: v.event != "", Progress: func(done float64, at trail.Cursor) {
 		place = at
 		progress(done)
 	}}
@@ -57,7 +57,7 @@ func (h *Handler) load(ctx context.Context, v *view, me adminsessions.User, prog
 		return h.loadSorted(ctx, v, walk, r)
 	}
 	var started <-chan running
-	if v.isLive() && !v.asc {
+	if v.isLive() && !v.asc && v.event == "" {
 		started = h.askRunning(ctx, v, me, r.window)
 	}
 	walk.Forward = v.asc != v.back

@@ -192,7 +192,7 @@ func TestLooksAreRecorded(t *testing.T) {
 		{"/?q=clients%2F7731", false, `last 24h, search "clients/7731"`},
 		{"/?q=x&size=50", false, `led to last 24h, search "x"`},
 		{"/?range=x", false, "refused: bad_request"},
-		{"/?status=404&status=5xx&ip=10.1.2.3%2F8&looks=1", false, "led to last 24h, IP address 10.0.0.0/8, status 404 or 5xx, with looks at the trail"},
+		{"/?status=404&status=5xx&ip=10.1.2.3%2F8&looks=1", false, "led to last 24h, status 404 or 5xx, IP address 10.0.0.0/8, with looks at the trail"},
 		{"/assets/page.css", false, "nothing shown"},
 		{"/nothing", false, "nothing shown"},
 		{"/", true, "last 24h, as of 2026-05-04T12:00:00Z"},

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // row is an event as the table shows it.
@@ -19,6 +21,7 @@ type row struct {
 	Admin, Email, Tried string
 	AdminURL            string
 	ActingAs            string
+	Actor               string // what kind of one, if it is no user
 	Address, AddressURL string
 	Type                string
 	Method              string
@@ -26,6 +29,11 @@ type row struct {
 	Status              string
 	StatusClass         string
 	Duration            string
+	Act                 *act
+	Changes             []change
+	MoreChanges         bool // than could be recorded
+	Facts               []fact
+	EventURL            string // the permanent link
 	Notes               []string
 	Folded              string // how many requests it stands for, if for many
 	People              string // the event in one line
@@ -38,11 +46,20 @@ type row struct {
 type field struct {
 	Name, Value string
 	Only        string // the view with only events that share the value
+	Event       string // the view of the request whose id the value is
+}
+
+// Summary is the event in a few words.
+func (r *row) Summary() string {
+	if r.Act == nil {
+		return r.Method + " " + r.Path
+	}
+	return strings.Join(strings.Fields(r.Act.Verb+" "+r.Act.Object+" "+r.Act.Name+" "+r.Act.Outcome), " ")
 }
 
 // Rows are the rows of the table.
-func (p *pageData) Rows() []row {
-	rows := make([]row, 0, len(p.Result.inProgress)+len(p.Result.events))
+func (p *pageData) Rows() []*row {
+	rows := make([]*row, 0, len(p.Result.inProgress)+len(p.Result.events))
 	for i := range p.Result.inProgress {
 		rows = append(rows, p.row(&p.Result.inProgress[i]))
 	}
@@ -52,9 +69,9 @@ func (p *pageData) Rows() []row {
 	return rows
 }
 
-func (p *pageData) row(e *trail.Event) row {
+func (p *pageData) row(e *trail.Event) *row {
 	local := e.Time.In(p.zone)
-	r := row{
+	r := &row{
 		Key:        e.Cursor().String(),
 		Date:       p.L.Date(local),
 		Clock:      p.L.Clock(local),
@@ -67,7 +84,16 @@ func (p *pageData) row(e *trail.Event) row {
 		Unreadable: e.Unreadable,
 		ActingAs:   nameOf(e.Target),
 		Notes:      notesOf(e),
+		Act:        p.act(e),
+		Facts:      p.facts(e),
 		Fields:     p.fields(e),
+	}
+	if t := e.Actor.Type; t != "" && t != adminsessions.ActorUser {
+		r.Actor = p.L.name("actor", string(t))
+	}
+	r.Changes, r.MoreChanges = changesOf(e)
+	if e.RequestID != "" {
+		r.EventURL = eventURL(e.RequestID)
 	}
 	if _, offset := local.Zone(); offset != 0 {
 		r.UTC = e.Time.UTC().Format(time.TimeOnly) + " UTC"
@@ -82,11 +108,11 @@ func (p *pageData) row(e *trail.Event) row {
 		r.Tried = e.SignIn.Name
 	}
 	if who := who(e.User); who != "" {
-		r.AdminURL = p.only(func(v *view) { v.user = who })
+		r.AdminURL = p.only("admin", who)
 	}
 	if e.ClientAddress.IsValid() {
 		r.Address = e.ClientAddress.String()
-		r.AddressURL = p.onlyAddress(r.Address)
+		r.AddressURL = p.only("ip", r.Address)
 	}
 	r.Origin, r.Path = splitURL(e.URL)
 	if e.StatusCode != 0 {
@@ -126,15 +152,19 @@ func splitURL(s string) (origin, rest string) {
 // are those that can be searched for, and what recorded it.
 func (p *pageData) fields(e *trail.Event) []field {
 	var fields []field
-	for name, value := range recorded(e) {
+	for name, value := range export.Fields(e) {
 		f := field{Name: name, Value: value}
 		switch name {
 		case "email", "id":
-			f.Only = p.only(func(v *view) { v.user = value })
-		case "ip":
-			f.Only = p.onlyAddress(value)
-		case "session":
-			f.Only = p.only(func(v *view) { v.session = value })
+			f.Only = p.only("admin", value)
+		case "ip", "session", "action", "outcome", "credential", "tenant", "country", "actor":
+			f.Only = p.only(name, value)
+		case "object":
+			f.Only = p.only("object", value)
+		case "object_id":
+			f.Only = p.only("object", e.Resource.Type+"/"+value)
+		case "request", "cause":
+			f.Event = eventURL(value)
 		}
 		fields = append(fields, f)
 	}
@@ -144,18 +174,17 @@ func (p *pageData) fields(e *trail.Event) []field {
 	return fields
 }
 
-// onlyAddress is the view with only events from an address.
-func (p *pageData) onlyAddress(address string) string {
-	addresses, err := parseAddresses(address)
-	if err != nil {
-		return ""
-	}
-	return p.only(func(v *view) { v.addresses = addresses })
+// only is the view with one more filter, and without another value of it.
+func (p *pageData) only(key, value string) string {
+	v := p.V.first()
+	v.setParam(key, value)
+	return v.url()
 }
 
-// only is the view with one more filter.
-func (p *pageData) only(change func(*view)) string {
-	v := p.V.first()
-	change(&v)
-	return v.url()
+// notesOf are the notes of an event, one by one.
+func notesOf(e *trail.Event) []string {
+	if e.Note == "" {
+		return nil
+	}
+	return strings.Split(e.Note, "\n")
 }

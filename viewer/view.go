@@ -3,7 +3,6 @@ package viewer
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/text"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // Limits on what a URL may ask for.
@@ -21,6 +21,9 @@ const (
 	defaultSize    = 50
 	defaultEvery   = 10
 	maxSortedDepth = 10_000 // rows down to which a sorted result can be paged
+
+	// eventWithin is how far back a request is looked for by its id.
+	eventWithin = 400 * 24 * time.Hour
 )
 
 var (
@@ -28,25 +31,28 @@ var (
 	refreshTimes = []int{2, 5, 10, 30, 60} // seconds
 )
 
-// parameters are the names in a view's query, and whether one may repeat.
-var parameters = map[string]bool{
-	"q": false, "admin": false, "ip": false, "session": false, "type": true, "method": true, "status": true,
-	"hide": false, "looks": false, "range": false, "from": false, "to": false, "sort": false, "size": false,
-	"every": false, "auto": false, "at": false, "past": false, "back": false, "page": false,
-}
+// parameters are the names in a view's query, and whether one may repeat. Every
+// key of the search grammar is one, too.
+var parameters = func() map[string]bool {
+	names := map[string]bool{
+		"q": false, "event": false, "hide": false, "looks": false, "range": false, "from": false, "to": false,
+		"sort": false, "size": false, "every": false, "auto": false, "at": false, "past": false, "back": false, "page": false,
+	}
+	for _, key := range query.Keys() {
+		names[key] = slices.Contains(manyValues, key)
+	}
+	return names
+}()
 
 // view is everything that a URL of the page says: what is shown, and how. It is
 // the whole state of the page, so that a view can be shared and "back" works.
 type view struct {
-	search    string
-	types     []adminsessions.Type
-	methods   []string
-	statuses  []string // "404" or "4xx"
-	user      string
-	addresses netip.Prefix
-	session   string
-	hideMe    bool
-	looks     bool // shows looks at the trail, too
+	search string      // as it was typed
+	terms  query.Query // of search
+	params query.Query // parameters that are keys of the grammar, in the order of those
+	event  string      // the id of a request of which everything is shown
+	hideMe bool
+	looks  bool // shows looks at the trail, too
 
 	rng  timeRange
 	sort column
@@ -70,6 +76,7 @@ type view struct {
 type viewError struct {
 	field   string
 	message string
+	args    []any // of the message
 	err     error
 }
 
@@ -86,13 +93,17 @@ type viewReader struct {
 
 func (r *viewReader) fail(field, message string, format string, args ...any) {
 	if r.bad == nil {
-		r.bad = &viewError{field, message, fmt.Errorf(format, args...)}
+		r.bad = &viewError{field: field, message: message, err: fmt.Errorf(format, args...)}
 	}
 }
 
 // text is a parameter that may hold any text.
 func (r *viewReader) text(name string) string {
-	s := strings.TrimSpace(r.q.Get(name))
+	return r.clean(name, r.q.Get(name))
+}
+
+func (r *viewReader) clean(name, s string) string {
+	s = strings.TrimSpace(s)
 	if len(s) > maxText {
 		r.fail(name, "error.text_too_long", "%d bytes, want at most %d", len(s), maxText)
 		s = s[:maxText]
@@ -145,9 +156,9 @@ func parseView(rawQuery string, zone *time.Location) (view, error) {
 		r.fail("?", "error.bad_address", "%w", err)
 	}
 	r.names()
-	v := view{size: defaultSize, every: defaultEvery, page: 1, sort: byTime}
-	v.search, v.user, v.session = r.text("q"), r.text("admin"), r.text("session")
-	r.filters(&v)
+	v := newView()
+	v.search, v.event = r.text("q"), r.text("event")
+	r.terms(&v)
 	v.hideMe, v.looks, v.auto = r.flag("hide", "me"), r.flag("looks", "1"), r.flag("auto", "1")
 	if v.rng, err = parseRange(q.Get("range"), q.Get("from"), q.Get("to"), zone); err != nil {
 		r.fail("range", "error.bad_range", "%w", err)
@@ -173,6 +184,11 @@ func parseView(rawQuery string, zone *time.Location) (view, error) {
 	return v, nil
 }
 
+// newView is the view that a URL without a query means.
+func newView() view {
+	return view{size: defaultSize, every: defaultEvery, page: 1, sort: byTime, rng: timeRange{quick: defaultRange}}
+}
+
 // place reads where in the trail a page begins or ends.
 func (r *viewReader) place(v *view) {
 	var err error
@@ -196,13 +212,6 @@ func (r *viewReader) place(v *view) {
 	}
 }
 
-func appendNew[T comparable](s []T, v T) []T {
-	if slices.Contains(s, v) {
-		return s
-	}
-	return append(s, v)
-}
-
 // values is the view as a URL's query, without what is the default.
 func (v *view) values() url.Values {
 	q := url.Values{}
@@ -212,17 +221,9 @@ func (v *view) values() url.Values {
 		}
 	}
 	set("q", v.search)
-	set("admin", v.user)
-	set("ip", v.addressText())
-	set("session", v.session)
-	for _, t := range v.types {
-		q.Add("type", strings.ToLower(string(t)))
-	}
-	for _, m := range v.methods {
-		q.Add("method", m)
-	}
-	for _, s := range v.statuses {
-		q.Add("status", s)
+	set("event", v.event)
+	for _, t := range v.params {
+		q.Add(t.Key, t.Value)
 	}
 	if v.hideMe {
 		q.Set("hide", "me")
@@ -278,14 +279,24 @@ func (v view) url() string { return "?" + v.values().Encode() }
 
 // filter is what the view asks of the trail for the administrator me.
 func (v *view) filter(me adminsessions.User) trail.Filter {
-	f := trail.Filter{
-		Search: v.search, Types: v.types, Methods: v.methods, Statuses: v.statuses,
-		User: v.user, Addresses: v.addresses, Session: v.session, Looks: v.looks,
+	f, _ := slices.Concat(v.terms, v.params).Filter() // its terms have been checked
+	f.Looks = v.looks
+	if v.event != "" {
+		f.Only.Requests, f.Looks = []string{v.event}, true
 	}
 	if v.hideMe {
 		f.Hide = adminsessions.User{ID: me.ID, Email: me.Email}
 	}
 	return f
+}
+
+// window is the span of time that the view shows, made at the time now.
+func (v *view) window(now time.Time) trail.Window {
+	w := v.rng.window(now)
+	if v.event != "" && !v.rng.isCustom() && v.rng.quick == defaultRange {
+		w.From = w.To.Add(-eventWithin)
+	}
+	return w
 }
 
 // now is the time that the view's range is relative to.

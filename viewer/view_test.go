@@ -44,7 +44,7 @@ func FuzzView(f *testing.F) {
 func TestBadViews(t *testing.T) {
 	h := newTestHandler(t, newFakeLoki(t, holds()).URL)
 	for query, want := range map[string]string{
-		"type=cli":                      "a filter that does not exist",
+		"type=cron":                     "a filter that does not exist",
 		"method=BREW":                   "a filter that does not exist",
 		"status=6xx":                    "a filter that does not exist",
 		"status=40":                     "a filter that does not exist",

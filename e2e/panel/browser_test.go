@@ -113,7 +113,7 @@ func TestAPersonAtABrowser(t *testing.T) {
 		chromedp.Click(`button.danger`),
 		chromedp.WaitVisible(`form[role=search]`))
 
-	loki.Await(t.Context(), trail+` |= "deleted: Zażółć"`, lokitest.Last(time.Hour), 1)
+	loki.Await(t.Context(), trail+` |= "clients.delete" |= "Zażółć"`, lokitest.Last(time.Hour), 1)
 	run("look at the trail",
 		chromedp.Click(`a[href="/admin/monitoring/admin-sessions/"]`),
 		chromedp.WaitVisible(`table tbody tr`, chromedp.ByQuery),

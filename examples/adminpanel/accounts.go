@@ -13,7 +13,8 @@ type account struct {
 	ID       string
 	FullName string
 	Email    string
-	Role     string
+	Role     string // at the start; team.go has it as it is now
+	Tenant   string
 
 	salt, password []byte // password is derived, never as typed
 }
@@ -47,14 +48,24 @@ func demoAccounts() *accounts {
 	all := &accounts{byEmail: make(map[string]*account), nobody: &account{}}
 	all.nobody.setPassword(rand.Text())
 	for _, a := range []*account{
-		{ID: "1", FullName: "Demo Admin", Email: "demo-admin@example.com", Role: "Owner"},
-		{ID: "2", FullName: "Anna Kowalska", Email: "anna@example.com", Role: "Support"},
-		{ID: "3", FullName: "Rory O'Neil", Email: "rory@example.com", Role: "Billing"},
+		{ID: "1", FullName: "Demo Admin", Email: "demo-admin@example.com", Role: "Owner", Tenant: "northbridge"},
+		{ID: "2", FullName: "Anna Kowalska", Email: "anna@example.com", Role: "Support", Tenant: "northbridge"},
+		{ID: "3", FullName: "Rory O'Neil", Email: "rory@example.com", Role: "Billing", Tenant: "southport"},
 	} {
 		a.setPassword(demoPassword)
 		all.byEmail[a.Email] = a
 	}
 	return all
+}
+
+// byID returns an account, or nil.
+func (all *accounts) byID(id string) *account {
+	for _, a := range all.byEmail {
+		if a.ID == id {
+			return a
+		}
+	}
+	return nil
 }
 
 // check returns the account that e-mail and password belong to, or nil. It

@@ -45,7 +45,7 @@ func (p *panel) apiCreateClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteCreated(r.Context(), made)
+	changedClient(r.Context(), nil, &made)
 	w.Header().Set("Location", fmt.Sprintf("/admin/api/clients/%d", made.ID))
 	p.writeJSON(w, r, http.StatusCreated, made)
 }
@@ -60,7 +60,7 @@ func (p *panel) apiUpdateClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteChanged(r.Context(), before, after)
+	changedClient(r.Context(), &before, &after)
 	p.writeJSON(w, r, http.StatusOK, after)
 }
 
@@ -70,7 +70,7 @@ func (p *panel) apiDeleteClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteDeleted(r.Context(), was)
+	changedClient(r.Context(), &was, nil)
 	w.WriteHeader(http.StatusNoContent)
 }
 

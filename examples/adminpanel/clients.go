@@ -25,7 +25,7 @@ const (
 
 // A client is somebody who hosts with the company.
 type client struct {
-	ID           int       `json:"id"`
+	ID           int       `json:"id" audit:"-"`
 	Name         string    `json:"name"`
 	Company      string    `json:"company,omitempty"`
 	Email        string    `json:"email"`
@@ -36,8 +36,8 @@ type client struct {
 	MonthlyCents int       `json:"monthly_cents"` // euro cents a month
 	Status       status    `json:"status"`
 	Notes        string    `json:"notes,omitempty"`
-	CreatedAt    time.Time `json:"created_at"`
-	UpdatedAt    time.Time `json:"updated_at"`
+	CreatedAt    time.Time `json:"created_at" audit:"-"`
+	UpdatedAt    time.Time `json:"updated_at" audit:"-"`
 }
 
 // errNoClient is asked for, but not there.
@@ -124,6 +124,16 @@ func (c *clients) update(id int, in client) (before, after client, err error) {
 		return client{}, client{}, err
 	}
 	return before, in, nil
+}
+
+// setStatus changes how a client stands.
+func (c *clients) setStatus(id int, to status) (before, after client, err error) {
+	in, err := c.get(id)
+	if err != nil {
+		return client{}, client{}, err
+	}
+	in.Status = to
+	return c.update(id, in)
 }
 
 // delete removes a client and returns what it was.

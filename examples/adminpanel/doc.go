@@ -13,6 +13,8 @@
 //	web_*.go, api_*.go         pages and JSON API over it
 //	panel.go                   the routes, and who a request is from
 //	recording.go               OpenTelemetry, the exporter and the middleware
+//	acts.go, team.go, jobs.go  acts: what the route does not tell, and those without a request
+//	geo.go                     where addresses are
 //	health.go                  /healthz for strangers; metrics and reasons for operators
 //	traffic.go                 background traffic, so that there is something to see
 //

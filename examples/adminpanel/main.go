@@ -66,7 +66,7 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}
-	p, err := newPanel(kept, c, logger, time.Now)
+	p, err := newPanel(kept, rec.recorder, c, logger, time.Now)
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}
@@ -86,7 +86,9 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 
 	var background sync.WaitGroup
 	visiting, leave := context.WithCancel(ctx)
+	background.Go(func() { p.queue.work(visiting, rec.recorder, logger) })
 	if c.traffic {
+		background.Go(func() { p.nightly(visiting) })
 		background.Go(func() { newTraffic("http://"+loopback(listener.Addr()), p.routeList, logger).run(visiting) })
 	}
 

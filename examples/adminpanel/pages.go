@@ -28,7 +28,7 @@ func parsePages() *pages {
 	layout := template.Must(template.New("layout.html").Funcs(functions).
 		ParseFS(templateFiles, "templates/layout.html"))
 	p := &pages{byName: make(map[string]*template.Template)}
-	for _, name := range []string{"sign-in", "dashboard", "clients", "client", "client-form", "settings", "section", "error"} {
+	for _, name := range []string{"sign-in", "dashboard", "clients", "client", "client-form", "settings", "team", "section", "error"} {
 		p.byName[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
 	}
 	return p

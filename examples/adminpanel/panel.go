@@ -24,6 +24,9 @@ type panel struct {
 	tokens   *tokens
 	clients  *clients
 	settings *settings
+	team     *team
+	queue    queue
+	recorder *instrumentation.Recorder // of acts that are no requests
 	pages    *pages
 	logger   *slog.Logger
 	now      func() time.Time
@@ -34,13 +37,15 @@ type panel struct {
 	origin    *http.CrossOriginProtection
 }
 
-func newPanel(clients *clients, c config, logger *slog.Logger, now func() time.Time) (*panel, error) {
+func newPanel(clients *clients, recorder *instrumentation.Recorder, c config, logger *slog.Logger, now func() time.Time) (*panel, error) {
 	p := &panel{
 		accounts:  demoAccounts(),
-		sessions:  newSessions(now),
+		sessions:  newSessions(now, c.sessionKey),
 		tokens:    newTokens(now),
 		clients:   clients,
 		settings:  newSettings(),
+		queue:     make(queue, 100),
+		recorder:  recorder,
 		pages:     parsePages(),
 		logger:    logger,
 		now:       now,
@@ -49,9 +54,12 @@ func newPanel(clients *clients, c config, logger *slog.Logger, now func() time.T
 		routeList: parseRoutes(routesTSV),
 		origin:    http.NewCrossOriginProtection(),
 	}
+	p.team = newTeam(p.accounts)
 	for _, a := range p.accounts.byEmail {
-		p.tokens.add(a, "Demo", demoToken(a.Email))
+		p.tokens.add(a, "Demo", demoToken(a.Email), "")
 	}
+	p.tokens.add(p.accounts.byEmail["rory@example.com"], "Billing export", demoToken("billing"), adminsessions.ActorService)
+	p.tokens.add(p.accounts.byEmail["anna@example.com"], "Assistant", demoToken("assistant"), adminsessions.ActorAgent)
 	p.routes()
 	if err := p.mountAdminSessions(c); err != nil {
 		return nil, err
@@ -79,7 +87,13 @@ func (p *panel) routes() {
 	p.web("GET /admin/clients/{id}", p.showClient)
 	p.web("POST /admin/clients/{id}", p.updateClient)
 	p.web("GET /admin/clients/{id}/edit", p.editClient)
+	p.web("POST /admin/clients/{id}/suspend", p.setClientStatus(suspended))
+	p.web("POST /admin/clients/{id}/unsuspend", p.setClientStatus(active))
 	p.web("POST /admin/clients/{id}/delete", p.deleteClient)
+	p.web("GET /admin/admins", p.showTeam)
+	p.web("POST /admin/admins/{id}/role/update", p.changeTeam(setRole))
+	p.web("POST /admin/admins/{id}/mfa/enable", p.changeTeam(setMFA(true)))
+	p.web("POST /admin/admins/{id}/mfa/disable", p.changeTeam(setMFA(false)))
 	p.web("GET /admin/settings", p.showSettings)
 	p.web("POST /admin/settings", p.saveSettings)
 	p.web("POST /admin/settings/tokens", p.createToken)
@@ -90,6 +104,7 @@ func (p *panel) routes() {
 	p.api("GET /admin/api/clients/{id}", p.apiGetClient)
 	p.api("PUT /admin/api/clients/{id}", p.apiUpdateClient)
 	p.api("DELETE /admin/api/clients/{id}", p.apiDeleteClient)
+	p.api("POST /admin/api/assistant/{tool}/run", p.runTool)
 }
 
 // Where the page of Admin Sessions is, and the same list as JSON.
@@ -104,7 +119,8 @@ func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
 		Loki:        c.loki,
 		Prefix:      adminSessionsPath,
-		Authorize:   func(r *http.Request) viewer.Scope { return viewer.Scope{All: accountOf(r) != nil} },
+		Authorize:   func(r *http.Request) viewer.Scope { return accountOf(r).scope() },
+		Sessions:    p.sessions,
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },
 		Accessed:    note,
 		Breadcrumbs: []viewer.Link{{Text: "Dashboard", URL: "/admin/"}, {Text: "Monitoring", URL: "/admin/monitoring"}},
@@ -126,10 +142,11 @@ func (p *panel) mountAdminSessions(c config) error {
 // matches gets a page, or JSON, that says so.
 func (p *panel) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	securityHeaders(w.Header())
-	who, signIn := p.identify(r)
+	who, token, signIn := p.identify(r)
 	known := r.WithContext(context.WithValue(r.Context(), accountKey{}, who))
 	if who != nil {
 		instrumentation.SetAdmin(r.Context(), who.user())
+		instrumentation.SetActor(r.Context(), who.actor(token))
 	}
 	if signIn.failed {
 		signIn.record(r.Context())
@@ -165,23 +182,26 @@ type attempt struct {
 	failed bool
 }
 
-// identify finds whom a request's cookie, password or token belongs to.
-func (p *panel) identify(r *http.Request) (*account, attempt) {
+// identify finds whom a request's cookie, password or token belongs to, and
+// which token.
+func (p *panel) identify(r *http.Request) (*account, *token, attempt) {
 	if isAPI(r) {
 		if email, password, ok := r.BasicAuth(); ok {
 			who := p.accounts.check(email, password)
-			return who, attempt{name: email, failed: who == nil}
+			return who, nil, attempt{name: email, failed: who == nil}
 		}
 		if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-			who := p.tokens.account(secret)
-			return who, attempt{name: "bearer token", failed: who == nil}
+			if found := p.tokens.find(secret); found != nil {
+				return found.Owner, found, attempt{}
+			}
+			return nil, nil, attempt{name: "bearer token", failed: true}
 		}
 	}
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, attempt{}
+		return nil, nil, attempt{}
 	}
-	return p.sessions.account(cookie.Value), attempt{}
+	return p.sessions.account(cookie.Value), nil, attempt{}
 }
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/admin/api/") }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 var june = time.Date(2026, time.June, 15, 12, 0, 0, 0, time.UTC)
@@ -27,7 +28,11 @@ func newTestPanel(t *testing.T) (p *panel, now *time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err = newPanel(kept, config{loki: adminsessions.Loki{URL: "http://127.0.0.1:1"}}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
+	recorder, err := instrumentation.NewRecorder(instrumentation.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err = newPanel(kept, recorder, config{loki: adminsessions.Loki{URL: "http://127.0.0.1:1"}}, slog.New(slog.DiscardHandler), func() time.Time { return clock })
 	if err != nil {
 		t.Fatal(err)
 	}

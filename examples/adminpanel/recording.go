@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -30,6 +28,7 @@ type recording struct {
 	provider   *exporter.LoggerProvider
 	tracer     *trace.TracerProvider
 	middleware func(http.Handler) http.Handler
+	recorder   *instrumentation.Recorder
 }
 
 // startRecording opens the spool, starts shipping and makes the middleware.
@@ -55,25 +54,37 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 		// Nothing is done with the spans here; they give each record its trace.
 		tracer: trace.NewTracerProvider(trace.WithResource(described)),
 	}
-	rec.middleware, err = instrumentation.NewMiddleware(
+	opts := []instrumentation.Option{
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
-		instrumentation.WithSessionID(sessionSecret, []byte(rand.Text())),
+		instrumentation.WithSessionID(sessionSecret, c.sessionKey),
 		// The background traffic comes from this machine and says for whom, as a
 		// reverse proxy beside the panel would. A real panel names its proxies
 		// here, one by one: whoever may come from one of these addresses chooses
 		// what the trail calls the client's.
 		instrumentation.WithTrustedProxies(instrumentation.XForwardedFor,
 			netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")),
-		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
-		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz")),
 		instrumentation.WithMetrics(counted),
 		instrumentation.WithLogger(logger),
-	)
-	if err != nil {
+	}
+	opts = append(opts, policy()...)
+	var wrong error
+	rec.middleware, err = instrumentation.NewMiddleware(opts...)
+	rec.recorder, wrong = instrumentation.NewRecorder(opts...)
+	if err := errors.Join(err, wrong); err != nil {
 		return nil, errors.Join(err, x.Shutdown(context.Background()))
 	}
 	return rec, nil
+}
+
+// policy is what is left out, and what must be explained.
+func policy() []instrumentation.Option {
+	return []instrumentation.Option{
+		instrumentation.WithFilter("assets", instrumentation.Routes("GET /assets/", "GET "+adminSessionsPath+"assets/")),
+		instrumentation.WithFilter("probes", instrumentation.Routes("GET /healthz")),
+		instrumentation.WithRequiredReason(instrumentation.Routes("POST /admin/admins/{id}/role/update", "POST /admin/admins/{id}/mfa/disable")),
+		instrumentation.WithGeo(geo),
+	}
 }
 
 // describe is the resource of every record: what OTEL_SERVICE_NAME and
@@ -111,6 +122,14 @@ func (a *account) user() adminsessions.User {
 	return adminsessions.User{ID: a.ID, FullName: a.FullName, Email: a.Email}
 }
 
+// actor is what acts with the account: its owner, or what the token was given to.
+func (a *account) actor(t *token) adminsessions.Actor {
+	if t == nil {
+		return adminsessions.Actor{TenantID: a.Tenant}
+	}
+	return adminsessions.Actor{Type: t.Actor, CredentialID: t.ID, TenantID: a.Tenant}
+}
+
 // record puts on record that the request tried to sign in, under which name,
 // and how that went.
 func (try attempt) record(ctx context.Context) {
@@ -123,11 +142,6 @@ func (try attempt) record(ctx context.Context) {
 
 // note puts on record what the request did.
 func note(ctx context.Context, what string) { instrumentation.Annotate(ctx, what) }
-
-// noteClient does so for a client, which can then be searched for by number.
-func noteClient(ctx context.Context, id int, what string) {
-	instrumentation.Annotate(ctx, what, attribute.String("panel.client.id", strconv.Itoa(id)))
-}
 
 // shutdownTimeout is how long ending may take in all.
 const shutdownTimeout = 8 * time.Second

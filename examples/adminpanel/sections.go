@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 //go:embed routes.tsv
@@ -53,9 +55,10 @@ type sectionPage struct {
 }
 
 type sectionRow struct {
-	ID, Name string
-	State    status
-	Changed  time.Time
+	ID      string `audit:"-"`
+	Name    string
+	State   status
+	Changed time.Time `audit:"-"`
 }
 
 func (p *panel) section(one route) http.HandlerFunc {
@@ -94,7 +97,6 @@ const unknownID = "00000000-0000"
 
 func (p *panel) apiSection(one route) http.HandlerFunc {
 	title := sectionTitle(one.pattern)
-	thing := strings.ToLower(title)
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, named := sectionID(r, one.pattern)
 		if id == unknownID {
@@ -103,13 +105,12 @@ func (p *panel) apiSection(one route) http.HandlerFunc {
 		}
 		switch r.Method {
 		case http.MethodPost:
-			note(r.Context(), strings.TrimSpace(thing+" "+id)+": "+action(one.pattern, "created"))
 			p.writeJSON(w, r, http.StatusCreated, map[string]any{"status": "success", "data": p.sectionRow(r.URL.Path, title, 0)})
 		case http.MethodPut:
-			note(r.Context(), strings.TrimSpace(thing+" "+id)+": "+action(one.pattern, "changed"))
-			p.writeJSON(w, r, http.StatusOK, map[string]any{"status": "success", "data": p.sectionRow(r.URL.Path, title, 0)})
+			before, after := p.sectionRow(r.URL.Path, title, 1), p.sectionRow(r.URL.Path, title, 0)
+			instrumentation.Changed(r.Context(), before, after)
+			p.writeJSON(w, r, http.StatusOK, map[string]any{"status": "success", "data": after})
 		case http.MethodDelete:
-			note(r.Context(), strings.TrimSpace(thing+" "+id)+" deleted")
 			w.WriteHeader(http.StatusNoContent)
 		default:
 			if named {
@@ -133,13 +134,4 @@ func sectionID(r *http.Request, pattern string) (id string, named bool) {
 		}
 	}
 	return id, named
-}
-
-// action is the word at the end of a path such as …/{uuid}/activate.
-func action(pattern, otherwise string) string {
-	last := pattern[strings.LastIndexByte(pattern, '/')+1:]
-	if strings.HasPrefix(last, "{") || strings.Count(pattern, "/") < 4 {
-		return otherwise
-	}
-	return strings.ReplaceAll(last, "_", " ")
 }

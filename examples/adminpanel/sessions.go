@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 // A session ends this long after its last request.
@@ -19,6 +22,7 @@ const sessionCookie = "panel_session"
 // everybody signs in again.
 type sessions struct {
 	now func() time.Time
+	key []byte // of their hashes in the trail
 
 	mu     sync.Mutex
 	active map[[sha256.Size]byte]*session // by the secret's hash
@@ -27,10 +31,11 @@ type sessions struct {
 type session struct {
 	account *account
 	seen    time.Time
+	trailID string // what the trail calls it
 }
 
-func newSessions(now func() time.Time) *sessions {
-	return &sessions{now: now, active: make(map[[sha256.Size]byte]*session)}
+func newSessions(now func() time.Time, key []byte) *sessions {
+	return &sessions{now: now, key: key, active: make(map[[sha256.Size]byte]*session)}
 }
 
 // start signs an account in and returns the secret for its cookie.
@@ -44,7 +49,7 @@ func (s *sessions) start(a *account) (secret string) {
 		}
 	}
 	secret = rand.Text()
-	s.active[sha256.Sum256([]byte(secret))] = &session{account: a, seen: now}
+	s.active[sha256.Sum256([]byte(secret))] = &session{account: a, seen: now, trailID: instrumentation.SessionHash(s.key, secret)}
 	return secret
 }
 
@@ -82,31 +87,36 @@ type token struct {
 	Label   string
 	Owner   *account
 	Created time.Time
+	Actor   adminsessions.ActorType // what it is given to, unless to the owner
 	hash    [sha256.Size]byte
+}
+
+func (t *token) resource() adminsessions.Resource {
+	return adminsessions.Resource{ID: t.ID, Name: t.Label}
 }
 
 func newTokens(now func() time.Time) *tokens { return &tokens{now: now} }
 
-// add lets secret act as owner.
-func (t *tokens) add(owner *account, label, secret string) *token {
+// add lets whoever has secret act as owner.
+func (t *tokens) add(owner *account, label, secret string, actor adminsessions.ActorType) *token {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	made := &token{
 		ID: strings.ToLower(rand.Text()[:8]), Label: label, Owner: owner,
-		Created: t.now(), hash: sha256.Sum256([]byte(secret)),
+		Created: t.now(), Actor: actor, hash: sha256.Sum256([]byte(secret)),
 	}
 	t.all = append(t.all, made)
 	return made
 }
 
-// account returns whom a secret acts as, or nil.
-func (t *tokens) account(secret string) *account {
+// find returns the token of a secret, or nil.
+func (t *tokens) find(secret string) *token {
 	hash := sha256.Sum256([]byte(secret))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, token := range t.all {
 		if token.hash == hash {
-			return token.Owner
+			return token
 		}
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 // settings are the company's; they live in memory.
@@ -33,10 +35,12 @@ func (s *settings) get() company {
 	return s.value
 }
 
-func (s *settings) set(c company) {
+// set returns what they were before.
+func (s *settings) set(c company) (before company) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.value = c
+	before, s.value = s.value, c
+	return before
 }
 
 type settingsPage struct {
@@ -78,8 +82,7 @@ func (p *panel) saveSettings(w http.ResponseWriter, r *http.Request) {
 		p.settingsPage(w, r, http.StatusUnprocessableEntity, settingsPage{Company: in, Faults: wrong})
 		return
 	}
-	p.settings.set(in)
-	note(r.Context(), "settings changed")
+	instrumentation.Changed(r.Context(), p.settings.set(in), in)
 	http.Redirect(w, r, "/admin/settings?saved", http.StatusSeeOther)
 }
 
@@ -93,8 +96,8 @@ func (p *panel) createToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	secret := rand.Text()
-	made := p.tokens.add(accountOf(r), label, secret)
-	note(r.Context(), "API token "+made.ID+" created")
+	made := p.tokens.add(accountOf(r), label, secret, "")
+	instrumentation.SetResource(r.Context(), made.resource())
 	p.settingsPage(w, r, http.StatusCreated, settingsPage{Company: p.settings.get(), NewToken: secret})
 }
 
@@ -104,6 +107,6 @@ func (p *panel) revokeToken(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, http.StatusNotFound)
 		return
 	}
-	note(r.Context(), "API token "+revoked.ID+" revoked")
+	instrumentation.SetResource(r.Context(), revoked.resource())
 	http.Redirect(w, r, "/admin/settings", http.StatusSeeOther)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,7 +25,9 @@ type traffic struct {
 	logger  *slog.Logger
 	random  *rand.Rand
 	admins  []*visitor
-	created []int // clients it made, and may change and delete
+	service *visitor // a program with a token of its own
+	agent   *visitor // one that decides by itself
+	created []int    // clients it made, and may change and delete
 }
 
 // A visitor is a person at a browser, and the programs that act for them.
@@ -33,6 +36,7 @@ type visitor struct {
 	addresses []string
 	browser   string
 	program   string
+	token     string // of the program
 	weight    int
 	client    *http.Client
 	signedIn  bool
@@ -57,7 +61,12 @@ func newTraffic(base string, routes []route, logger *slog.Logger) *traffic {
 			{email: "demo-admin@example.com", addresses: []string{"192.0.2.17"}, browser: chrome, program: "terraform-provider-panel/0.9", weight: 2},
 		},
 	}
-	for _, v := range t.admins {
+	t.service = &visitor{email: "rory@example.com", addresses: []string{"198.51.100.40"}, program: "billing-export/2.3", token: demoToken("billing")}
+	t.agent = &visitor{email: "anna@example.com", addresses: []string{"198.51.100.41"}, program: "panel-assistant/1.0", token: demoToken("assistant")}
+	for _, v := range append(slices.Clone(t.admins), t.service, t.agent) {
+		if v.token == "" {
+			v.token = demoToken(v.email)
+		}
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			panic(err) // it never fails without options
@@ -100,10 +109,21 @@ func (t *traffic) visit(ctx context.Context) error {
 		return t.intrude(ctx)
 	case n < 5:
 		return t.browse(ctx, v, "/admin/clients/"+fmt.Sprint(t.random.IntN(900))) // long gone
+	case n < 6:
+		return t.team(ctx, t.admins[2])
+	case n < 7:
+		return t.api(ctx, t.service, http.MethodGet, "/admin/api/clients?status=active", nil)
 	case n < 8:
+		return t.api(ctx, t.agent, http.MethodPost, fmt.Sprint("/admin/api/assistant/show_client/run?client=", firstClient+t.random.IntN(132)), nil)
+	case n < 9:
+		return t.suspend(ctx, v)
+	case n < 10:
+		v.signedIn = false
+		return t.send(ctx, v, call{agent: v.browser, method: http.MethodPost, path: "/admin/logout"})
+	case n < 12:
 		v.signedIn = false
 		return t.signIn(ctx, v)
-	case n < 14:
+	case n < 16:
 		return t.browse(ctx, v, "/admin/")
 	case n < 22:
 		return t.browse(ctx, v, "/admin/clients?"+url.Values{"search": {pick(t, "fischer", "kraków", "@example.net", "ö")}}.Encode())
@@ -158,6 +178,38 @@ func (t *traffic) changeClient(ctx context.Context, v *visitor) error {
 		t.created = t.created[1:]
 		return t.api(ctx, v, http.MethodDelete, fmt.Sprint("/admin/api/clients/", id), nil)
 	}
+}
+
+// team changes what administrators may do. Now and then it is forgotten to say
+// why.
+func (t *traffic) team(ctx context.Context, v *visitor) error {
+	if err := t.browse(ctx, v, "/admin/admins"); err != nil {
+		return err
+	}
+	id := pick(t, "2", "3")
+	c := call{agent: v.browser, method: http.MethodPost, path: "/admin/admins/" + id + "/role/update", form: url.Values{"role": {pick(t, roles...)}}}
+	switch t.random.IntN(4) {
+	case 0: // without a reason
+	case 1:
+		c.path, c.form = "/admin/admins/"+id+"/mfa/disable", url.Values{"audit_reason": {"break-glass: phone lost, called back on the number we know"}}
+	case 2:
+		c.path, c.form = "/admin/admins/"+id+"/mfa/enable", url.Values{}
+	default:
+		c.form.Set("audit_reason", pick(t, "stands in during holidays", "ticket 4711", "left the team"))
+	}
+	return t.send(ctx, v, c)
+}
+
+// suspend suspends a client that the traffic has made, or takes that back.
+func (t *traffic) suspend(ctx context.Context, v *visitor) error {
+	if len(t.created) == 0 {
+		return t.browse(ctx, v, "/admin/clients")
+	}
+	if err := t.browse(ctx, v, "/admin/clients"); err != nil {
+		return err
+	}
+	path := fmt.Sprint("/admin/clients/", pick(t, t.created...), pick(t, "/suspend", "/suspend", "/unsuspend"))
+	return t.send(ctx, v, call{agent: v.browser, method: http.MethodPost, path: path, reason: pick(t, "", "three invoices overdue", "asked for by the client")})
 }
 
 // remember keeps the number of a client just made.
@@ -222,6 +274,7 @@ func (t *traffic) api(ctx context.Context, v *visitor, method, path string, body
 // A call is one request.
 type call struct {
 	agent, method, path string
+	reason              string
 	form                url.Values            // sent as a form
 	json                any                   // or as JSON
 	read                func(io.Reader) error // of a success
@@ -248,8 +301,11 @@ func (t *traffic) send(ctx context.Context, v *visitor, c call) error {
 	}
 	req.Header.Set("User-Agent", c.agent)
 	req.Header.Set("X-Forwarded-For", pick(t, v.addresses...))
+	if c.reason != "" {
+		req.Header.Set("X-Audit-Reason", c.reason)
+	}
 	if c.agent == v.program {
-		req.Header.Set("Authorization", "Bearer "+demoToken(v.email))
+		req.Header.Set("Authorization", "Bearer "+v.token)
 	}
 	resp, err := v.client.Do(req)
 	if err != nil {

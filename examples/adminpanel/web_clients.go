@@ -110,7 +110,7 @@ func (p *panel) createClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteCreated(r.Context(), made)
+	changedClient(r.Context(), nil, &made)
 	http.Redirect(w, r, "/admin/clients/"+strconv.Itoa(made.ID), http.StatusSeeOther)
 }
 
@@ -135,8 +135,24 @@ func (p *panel) updateClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteChanged(r.Context(), before, after)
+	changedClient(r.Context(), &before, &after)
 	http.Redirect(w, r, "/admin/clients/"+strconv.Itoa(after.ID), http.StatusSeeOther)
+}
+
+// setClientStatus suspends a client, or takes that back.
+func (p *panel) setClientStatus(to status) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		before, after, err := p.clients.setStatus(pathID(r), to)
+		if err != nil {
+			p.failed(w, r, err)
+			return
+		}
+		changedClient(r.Context(), &before, &after)
+		if to == suspended {
+			p.queue.stopServices(r.Context(), accountOf(r), after)
+		}
+		http.Redirect(w, r, "/admin/clients/"+strconv.Itoa(after.ID), http.StatusSeeOther)
+	}
 }
 
 func (p *panel) deleteClient(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +161,7 @@ func (p *panel) deleteClient(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, err)
 		return
 	}
-	noteDeleted(r.Context(), was)
+	changedClient(r.Context(), &was, nil)
 	http.Redirect(w, r, "/admin/clients", http.StatusSeeOther)
 }
 

@@ -33,6 +33,7 @@ func (p *panel) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	instrumentation.SetAdmin(r.Context(), who.user())
+	instrumentation.SetActor(r.Context(), who.actor(nil))
 	cookie := newSessionCookie(r)
 	cookie.Value = p.sessions.start(who)
 	http.SetCookie(w, cookie)

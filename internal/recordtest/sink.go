@@ -23,9 +23,11 @@ type Sink struct {
 	// for is not kept.
 	Fail func(context.Context, *adminsessions.Event, adminsessions.Durability) error
 
-	mu     sync.Mutex
-	events []adminsessions.Event
-	levels []adminsessions.Durability
+	mu       sync.Mutex
+	events   []adminsessions.Event
+	levels   []adminsessions.Durability
+	policies []adminsessions.Event
+	digest   string
 }
 
 var _ adminsessions.Sink = (*Sink)(nil)
@@ -45,6 +47,24 @@ func (s *Sink) RecordEvent(ctx context.Context, e *adminsessions.Event, d admins
 	s.events = append(s.events, kept)
 	s.levels = append(s.levels, d)
 	return nil
+}
+
+// RecordPolicy keeps what a middleware says of itself, apart from the events.
+func (s *Sink) RecordPolicy(_ context.Context, e *adminsessions.Event, digest string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if digest != s.digest {
+		s.digest = digest
+		s.policies = append(s.policies, *e)
+	}
+	return nil
+}
+
+// Policies returns what middlewares have said of themselves.
+func (s *Sink) Policies() []adminsessions.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.policies)
 }
 
 // Events returns the events kept so far.

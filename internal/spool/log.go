@@ -101,6 +101,7 @@ type Opened struct {
 	New     bool   // there was no log: neither a cursor nor a segment
 	Clean   bool   // the log was closed by the last process that had it
 	Backlog uint64 // records that were not acknowledged
+	SetBack bool   // the caller has seen records that are not there: it is an older state
 }
 
 // Opened returns what Open has found.

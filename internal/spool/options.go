@@ -96,6 +96,14 @@ type Options struct {
 	// was refused. seq is 0 for ReasonClosed and ReasonReserved, which consume
 	// no number.
 	OnDrop func(reason Reason, seq uint64)
+	// Seen says up to which number the caller has taken records of the log with
+	// that identity, as it has noted itself; ok is false if it has noted nothing.
+	// What is acknowledged behind it is read once more, as far as it is there, and
+	// no number up to it is given again. Called once, by Open.
+	Seen func(id string) (seq uint64, ok bool)
+	// BeforeRemove is called before delivered records are removed. If it fails
+	// they stay, and it is called again. On the sync goroutine.
+	BeforeRemove func() error
 	// FS is the file system. Default: the real one. Tests put faults here.
 	FS FS
 	// Logger gets what an operator should know: recovery, damage, the disk

@@ -12,9 +12,9 @@ import (
 // View is a spool opened to look at, without the lock: another process may be
 // writing it. It changes nothing.
 type View struct {
-	dir   string
-	log   *Log
-	acked uint64
+	dir string
+	log *Log
+	pos position
 }
 
 // OpenReadOnly opens the spool in dir to look at. What is written later need not
@@ -45,7 +45,7 @@ func OpenReadOnly(dir string) (*View, error) {
 		}
 	}
 	l.setIdentity(pos)
-	return &View{dir: dir, log: l, acked: pos.acked}, nil
+	return &View{dir: dir, log: l, pos: pos}, nil
 }
 
 // ID returns the log's identity, as Log.ID does.
@@ -53,7 +53,7 @@ func (v *View) ID() string { return v.log.id }
 
 // Acked returns the number up to which records are delivered, as the cursor had
 // it when the spool was opened.
-func (v *View) Acked() uint64 { return v.acked }
+func (v *View) Acked() uint64 { return v.pos.acked }
 
 // DamageError is yielded by View.Records where records can't be read.
 type DamageError struct{ Damage }

@@ -73,6 +73,13 @@ func (l *Log) recover() error {
 		return err
 	}
 	high = max(high, pos.high, pos.written, pos.acked)
+	if l.opts.Seen != nil {
+		if seen, ok := l.opts.Seen(l.id); ok {
+			l.opened.SetBack = seen > high
+			high = max(high, seen)
+			pos.acked = l.readAgain(pos.acked, seen)
+		}
+	}
 	if pos.lastTime > l.lastTime {
 		l.lastTime = pos.lastTime
 	}
@@ -98,6 +105,15 @@ func (l *Log) recover() error {
 	pos.high, pos.written, pos.lastTime, pos.clean = high, max(pos.written, l.last), l.lastTime, false
 	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos)
 	return err
+}
+
+// readAgain returns the number behind which reading begins, if the caller has not
+// seen all that is acknowledged: as far back as records are there.
+func (l *Log) readAgain(acked, seen uint64) uint64 {
+	if seen >= acked || len(l.segments) == 0 {
+		return acked
+	}
+	return min(acked, max(seen, l.segments[0].first-1))
 }
 
 // list finds the segments and what takes up room besides.

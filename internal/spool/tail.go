@@ -43,7 +43,7 @@ func (l *Log) recoverTail(pos position) (high uint64, err error) {
 		}
 	}
 	high = max(high, pos.written)
-	l.reportTail(torn, high-min(high, max(l.last, pos.acked)))
+	l.reportTail(torn, min(high, max(l.last, pos.acked)), high)
 	return high, nil
 }
 
@@ -79,7 +79,8 @@ func (l *Log) endSegment(s *segment, t tail, pos position) (d Damage, err error)
 // reportTail reports what was torn off the end, and the records lost there. If
 // nothing is torn, and there is no later segment by which the reader would notice,
 // only the cursor knows that there were some.
-func (l *Log) reportTail(torn []Damage, lost uint64) {
+func (l *Log) reportTail(torn []Damage, from, to uint64) {
+	lost := to - from
 	if len(torn) == 0 && lost > 0 {
 		d := Damage{File: cursorName, Reason: DamageMissing}
 		n := len(l.segments)
@@ -91,8 +92,8 @@ func (l *Log) reportTail(torn []Damage, lost uint64) {
 		}
 	}
 	for i, d := range torn {
-		if i == 0 {
-			d.Records = lost
+		if i == 0 && lost > 0 {
+			d.Records, d.First, d.Last = lost, from+1, to
 		}
 		l.report(d)
 	}

@@ -164,20 +164,17 @@ func (s *Store) findEnds(ctx context.Context, starts []endKey) (closed []endKey,
 
 // endsQuery asks for the ends of requests.
 func (s *Store) endsQuery(starts []endKey) string {
-	e := &expression{words: make(map[string]bool)}
-	e.lines.WriteString(s.selector())
+	e := newExpression(s.selector())
 	e.stage(ended)
 	var ids []string
 	for _, k := range starts {
-		ids = append(ids, captured+"request="+quote(encodeWord(k.request)))
+		ids = append(ids, e.request()+"="+quote(encodeWord(k.request)))
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	if len(ids) == 1 {
 		e.contains(" request=" + encodeWord(starts[0].request) + " ")
 	}
-	e.labels = append(e.labels, "pattern "+quote("<_>\tsession=<_> request=<"+captured+"request> <_>"))
-	e.where(strings.Join(ids, " or "))
-	e.dropped = append(e.dropped, captured+"request")
+	e.where(ids...)
 	return e.String()
 }

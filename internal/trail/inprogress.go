@@ -19,7 +19,7 @@ const (
 // whether there are more. The process that served one may have died: then its
 // end never comes.
 func (s *Store) InProgress(ctx context.Context, f Filter, w Window) (events []Event, more bool, err error) {
-	if len(f.Statuses) > 0 {
+	if len(f.Only.Statuses) > 0 {
 		return nil, false, nil // what has not ended has no status
 	}
 	for _, kind := range []stage{startedSignedIn, startedAnonymous} {

@@ -3,6 +3,7 @@ package trail
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 const (
 	labelService     = "service_name"
 	labelEnvironment = "deployment_environment_name"
+	labelInstance    = "service_instance_id"
 	labelLog         = "audit_log_id"
 )
 
@@ -37,10 +39,17 @@ var words = func() (names []string) {
 // then what is captured of the line and compared. Every value enters it through
 // [quote].
 type expression struct {
-	lines   strings.Builder // selector and line filters
-	labels  []string        // stages after the words have been captured
-	words   map[string]bool // words to capture
-	dropped []string        // further labels that were captured
+	selector string
+	hints    string          // the one line filter that is a regular expression, or ""
+	lines    strings.Builder // line filters
+	labels   []string        // stages after the words have been captured
+	words    map[string]bool // words to capture
+	captures map[string]bool // stages of labels that capture something else
+	dropped  []string        // what they capture
+}
+
+func newExpression(selector string) *expression {
+	return &expression{selector: selector, words: make(map[string]bool), captures: make(map[string]bool)}
 }
 
 // selector chooses the streams of the trail. Loki wants at least one matcher that
@@ -60,32 +69,26 @@ func (s *Store) selector() string {
 	return b.String()
 }
 
-// expression chooses the events that f chooses.
+// expression chooses the events that f chooses. What costs Loki least comes first.
 func (s *Store) expression(f Filter, stage stage) *expression {
-	e := &expression{words: make(map[string]bool)}
-	e.lines.WriteString(s.selector())
+	e := newExpression(s.selector())
 	e.stage(stage)
-	oneOf(e, "type", f.Types)
-	oneOf(e, "method", f.Methods)
-	e.statuses(f.Statuses)
-	if f.Session != "" {
-		// A TAB stands nowhere but between the parts of a line: this is exact.
-		e.contains("\tsession=" + encodeWord(f.Session) + " request=")
+	if !slices.Contains(f.Only.Types, adminsessions.Trail) {
+		e.where(e.word("type") + "!=" + quote(string(adminsessions.Trail)))
 	}
-	if f.User != "" {
-		e.where(e.word("email") + "=~" + quote(foldedWord(f.User)) + " or " + e.word("id") + "=" + quote(encodeWord(f.User)))
-	}
-	e.addresses(f)
+	e.only(&f.Only)
+	e.not(&f.Not)
 	if f.Hide.Email != "" {
 		e.where(e.word("email") + "!~" + quote(foldedWord(f.Hide.Email)))
 	}
 	if f.Hide.ID != "" {
 		e.where(e.word("id") + "!=" + quote(encodeWord(f.Hide.ID)))
 	}
-	e.search(f.Search)
 	if !f.Looks {
 		e.withoutLooks(s.paths())
 	}
+	e.onlyTexts(&f.Only)
+	e.notTexts(&f.Not)
 	e.scope(&s.scope)
 	return e
 }
@@ -115,57 +118,6 @@ func (e *expression) started() {
 	e.where(e.word("status") + `="started"`)
 }
 
-// oneOf wants a word to be one of some values.
-func oneOf[S ~string](e *expression, word string, values []S) {
-	if len(values) == 0 {
-		return
-	}
-	conditions := make([]string, len(values))
-	for i, v := range values {
-		conditions[i] = e.word(word) + "=" + quote(encodeWord(string(v)))
-	}
-	if len(values) == 1 {
-		e.contains(word + "=" + encodeWord(string(values[0])) + " ")
-	}
-	e.where(strings.Join(conditions, " or "))
-}
-
-func (e *expression) statuses(statuses []string) {
-	if len(statuses) == 0 {
-		return
-	}
-	if len(statuses) == 1 {
-		e.contains(" status=" + strings.TrimRight(statuses[0], "x"))
-	}
-	conditions := make([]string, len(statuses))
-	for i, s := range statuses {
-		conditions[i] = e.word("status") + "=" + quote(s)
-		if strings.HasSuffix(s, "x") {
-			conditions[i] = e.word("status") + "=~" + quote(strings.ReplaceAll(s, "x", "."))
-		}
-	}
-	e.where(strings.Join(conditions, " or "))
-}
-
-// addresses wants an address within a network.
-func (e *expression) addresses(f Filter) {
-	switch p := f.Addresses; {
-	case !p.IsValid():
-	case p.IsSingleIP() && !p.Addr().IsLinkLocalUnicast(): // those may have a zone
-		word := encodeWord(p.Addr().String())
-		e.contains(" ip=" + word + " ")
-		e.where(e.word("ip") + "=" + quote(word))
-	default:
-		// Loki looks for an address only where five bytes follow: "::1" is too
-		// short for it without some blanks. They go into another label: Loki
-		// compares one while it captures it.
-		const padded = captured + "padded"
-		e.labels = append(e.labels, "label_format "+padded+"="+quote("{{."+e.word("ip")+"}}     "))
-		e.where(padded + " = ip(" + quote(p.Masked().String()) + ")")
-		e.dropped = append(e.dropped, padded)
-	}
-}
-
 // withoutLooks leaves out looks at the trail: requests that change nothing (GET,
 // HEAD), at a path of the page's, whose note begins as the page itself writes it.
 // All three must hold, so that nobody hides an act by one of them: what is at the
@@ -193,17 +145,66 @@ func (e *expression) withoutLooks(paths []string) {
 	e.where(condition)
 }
 
-// contains wants lines with a text. It is a hint before a comparison of words:
-// the text may stand elsewhere in a line.
-func (e *expression) contains(literal string) { e.lines.WriteString(" |= " + quote(literal)) }
+// contains wants lines with one of some texts. It is a hint before a comparison
+// of words: the text may stand elsewhere in a line.
+func (e *expression) contains(literals ...string) {
+	quoted := make([]string, len(literals))
+	for i, l := range literals {
+		quoted[i] = quote(l)
+	}
+	e.lines.WriteString(" |= " + strings.Join(quoted, " or "))
+}
 
-// where adds a condition on labels.
-func (e *expression) where(condition string) { e.labels = append(e.labels, condition) }
+// where adds a condition on labels, or several of which one must hold.
+func (e *expression) where(conditions ...string) {
+	e.labels = append(e.labels, strings.Join(conditions, " or "))
+}
+
+// all adds conditions that must all hold.
+func (e *expression) all(conditions []string) { e.labels = append(e.labels, conditions...) }
 
 // word captures a word and returns its label.
 func (e *expression) word(name string) string {
 	e.words[name] = true
 	return captured + name
+}
+
+// capture adds a stage that captures labels, once.
+func (e *expression) capture(stage string, labels ...string) {
+	if e.captures[stage] {
+		return
+	}
+	e.captures[stage] = true
+	e.labels = append(e.labels, stage)
+	e.dropped = append(e.dropped, labels...)
+}
+
+// people captures the part of the line for people.
+func (e *expression) people() string {
+	const label = captured + "people"
+	e.capture("pattern "+quote("<"+label+">\t<_>"), label)
+	return label
+}
+
+// session and request capture the words that begin the part for machines.
+func (e *expression) session() string {
+	const label = captured + "session"
+	e.capture("pattern "+quote("<_>\tsession=<"+label+"> <_>"), label)
+	return label
+}
+
+func (e *expression) request() string {
+	const label = captured + "request"
+	e.capture("pattern "+quote("<_>\tsession=<_> request=<"+label+"> <_>"), label)
+	return label
+}
+
+// text captures a text, under its own name and in a stage of its own: what has
+// another name, or stands second in a stage, Loki leaves empty in metric queries,
+// silently.
+func (e *expression) text(name string) string {
+	e.capture("logfmt "+name, name)
+	return name
 }
 
 // foldedWord is a regular expression for a word that is a value, whatever the
@@ -230,7 +231,7 @@ func (e *expression) String() string {
 // metric is the query for use in a metric query.
 func (e *expression) metric() string {
 	var b strings.Builder
-	b.WriteString(e.lines.String())
+	b.WriteString(e.selector + e.hints + e.lines.String())
 	if len(e.words) > 0 {
 		b.WriteString(" | pattern " + quote(e.pattern()))
 	}

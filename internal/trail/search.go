@@ -10,36 +10,37 @@ import (
 	"github.com/adminsessions/adminsessions"
 )
 
-// search wants events whose part for people contains text, whatever the case.
-//
-// A line filter is the hint: it is cheap, and leaves few lines. Then the part for
-// people is taken out of those and looked at.
-//
 // Loki answers (?i)text without a regular expression, by comparing lower case
 // byte by byte, which is fast and right for ASCII. Of other letters it misses
 // those whose two cases do not start with the same byte (Cyrillic р and Р) or
 // are not equally long (Turkish İ). So the hint for other text is the longest
 // part that Loki compares rightly, and the comparison a real regular expression.
 // Text without such a part takes several times as long to look for.
-func (e *expression) search(text string) {
-	if text == "" {
-		return
-	}
-	text = clean(text)
-	all := forms(text)
-	exact := make([]string, len(all))
-	for i, form := range all {
-		exact[i] = captured + "people=~" + quote(form.pattern())
-	}
-	if hints := hintsFor(text, all); len(hints) > 0 {
-		for i, h := range hints {
-			hints[i] = quote("(?i)" + regexp.QuoteMeta(h))
+
+// hint lets through lines of which the part for people may contain one of some
+// texts, whatever the case: it is cheap, and leaves few lines. A query has one at
+// most, since a second one is slow.
+func (e *expression) hint(texts ...string) {
+	var hints []string
+	for _, t := range texts {
+		t = clean(t)
+		some := hintsFor(t, forms(t))
+		if len(some) == 0 {
+			return
 		}
-		e.lines.WriteString(" |~ " + strings.Join(hints, " or "))
+		for _, h := range some {
+			hints = append(hints, quote("(?i)"+regexp.QuoteMeta(h)))
+		}
 	}
-	e.labels = append(e.labels, "pattern "+quote("<"+captured+"people>\t<_>"))
-	e.where(strings.Join(exact, " or "))
-	e.dropped = append(e.dropped, captured+"people")
+	if e.hints == "" && len(hints) > 0 {
+		e.hints = " |~ " + strings.Join(hints, " or ")
+	}
+}
+
+// contained are conditions of which one holds if the part for people contains
+// text, whatever the case. With the operator !~ all hold if it does not.
+func (e *expression) contained(text, operator string) []string {
+	return each(forms(clean(text)), func(f form) string { return e.people() + operator + quote(f.pattern()) })
 }
 
 // hintsFor are texts of which a line has one if it has a form of text: one that

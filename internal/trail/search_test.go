@@ -20,7 +20,7 @@ func TestForms(t *testing.T) {
 		"404 email=anna":      {{"404 email=anna", anywhereIn}, {"404%20email%3danna", wordsOnly}},
 		`name="Anna`:          {{`name="Anna`, anywhereIn}, {`name=\"Anna`, anywhereIn}, {`name%3d%22Anna`, wordsOnly}},
 		`"Q"`:                 {{`"Q"`, anywhereIn}, {`"Q\"`, anywhereIn}, {`\"Q"`, anywhereIn}, {`\"Q\"`, anywhereIn}, {`%22Q%22`, wordsOnly}},
-		`a "b" c`:             {{`a \"b\" c`, anywhereIn}, {`a%20%22b%22%20c`, wordsOnly}},
+		`a "b" z`:             {{`a \"b\" z`, anywhereIn}, {`a%20%22b%22%20z`, wordsOnly}},
 		`C:\new`:              {{`C:\\new`, anywhereIn}, {`C:%5cnew`, wordsOnly}},
 		"100%":                {{"100%25", wordsOnly}, {"100%", textsOnly}},
 		"email=a=b":           {{"email=a%3db", anywhereIn}, {"email=a=b", anywhereIn}, {"email%3da%3db", wordsOnly}},
@@ -96,10 +96,10 @@ func TestHints(t *testing.T) {
 		"status=404":       ` |~ "(?i)404" | `,
 		"status=40":        ` |~ "(?i)status%3d40" or "(?i)status=40" | `,
 		"type=API method":  ` |~ "(?i)API" | `,
-		`a "b" c`:          ` |~ "(?i)a \\\\\"b\\\\\" c" or "(?i)a%20%22b%22%20c" | `,
+		`a "b" z`:          ` |~ "(?i)a \\\\\"b\\\\\" z" or "(?i)a%20%22b%22%20z" | `,
 		"Łena Żółć":        ` |~ "(?i)Żółć" | `,
 	} {
-		if got := New(nil, Config{}).Within(Scope{All: true}).expression(Filter{Search: text}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
+		if got := New(nil, Config{}).Within(Scope{All: true}).expression(Filter{Only: Conditions{Texts: []string{text}}}, anyStage).String(); !strings.HasPrefix(got, `{service_name=~".+"}`+want) {
 			t.Errorf("%s: %s, want it to begin with %s", text, got, want)
 		}
 	}

@@ -23,6 +23,9 @@ type Walk struct {
 	Forward bool
 	// Past, unless zero, leaves out everything up to and including this place.
 	Past Cursor
+	// Both yields both records of a request that has gone on and ended, and not
+	// only the second.
+	Both bool
 	// Batch is how many events to ask for at a time, 1 to MaxBatch. A little
 	// more than what is wanted saves a second query.
 	Batch int
@@ -61,7 +64,7 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 		width := int64(firstSlice)
 		for rest.length() > 0 {
 			b, err := s.read(ctx, query, &w, w.first(rest, width))
-			if err == nil {
+			if err == nil && !w.Both {
 				b.events, err = s.withoutEnded(ctx, b.events)
 			}
 			if err != nil {

@@ -25,6 +25,57 @@
     if (event.target.matches("input[type=checkbox]") && !event.target.closest("#auto")) form.requestSubmit();
   });
 
+  // Completion: what the trail holds is asked for when somebody begins to type, and
+  // offered by the browser's own lists. In the search box the last word is completed.
+  const search = document.getElementById("q");
+  const most = 20;
+  let offers; // by key, once asked for
+
+  async function askOffers() {
+    if (offers) return;
+    offers = new Map();
+    try {
+      const answer = await fetch("api/complete", { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(15000) });
+      if (!answer.ok) return;
+      for (const { key, values } of (await answer.json()).keys) {
+        offers.set(key, values);
+        fill(document.getElementById("o-" + key), values);
+      }
+      complete();
+    } catch {
+      // Everything can be typed as well.
+    }
+  }
+
+  function fill(list, values) {
+    list?.replaceChildren(...values.map((value) => {
+      const option = document.createElement("option");
+      option.value = value;
+      return option;
+    }));
+  }
+
+  function complete() {
+    const start = search.value.search(/\S*$/);
+    const before = search.value.slice(0, start);
+    const [, not, word] = /^(-?)(.*)$/.exec(search.value.slice(start));
+    const colon = word.indexOf(":");
+    let found = [];
+    if (word && colon < 0) {
+      found = [...offers.keys()].filter((key) => key.startsWith(word.toLowerCase())).map((key) => key + ":");
+    } else if (colon > 0) {
+      const key = word.slice(0, colon).toLowerCase(), part = word.slice(colon + 1).toLowerCase();
+      found = (offers.get(key) ?? []).filter((value) => value.toLowerCase().includes(part))
+        .map((value) => key + ":" + (/[\s"]/.test(value) ? JSON.stringify(value) : value));
+    }
+    fill(search.list, found.slice(0, most).map((text) => before + not + text));
+  }
+
+  form.addEventListener("focusin", (event) => {
+    if (event.target.list) askOffers();
+  });
+  search.addEventListener("input", () => { if (offers) complete(); });
+
   // A menu closes when something else is clicked, or by Escape.
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {

@@ -1,0 +1,278 @@
+package proxy
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/redact"
+	"github.com/adminsessions/adminsessions/policy"
+)
+
+// Bounds of what is handed in.
+const (
+	maxIngests      = 32 // requests at once
+	maxIngestEvents = 10_000
+	maxHalfDone     = 1024 // requests that are remembered because a part of them is stored
+	maxAhead        = 10 * time.Minute
+)
+
+// ingestKey is the attribute that says that an event was handed in, and how: it
+// is the word of another program.
+const ingestKey = "admin.ingest"
+
+// ingest takes events of others, and answers when they are in the spool.
+type ingest struct {
+	config     *Ingest
+	durability adminsessions.Durability
+	sink       adminsessions.Sink
+	redaction  *redact.Redactor
+	metrics    *metrics
+	logger     *slog.Logger
+	now        func() time.Time
+	running    chan struct{}
+	// halfDone is how many events are stored of a request that failed in the
+	// middle: when it comes again, they are not stored twice.
+	halfDone *lru.Cache[[sha256.Size]byte, int]
+}
+
+func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metrics, logger *slog.Logger) (http.Handler, error) {
+	in := &ingest{config: c, sink: sink, redaction: new(redact.Redactor), metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests)}
+	in.redaction.Remember()
+	for _, name := range r.Query {
+		in.redaction.Hide(name)
+	}
+	for _, name := range r.Shown {
+		in.redaction.Show(name)
+	}
+	for _, path := range r.Paths {
+		p, err := redact.ParsePathPattern(path)
+		if err != nil {
+			return nil, err
+		}
+		in.redaction.HidePath(p)
+	}
+	if c.Durability == "synced" {
+		in.durability = adminsessions.Synced
+	}
+	var err error
+	if in.halfDone, err = lru.New[[sha256.Size]byte, int](maxHalfDone); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/logs", in.serve(otlpForms()))
+	mux.HandleFunc("POST /v1/events", in.serve(map[string]form{"application/x-ndjson": ndjsonForm(), "application/json": ndjsonForm()}))
+	return in.guard(mux), nil
+}
+
+// form is a form in which events are handed in.
+type form struct {
+	name string
+	// events reads them; each is given to yield with what is wrong with it, if
+	// something is. An error means that nothing can be made of the whole.
+	events func(body []byte, yield func(*adminsessions.Event, error)) error
+	// answer writes how many were refused, and why the first was.
+	answer func(w http.ResponseWriter, accepted, refused int, why string)
+	// failure writes why nothing, or not everything, was stored.
+	failure func(w http.ResponseWriter, status int, why string)
+}
+
+// guard keeps browsers out, whatever page they show: they could be made to send
+// what another site wants.
+func (in *ingest) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" || r.Header.Get("Sec-Fetch-Site") != "" || !isLocal(r.Host) {
+			http.Error(w, "events are taken from programs of this machine only", http.StatusForbidden)
+			return
+		}
+		select {
+		case in.running <- struct{}{}:
+			defer func() { <-in.running }()
+			next.ServeHTTP(w, r)
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many requests are under way", http.StatusTooManyRequests)
+		}
+	})
+}
+
+// isLocal reports whether a Host header names this machine. A name that somebody
+// else's server gives out (DNS rebinding) does not.
+func isLocal(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	addr, err := netip.ParseAddr(host)
+	return host == "" || host == "localhost" || err == nil && addr.IsLoopback()
+}
+
+// serve takes events in one of some forms, chosen by the Content-Type.
+func (in *ingest) serve(forms map[string]form) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		f, ok := forms[kind]
+		if !ok {
+			http.Error(w, fmt.Sprintf("Content-Type %q is not taken here", kind), http.StatusUnsupportedMediaType)
+			return
+		}
+		body, status, err := in.read(w, r)
+		if err != nil {
+			in.metrics.ingested.WithLabelValues(ingestFailed).Inc()
+			f.failure(w, status, err.Error())
+			return
+		}
+		in.take(w, r, f, body)
+	}
+}
+
+func (in *ingest) read(w http.ResponseWriter, r *http.Request) (body []byte, status int, err error) {
+	limit := int64(in.config.MaxBytes)
+	var from io.Reader = http.MaxBytesReader(w, r.Body, limit)
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		unpacked, err := gzip.NewReader(from)
+		if err != nil {
+			return nil, http.StatusBadRequest, fmt.Errorf("unpacking: %w", err)
+		}
+		from = io.LimitReader(unpacked, limit+1)
+	default:
+		return nil, http.StatusUnsupportedMediaType, fmt.Errorf("Content-Encoding %q is not taken here: want gzip, or none", encoding)
+	}
+	body, err = io.ReadAll(from)
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || int64(len(body)) > limit {
+		return nil, http.StatusRequestEntityTooLarge, fmt.Errorf("longer than %d bytes: send fewer events at once", limit)
+	}
+	if err != nil {
+		return nil, http.StatusBadRequest, fmt.Errorf("reading: %w", err)
+	}
+	return body, 0, nil
+}
+
+// take stores the events of a request, and answers when they are as safe as
+// asked. What is refused stays refused however often it is sent; what could not
+// be stored is to be sent again.
+func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []byte) {
+	var events []adminsessions.Event
+	refused, why := 0, ""
+	refuse := func(err error) {
+		if refused++; why == "" {
+			why = err.Error()
+		}
+	}
+	err := f.events(body, func(e *adminsessions.Event, err error) {
+		if err == nil {
+			err = in.check(e)
+		}
+		switch {
+		case err != nil:
+			refuse(err)
+		case len(events) == maxIngestEvents:
+			refuse(fmt.Errorf("more than %d events at once", maxIngestEvents))
+		default:
+			in.clean(e, f.name)
+			events = append(events, *e)
+		}
+	})
+	if err != nil {
+		in.metrics.ingested.WithLabelValues(ingestFailed).Inc()
+		f.failure(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), in.config.Timeout)
+	defer cancel()
+	sum := sha256.Sum256(body)
+	done, _ := in.halfDone.Get(sum)
+	for i := done; i < len(events); i++ {
+		if err := in.sink.RecordEvent(ctx, &events[i], in.durability); err != nil {
+			if !errors.Is(err, adminsessions.ErrRefused) {
+				i++ // it may be there all the same: twice would be worse than unsynced
+			}
+			in.halfDone.Add(sum, i)
+			in.metrics.ingested.WithLabelValues(ingestAccepted).Add(float64(i - done))
+			in.metrics.ingested.WithLabelValues(ingestFailed).Add(float64(len(events) - i))
+			in.logger.Error("events that were handed in could not be stored; they are to be sent again", "stored", i, "of", len(events), "error", err)
+			w.Header().Set("Retry-After", "2")
+			f.failure(w, http.StatusServiceUnavailable, "the events could not be stored; send them again")
+			return
+		}
+	}
+	in.halfDone.Remove(sum)
+	in.metrics.ingested.WithLabelValues(ingestAccepted).Add(float64(len(events) - done))
+	in.metrics.ingested.WithLabelValues(ingestRefused).Add(float64(refused))
+	f.answer(w, len(events), refused, why)
+}
+
+var errTrail = errors.New("events of type TRAIL are the trail's own: nobody else writes them")
+
+// check refuses what an event from elsewhere must not be.
+func (in *ingest) check(e *adminsessions.Event) error {
+	if e.Type == adminsessions.Trail || e.Checkpoint != "" {
+		return errTrail
+	}
+	if e.Time.Sub(in.now()) > maxAhead {
+		return fmt.Errorf("time %s is in the future", e.Time.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// clean hides secrets in what an event says, and marks it. Line breaks, control
+// characters and lengths are seen to where its line is written.
+func (in *ingest) clean(e *adminsessions.Event, how string) {
+	if e.Time.IsZero() {
+		e.Time = in.now()
+	}
+	r := in.redaction
+	e.URL, _ = r.URL(e.URL, len(e.URL))
+	for _, text := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent} {
+		*text = r.Text(*text)
+	}
+	for i := range e.Changes {
+		c := &e.Changes[i]
+		name := c.Field[strings.LastIndexByte(c.Field, '.')+1:]
+		for _, value := range []*string{&c.Old, &c.New} {
+			if *value != "" && r.HidesName(name, *value) {
+				*value = redact.Placeholder
+			}
+			*value = r.Text(*value)
+		}
+	}
+	kept := e.Attributes[:0]
+	for _, kv := range e.Attributes {
+		if kv.Key == ingestKey || strings.HasPrefix(string(kv.Key), "audit.") {
+			continue
+		}
+		value := kv.Value.String()
+		if r.HidesName(string(kv.Key), value) {
+			value = redact.Placeholder
+		}
+		kept = append(kept, attribute.String(string(kv.Key), r.Text(value)))
+	}
+	e.Attributes = kept[:min(len(kept), adminsessions.MaxAttributes-1)]
+	e.Attributes = append(e.Attributes, attribute.String(ingestKey, how))
+}
+
+// lines are the lines of a body that are not empty.
+func lines(body []byte, yield func([]byte)) {
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			yield(line)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package proxy
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the proxy's own numbers; the middleware, the exporter and the spool
+// have theirs.
+type metrics struct {
+	headersRefused prometheus.Counter
+	tokensRefused  prometheus.Counter
+	lookups        *prometheus.CounterVec
+	unanswered     *prometheus.CounterVec
+	misdirected    prometheus.Counter
+	ingested       *prometheus.CounterVec
+	reloads        *prometheus.CounterVec
+	reloaded       prometheus.Gauge
+}
+
+// Outcomes of reloads, and of events that were handed in.
+const (
+	reloadDone    = "done"
+	reloadRefused = "refused"
+
+	ingestAccepted = "accepted"
+	ingestRefused  = "refused"
+	ingestFailed   = "failed"
+)
+
+func newMetrics(reg prometheus.Registerer) *metrics {
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: "adminsessions_proxy_" + name, Help: help})
+	}
+	vector := func(name, help, label string, values ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adminsessions_proxy_" + name, Help: help}, []string{label})
+		for _, value := range values {
+			v.WithLabelValues(value)
+		}
+		return v
+	}
+	m := &metrics{
+		headersRefused: counter("headers_refused_total", "X-Audit headers of panels that were not understood; what stood in them is in the record."),
+		tokensRefused:  counter("tokens_refused_total", "Tokens (JWT) that did not prove who sent a request."),
+		lookups:        vector("lookups_total", "Questions to panels who is signed in, by result.", "result", lookupResults()...),
+		unanswered:     vector("unanswered_total", "Requests that a panel did not answer, by why.", "reason", errorUnreachable, errorTimeout),
+		misdirected:    counter("misdirected_total", "Requests for a host or a path that no panel is configured for."),
+		ingested:       vector("ingested_events_total", "Events that others have handed in, by outcome.", "outcome", ingestAccepted, ingestRefused, ingestFailed),
+		reloads:        vector("reloads_total", "Attempts to read the configuration anew, by outcome.", "outcome", reloadDone, reloadRefused),
+		reloaded:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "adminsessions_proxy_config_time_seconds", Help: "When the configuration in use was read, in Unix seconds."}),
+	}
+	m.reloaded.Set(float64(time.Now().Unix()))
+	reg.MustRegister(m.headersRefused, m.tokensRefused, m.lookups, m.unanswered, m.misdirected, m.ingested, m.reloads, m.reloaded)
+	return m
+}

@@ -1,0 +1,164 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/policy"
+)
+
+// maxSignInBytes is how much of the body of an attempt to sign in is looked
+// through for the name.
+const maxSignInBytes = 64 << 10
+
+// attempt is a request that may be an attempt to sign in: it keeps the
+// beginning of what the panel reads.
+type attempt struct {
+	rules       []*SignIn
+	contentType string
+
+	io.ReadCloser
+	mu   sync.Mutex
+	kept []byte // guarded by mu: the transport may read on
+}
+
+func (a *attempt) Read(p []byte) (int, error) {
+	n, err := a.ReadCloser.Read(p)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.kept = append(a.kept, p[:max(0, min(n, maxSignInBytes-len(a.kept)))]...)
+	return n, err
+}
+
+// watchSignIn notes that a request may be an attempt to sign in.
+func (g *generation) watchSignIn(v *visit, r *http.Request) {
+	if len(g.config.SignIns) == 0 || r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	may := g.signIns.Before(r).Rules
+	if len(may) == 0 {
+		return
+	}
+	a := &attempt{ReadCloser: r.Body, contentType: r.Header.Get("Content-Type")}
+	for i := range g.config.SignIns {
+		if slices.Contains(may, signInRule(i)) {
+			a.rules = append(a.rules, &g.config.SignIns[i])
+		}
+	}
+	v.attempt, r.Body = a, a
+}
+
+// signIn puts an attempt to sign in on record, once the panel has answered it.
+func (g *generation) signIn(v *visit, resp *http.Response) {
+	a := v.attempt
+	if a == nil || resp.StatusCode >= 500 || resp.StatusCode < 200 {
+		return
+	}
+	a.mu.Lock()
+	kept := a.kept
+	a.mu.Unlock()
+	for _, rule := range a.rules {
+		name, ok := fieldOf(kept, a.contentType, rule.Field)
+		if !ok {
+			continue
+		}
+		outcome := adminsessions.SignInFailure
+		if rule.Success.looksLike(resp) {
+			outcome = adminsessions.SignInSuccess
+		}
+		v.recording.SignIn(name, outcome)
+		return
+	}
+}
+
+func (s *SignInSuccess) looksLike(resp *http.Response) bool {
+	if len(s.Status) > 0 && !slices.ContainsFunc(s.Status, func(status string) bool {
+		r, err := policy.ParseStatus(status)
+		return err == nil && r.First <= resp.StatusCode && resp.StatusCode <= r.Last
+	}) {
+		return false
+	}
+	if s.Location != "" {
+		u, err := resp.Location()
+		if err != nil || !strings.HasPrefix(u.Path, s.Location) {
+			return false
+		}
+	}
+	return s.Cookie == "" || setsCookie(resp, s.Cookie)
+}
+
+// setsCookie reports whether an answer gives a cookie a value.
+func setsCookie(resp *http.Response, name string) bool {
+	return slices.ContainsFunc(resp.Cookies(), func(c *http.Cookie) bool {
+		return c.Name == name && c.Value != "" && c.MaxAge >= 0
+	})
+}
+
+// fieldOf finds a field in what was kept of a body.
+func fieldOf(kept []byte, contentType, field string) (value string, ok bool) {
+	kind, params, _ := mime.ParseMediaType(contentType)
+	switch {
+	case kind == "multipart/form-data":
+		for mr := multipart.NewReader(bytes.NewReader(kept), params["boundary"]); ; {
+			part, err := mr.NextPart()
+			if err != nil {
+				return "", false
+			}
+			if part.FormName() == field && part.FileName() == "" {
+				b, err := io.ReadAll(io.LimitReader(part, 1<<10))
+				return string(b), err == nil
+			}
+		}
+	case kind == "application/x-www-form-urlencoded":
+		values, _ := url.ParseQuery(string(kept)) // what can be read of it
+		return values.Get(field), values.Has(field)
+	}
+	body, err := decodeJSON(bytes.NewReader(kept))
+	if err != nil {
+		return "", false
+	}
+	return textAt(body, field)
+}
+
+// decodeJSON reads one value, with numbers as they are written.
+func decodeJSON(r io.Reader) (v any, err error) {
+	d := json.NewDecoder(r)
+	d.UseNumber()
+	err = d.Decode(&v)
+	return v, err
+}
+
+// textAt is the text at a path of JSON: user.email.
+func textAt(v any, path string) (string, bool) {
+	if path == "" {
+		return "", false
+	}
+	for step := range strings.SplitSeq(path, ".") {
+		object, ok := v.(map[string]any)
+		if !ok {
+			return "", false
+		}
+		if v, ok = object[step]; !ok {
+			return "", false
+		}
+	}
+	switch v := v.(type) {
+	case string:
+		return v, true
+	case json.Number:
+		return v.String(), true
+	case bool:
+		return strconv.FormatBool(v), true
+	}
+	return "", false
+}

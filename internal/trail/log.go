@@ -1,0 +1,105 @@
+package trail
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/adminsessions/adminsessions/internal/loki"
+)
+
+// LogRead says how [Store.ReadLog] reads the entries of one log.
+type LogRead struct {
+	ID     string // the value of the label audit_log_id
+	Window Window
+	// Backward reads from the newest entry to the oldest.
+	Backward bool
+	// Containing, unless empty, leaves out lines in which it does not stand.
+	Containing string
+	// Batch is how many entries to ask for at a time; 0 means as many as Loki gives.
+	Batch int
+	// Slice is the longest time that one question is about; 0 means four days.
+	Slice time.Duration
+	// Progress, unless nil, is called after each question with the time up to which
+	// the log has been read.
+	Progress func(time.Time)
+}
+
+// ReadLog returns every entry of a log as Loki has it, whatever its line says and
+// whichever stream it is in, in the order of time. It holds one answer in memory.
+// The services and environments of the store do not matter.
+func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, error] {
+	return func(yield func(loki.Entry, error) bool) {
+		e := logExpression(r.ID, r.Containing)
+		limit, longest := r.Batch, int64(r.Slice)
+		if limit <= 0 {
+			limit = MaxBatch
+		}
+		if longest <= 0 {
+			longest = int64(lastSlice)
+		}
+		w := Walk{Forward: !r.Backward}
+		rest := span{r.Window.From.UnixNano(), r.Window.To.UnixNano()}
+		width := min(int64(firstSlice), longest)
+		for rest.length() > 0 {
+			part := w.first(rest, width)
+			entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: e.String(), From: part.from, To: part.to, Limit: limit, Newest: r.Backward})
+			if err == nil && len(entries) >= limit {
+				part, entries, err = s.cut(ctx, e, &w, part, entries)
+			} else {
+				width = min(width*sliceFactor, longest)
+			}
+			if err != nil {
+				yield(loki.Entry{}, err)
+				return
+			}
+			for _, entry := range entries {
+				if !yield(entry, nil) {
+					return
+				}
+			}
+			rest = w.after(rest, part)
+			if r.Progress != nil {
+				r.Progress(w.reached(rest).Time())
+			}
+		}
+	}
+}
+
+// cut deals with an answer that was cut at its limit, maybe in the middle of its
+// last nanosecond: it leaves that one out, or, if there is no other, reads it
+// whole. It returns the part of the span that was read.
+func (s *Store) cut(ctx context.Context, e *expression, w *Walk, part span, entries []loki.Entry) (span, []loki.Entry, error) {
+	last := entries[len(entries)-1].Nanos
+	whole := entries[:slices.IndexFunc(entries, func(e loki.Entry) bool { return e.Nanos == last })]
+	switch {
+	case len(whole) == 0:
+		whole, err := s.instant(ctx, e, last)
+		return span{last, last + 1}, whole, err
+	case w.Forward:
+		part.to = last
+	default:
+		part.from = last + 1
+	}
+	return part, whole, nil
+}
+
+// Logs returns the index labels of every stream of a log that the store's
+// services and environments have had within a window.
+func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error) {
+	selector := s.selector()
+	return s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+", "+labelLog+`!=""}`)
+}
+
+// LogID is the id of the log that a stream with these labels belongs to.
+func LogID(labels map[string]string) string { return labels[labelLog] }
+
+func logExpression(id, containing string) *expression {
+	e := &expression{words: make(map[string]bool)}
+	e.lines.WriteString("{" + labelLog + "=" + quote(id) + "}")
+	if containing != "" {
+		e.contains(containing)
+	}
+	return e
+}

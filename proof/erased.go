@@ -1,0 +1,72 @@
+package proof
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// ErasedAction is the action of the event that puts an erasure on record.
+const ErasedAction = "trail.erased"
+
+// ErasedLeaf is what is left of an event that was erased: its number and its
+// leaf's hash, with which the tree can still be made. The hash tells nothing of
+// the event.
+type ErasedLeaf struct {
+	Number uint64
+	Hash   Hash
+}
+
+const (
+	erasedLog      = "log"
+	erasedLeaves   = "leaves."
+	erasedPerValue = 14 // fit an attribute
+
+	// MaxErased is how many leaves one event can put on record.
+	MaxErased = 24 * erasedPerValue
+)
+
+// ErasedAttributes are the attributes of the event that puts the erasure of a
+// log's events on record, at most [MaxErased] of them.
+func ErasedAttributes(log string, leaves []ErasedLeaf) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{attribute.String(erasedLog, log)}
+	for part := 0; len(leaves) > 0; part++ {
+		n := min(len(leaves), erasedPerValue)
+		words := make([]string, n)
+		for i, l := range leaves[:n] {
+			words[i] = strconv.FormatUint(l.Number, 10) + ":" + encode(l.Hash)
+		}
+		attrs = append(attrs, attribute.String(fmt.Sprintf("%s%02d", erasedLeaves, part), strings.Join(words, " ")))
+		leaves = leaves[n:]
+	}
+	return attrs
+}
+
+// ErasedBy reads what [ErasedAttributes] has written into an event.
+func ErasedBy(e *adminsessions.Event) (log string, leaves []ErasedLeaf, err error) {
+	for _, a := range e.Attributes {
+		switch key := string(a.Key); {
+		case key == erasedLog:
+			log = a.Value.String()
+		case strings.HasPrefix(key, erasedLeaves):
+			for word := range strings.FieldsSeq(a.Value.String()) {
+				number, hash, _ := strings.Cut(word, ":")
+				n, err1 := strconv.ParseUint(number, 10, 64)
+				h, err2 := decode(hash)
+				if err := errors.Join(err1, err2); err != nil {
+					return "", nil, fmt.Errorf("the leaf %.60q of an erased event: %w", word, err)
+				}
+				leaves = append(leaves, ErasedLeaf{n, h})
+			}
+		}
+	}
+	if log == "" || len(leaves) == 0 {
+		return "", nil, errors.New("it names no log or no events")
+	}
+	return log, leaves, nil
+}

@@ -1,0 +1,535 @@
+package verify
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/proof"
+)
+
+const (
+	// maxPending bounds the leaves that are held: of events that no checkpoint
+	// covers yet, and of intervals that are looked at again. 48 bytes each.
+	maxPending = 1 << 20
+	// maxKnown bounds the checkpoints whose sizes and roots are remembered.
+	maxKnown = 200_000
+	// maxWhole is of how many the whole is.
+	maxWhole = 64
+)
+
+// judge judges one log by its checkpoints, while its entries are read in the
+// order of time.
+type judge struct {
+	log    Log
+	keys   note.Verifiers
+	claims claims
+
+	// start is what is signed and agreed with so far: the log up to base.End().
+	// Before the first mark it is not known, unless a verification goes on from
+	// a checkpoint.
+	started bool
+	base    proof.Part
+	last    *mark
+	// since and until are the times that were asked for, zero for all. With since
+	// zero the log is to be there from its first event on.
+	since, until time.Time
+	headless     bool    // a part of it that was asked for can't be judged
+	from         *mark   // where the verification goes on from, nil if it begins
+	waiting      []*mark // kept elsewhere, and not come to yet; the smallest first
+
+	pending   []leaf
+	lowest    uint64      // number that was read
+	intervals []*interval // that are to be looked at again
+	judged    []leaf      // the leaves judged last, to know repeats by
+	held      int         // leaves in intervals
+
+	known   map[uint64]proof.Hash // roots that were signed, by size
+	whole   []*mark               // the last marks
+	proved  []*interval           // that are complete and unaltered
+	places  map[string]*Anchored
+	scratch []byte
+	labels  labelCache
+}
+
+func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark, c claims) (*judge, error) {
+	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}}
+	if start != nil {
+		part, err := proof.PartAfter(start.Checkpoint)
+		if err != nil {
+			return nil, err
+		}
+		j.begin(part)
+		j.remember(start)
+		j.last, j.from, j.log.resumed = start, start, start.Size
+	}
+	j.waiting = slices.Clone(kept)
+	slices.SortStableFunc(j.waiting, func(a, b *mark) int { return cmp.Compare(a.Size, b.Size) })
+	return j, nil
+}
+
+func (j *judge) begin(p proof.Part) {
+	j.started, j.base = true, p
+	j.log.First = p.End() + 1
+}
+
+// read takes the next entry.
+func (j *judge) read(e *loki.Entry) {
+	j.log.Entries++
+	l, why := j.leafOf(e)
+	if why != "" {
+		add(&j.log, &j.log.Foreign, entryOf(e, why))
+		return
+	}
+	if j.log.first.IsZero() {
+		j.log.first = timeOf(l)
+	}
+	if (j.lowest == 0 || l.number < j.lowest) && !timeOf(l).Before(j.since) {
+		j.lowest = l.number
+	}
+	j.take(l)
+	if !isCheckpoint(e.Line) {
+		return
+	}
+	m, err := checkpointIn(e, j.log.ID, j.keys)
+	if err != nil {
+		add(&j.log, &j.log.Foreign, entryOf(e, "a checkpoint that is not believed: "+err.Error()))
+		return
+	}
+	j.meet(m)
+}
+
+// leafOf is the leaf that an entry is, or says why it is none of the log's events.
+func (j *judge) leafOf(e *loki.Entry) (_ leaf, why string) {
+	n, ok := adminsessions.SequenceOf(e.Line)
+	switch {
+	case !ok:
+		return leaf{}, "it has no number"
+	case foreignMetadata(e):
+		return leaf{}, "it has structured metadata, which the exporter does not write"
+	}
+	l := leaf{number: n, nanos: e.Nanos, own: strings.HasPrefix(e.Line, ownPrefix)}
+	l.hash, j.scratch = proof.Leaf(j.labels.text(e.Labels), e.Nanos, e.Line, j.scratch)
+	return l, ""
+}
+
+// readAgain takes an entry of a log that is read once more.
+func (j *judge) readAgain(e *loki.Entry) {
+	l, why := j.leafOf(e)
+	if why != "" {
+		return
+	}
+	for _, iv := range j.intervals {
+		if l.number < iv.from() || l.number > iv.to() {
+			continue
+		}
+		if !iv.has(l) && len(iv.extra) < maxPending {
+			iv.extra = append(iv.extra, l)
+		}
+		return
+	}
+}
+
+func (j *judge) take(l leaf) {
+	if j.started && l.number <= j.base.End() {
+		j.late(l)
+		return
+	}
+	if n := len(j.pending); j.ended() || n > 0 && j.pending[n-1] == l {
+		return
+	}
+	if len(j.pending) >= maxPending {
+		j.shed()
+	}
+	j.pending = append(j.pending, l)
+}
+
+// ended reports whether all that was asked for is judged. What is read then are
+// entries whose times were changed.
+func (j *judge) ended() bool {
+	return !j.until.IsZero() && j.last != nil && !j.last.Time.Before(j.until)
+}
+
+// late takes an event of an interval that was judged already.
+func (j *judge) late(l leaf) {
+	if l.number < j.log.First {
+		return // before what is verified
+	}
+	for _, iv := range j.intervals {
+		if l.number >= iv.from() && l.number <= iv.to() {
+			iv.extra = append(iv.extra, l)
+			j.held++
+			return
+		}
+	}
+	same := func(o leaf) bool { return o.number == l.number && o.hash == l.hash }
+	if !slices.ContainsFunc(j.judged, same) {
+		addDoubled(&j.log, Span{From: l.number, To: l.number, Before: timeOf(l), After: timeOf(l),
+			Why: "an entry of " + timeOf(l).Format(time.RFC3339Nano) + " has the number of another one, which was signed"})
+	}
+}
+
+// shed gives up the older half of what waits for a checkpoint.
+func (j *judge) shed() {
+	half := len(j.pending) / 2
+	lowest, highest := j.pending[0].number, uint64(0)
+	for _, l := range j.pending[:half] {
+		lowest, highest = min(lowest, l.number), max(highest, l.number)
+	}
+	addSpan(&j.log, &j.log.Unjudged, Span{From: lowest, To: highest, Why: "too many events without a checkpoint"})
+	j.pending = append(j.pending[:0], j.pending[half:]...)
+}
+
+// meet takes a checkpoint that stands in the log. Those that are kept elsewhere
+// and are not larger come before it.
+func (j *judge) meet(m *mark) {
+	if j.ended() && m.Size > j.base.End() {
+		return
+	}
+	for len(j.waiting) > 0 && j.waiting[0].Size <= m.Size {
+		j.mark(j.waiting[0])
+		j.waiting = j.waiting[1:]
+	}
+	j.mark(m)
+}
+
+// mark judges what was read by a signed statement.
+func (j *judge) mark(m *mark) {
+	if j.fits(m) {
+		j.compare(m)
+	}
+	if !m.rootOnly {
+		j.remember(m)
+	}
+}
+
+// fits notes where a mark was found and whether it contradicts another, and
+// reports whether it is about events that were not judged yet.
+func (j *judge) fits(m *mark) bool {
+	j.note(m)
+	if h, ok := j.known[m.Size]; ok {
+		if h != m.Root {
+			j.fork(m.Size, m.Size, m, "two checkpoints of this many events contradict each other")
+		}
+		return false
+	}
+	if j.contradicts(m) {
+		j.fork(m.Since+1, m.Size, m, "the checkpoint does not follow from the one before, though both are signed")
+	}
+	if !j.started || m.Size > j.base.End() {
+		return true
+	}
+	if j.last != nil && m.Time.After(j.last.Time) && m.Size < j.last.Size && m.Size >= j.log.First && !m.rootOnly {
+		j.fork(m.Size, j.last.Size, m, "a checkpoint of fewer events was signed after one of more: the log was set back")
+	}
+	return false
+}
+
+// contradicts reports whether a mark does not follow from the one that it says it
+// was made after, though that is known.
+func (j *judge) contradicts(m *mark) bool {
+	if m.rootOnly || m.Since == 0 {
+		return false
+	}
+	known := false
+	for _, earlier := range j.whole {
+		if earlier.Size != m.Since {
+			continue
+		}
+		if known = true; m.Follows(earlier.Checkpoint) {
+			return false
+		}
+	}
+	return known
+}
+
+func (j *judge) fork(from, to uint64, m *mark, why string) {
+	addSpan(&j.log, &j.log.Forks, Span{From: from, To: to, Why: fmt.Sprintf("%s (%s, %s)", why, m.place, m.Time.Format(time.RFC3339))})
+}
+
+func (j *judge) note(m *mark) {
+	p := j.places[m.place]
+	if p == nil {
+		p = &Anchored{Place: m.place}
+		j.places[m.place] = p
+	}
+	p.Checkpoints++
+	if m.Size >= p.Size {
+		p.Size, p.Time = m.Size, m.Time
+	}
+}
+
+func (j *judge) remember(m *mark) {
+	if len(j.known) >= maxKnown {
+		clear(j.known)
+	}
+	j.known[m.Size] = m.Root
+	if len(j.whole) >= maxWhole {
+		j.whole = append(j.whole[:0], j.whole[maxWhole/2:]...)
+	}
+	j.whole = append(j.whole, m)
+}
+
+// compare judges the events up to a mark that is about more of them than the last.
+func (j *judge) compare(m *mark) {
+	if !j.started {
+		j.beginAt(m)
+	}
+	iv := &interval{start: j.base, mark: m}
+	kept := j.pending[:0]
+	for _, l := range j.pending {
+		switch {
+		case l.number < iv.from():
+		case l.number <= m.Size:
+			iv.leaves = append(iv.leaves, l)
+		default:
+			kept = append(kept, l)
+		}
+	}
+	iv.sort()
+	if _, same, chosen := iv.compare(j.claims); same {
+		j.agree(iv, chosen)
+		j.pending = kept
+		return
+	}
+	if j.beginBehind(iv) {
+		j.pending = kept
+		return
+	}
+	if m.rootOnly { // nothing can begin behind it
+		j.disagree(iv)
+		j.pending = append(kept, iv.leaves...)
+		return
+	}
+	j.pending = kept
+	// Entries may still come whose times were changed; and Loki may have kept some
+	// back.
+	j.intervals = append(j.intervals, iv)
+	for j.held += len(iv.leaves); j.held > maxPending && len(j.intervals) > 1; {
+		j.settle(j.intervals[0])
+		j.held -= len(j.intervals[0].leaves)
+		j.intervals = j.intervals[1:]
+	}
+	j.follow(m)
+}
+
+// settle judges an interval for good.
+func (j *judge) settle(iv *interval) {
+	iv.sort()
+	if _, same, chosen := iv.compare(j.claims); same {
+		j.agree(iv, chosen)
+	} else {
+		j.disagree(iv)
+	}
+}
+
+// beginAt begins with the first mark. What was before it is nobody's to judge,
+// unless it is to be there.
+func (j *judge) beginAt(m *mark) {
+	since := m.Since
+	if m.rootOnly {
+		since = 0
+	}
+	j.begin(proof.PartFrom(since))
+	switch {
+	case since == 0:
+	case j.fromBeginning():
+		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: since,
+			Why: "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"})
+	default:
+		j.notBefore(m, since)
+	}
+}
+
+func (j *judge) fromBeginning() bool { return j.since.IsZero() && j.from == nil }
+
+// edge is how much later than asked for the first checkpoint may be.
+const edge = 24 * time.Hour
+
+// notBefore notes that nothing before a number can be judged.
+func (j *judge) notBefore(m *mark, to uint64) {
+	if j.lowest > 0 && j.lowest <= to {
+		addSpan(&j.log, &j.log.Unjudged, Span{From: j.lowest, To: to, Why: "before the first checkpoint that was found"})
+	}
+	if m.Time.After(j.since.Add(edge)) {
+		j.headless = true
+	}
+}
+
+// beginBehind begins with the end of the first mark, if the beginning of what it
+// is about is not there: it may be older than what was asked for.
+func (j *judge) beginBehind(iv *interval) bool {
+	if j.from != nil || j.fromBeginning() || iv.from() != j.log.First || iv.mark.Since == 0 || iv.mark.rootOnly {
+		return false
+	}
+	for p := range iv.each(j.claims) {
+		if p.kind != missing {
+			return false
+		}
+		break
+	}
+	j.notBefore(iv.mark, iv.to())
+	j.follow(iv.mark)
+	j.log.First = iv.to() + 1
+	return true
+}
+
+// follow goes on behind a mark: what was signed is the log from there on,
+// whatever was read.
+func (j *judge) follow(m *mark) {
+	part, err := proof.PartAfter(m.Checkpoint)
+	if err != nil {
+		return // cannot be: it was checked when it was opened
+	}
+	j.base, j.last = part, m
+	j.log.Last = m.Size
+}
+
+// agree notes that an interval is what was signed.
+func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
+	j.log.Checkpoints++
+	j.proved = append(j.proved, &interval{start: iv.start, mark: iv.mark})
+	for p := range iv.each(j.claims) {
+		j.report(iv, p, true)
+		if len(p.choices) > 1 {
+			l := chosen[p.from]
+			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, &l)))
+		}
+	}
+	j.judged = append(slices.Clip(j.judged[:0:0]), iv.leaves...)
+	if iv.mark.rootOnly {
+		return
+	}
+	if j.last == nil || iv.mark.Size > j.last.Size {
+		j.follow(iv.mark)
+	}
+}
+
+// disagree notes what is wrong with an interval.
+func (j *judge) disagree(iv *interval) {
+	whole := true
+	for p := range iv.each(j.claims) {
+		whole = whole && p.kind != missing
+		j.report(iv, p, false)
+		if len(p.choices) > 1 {
+			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, nil)))
+		}
+	}
+	if whole {
+		addSpan(&j.log, &j.log.Altered, iv.around(iv.from(), iv.to(), "the entries do not make the tree that was signed ("+iv.mark.place+")"))
+	}
+}
+
+// report notes what a piece of an interval is, besides events as they should be.
+func (j *judge) report(iv *interval, p piece, proved bool) {
+	switch p.kind {
+	case present:
+	case missing:
+		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, ""))
+	case declared:
+		addSpan(&j.log, &j.log.Declared, iv.around(p.from, p.to, p.reason))
+	case erased:
+		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: p.claim.by, Proved: proved})
+	}
+}
+
+// askAnchors judges by the checkpoints kept elsewhere that are about more events
+// than those in the log.
+func (j *judge) askAnchors() {
+	for _, m := range j.waiting {
+		j.mark(m)
+	}
+	j.waiting = nil
+}
+
+// finish gives the report, once everything was read.
+func (j *judge) finish() *Log {
+	l := &j.log
+	for _, iv := range j.intervals {
+		j.settle(iv)
+	}
+	j.tail()
+	if l.Last < l.First {
+		l.First, l.Last = 0, 0
+	}
+	l.sort()
+	l.headless = j.headless
+	l.judge()
+	j.upTo()
+	for _, place := range slices.Sorted(maps.Keys(j.places)) {
+		l.Anchors = append(l.Anchors, *j.places[place])
+	}
+	return l
+}
+
+// upTo finds the last checkpoint up to which everything is as it should be.
+func (j *judge) upTo() {
+	l := &j.log
+	first := uint64(math.MaxUint64) // the first event with which something is wrong
+	for _, list := range [][]Span{l.Missing, l.Altered, l.Doubled, l.Forks} {
+		for _, s := range list {
+			first = min(first, s.From)
+		}
+	}
+	good := j.from
+	next := l.First
+	slices.SortFunc(j.proved, func(a, b *interval) int { return cmp.Compare(a.from(), b.from()) })
+	for _, iv := range j.proved {
+		if iv.from() != next || iv.to() >= first {
+			break
+		}
+		if next = iv.to() + 1; !iv.mark.rootOnly {
+			good = iv.mark
+		}
+	}
+	if good != nil {
+		l.UpTo, l.Checkpoint = good.Time, good.signed
+	}
+}
+
+// isProved reports whether an event is among those that agree with what was
+// signed.
+func (j *judge) isProved(number uint64) bool {
+	return slices.ContainsFunc(j.proved, func(iv *interval) bool { return iv.from() <= number && number <= iv.to() })
+}
+
+// tail notes what stands behind the last checkpoint.
+func (j *judge) tail() {
+	if len(j.pending) == 0 {
+		return
+	}
+	iv := &interval{leaves: slices.DeleteFunc(j.pending, func(l leaf) bool { return !j.until.IsZero() && !timeOf(l).Before(j.until) })}
+	if len(iv.leaves) == 0 {
+		return
+	}
+	iv.sort()
+	from := iv.leaves[0].number
+	if j.started {
+		from = j.base.End() + 1
+	}
+	why := "behind the last checkpoint"
+	if !j.started {
+		why = "no checkpoint by a known key"
+	}
+	next := from
+	for _, leaf := range iv.leaves {
+		if at := timeOf(leaf); !leaf.own && at.After(j.log.open) {
+			j.log.open = at
+		}
+		if leaf.number > next {
+			addSpan(&j.log, &j.log.Unjudged, iv.around(next, leaf.number-1, "not there; the next checkpoint will say whether that is declared"))
+		}
+		if leaf.number >= next {
+			addSpan(&j.log, &j.log.Unjudged, iv.around(leaf.number, leaf.number, why))
+			next = leaf.number + 1
+		}
+	}
+}

@@ -1,0 +1,371 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/proof"
+)
+
+// Config says what is to be verified. Keys is required.
+type Config struct {
+	// Loki is where the trail is read, as for the page; what is zero is read from
+	// the environment.
+	Loki adminsessions.Loki
+	// Services and Environments are values of the labels service_name and
+	// deployment_environment_name. None means all.
+	Services, Environments []string
+	// Logs are ids of logs, values of the label audit_log_id. None means all.
+	Logs []string
+
+	// Keys are the public keys that the checkpoints may be signed with, as
+	// adminsessions and the tools for signed notes write them: name+hash+key.
+	Keys []string
+	// Anchors give back the checkpoints that are kept where the panel's machine
+	// can't rewrite them.
+	Anchors []proof.Archive
+	// Start are checkpoints, signed, that earlier verifications have proved
+	// (Report.Logs, Checkpoint). Their logs are verified from there on.
+	Start []string
+
+	// From and To are the times of the events to verify. The verification goes on
+	// to the next checkpoints on both sides. From zero means from the first event
+	// of each log on, which must still be there: if Loki deletes events after some
+	// time, From should not be longer ago. To zero means now.
+	From, To time.Time
+
+	// Progress, unless nil, is called now and then.
+	Progress func(Progress)
+	// Now is the clock, for tests. nil means time.Now.
+	Now func() time.Time
+}
+
+// Progress is how far a verification is.
+type Progress struct {
+	Log     string    // that is being read
+	Logs    int       // how many there are
+	Done    int       // how many of them are read
+	Entries uint64    // read of all
+	At      time.Time // up to which the log is read
+}
+
+// Run verifies. The error is there if the trail could not be read; everything
+// that is wrong with the trail is in the report. It reads each log once, and a
+// second time, from its end to its beginning, if something is missing: an
+// overloaded Loki has been seen to leave entries out of an answer. Memory does not
+// grow with the trail.
+func Run(ctx context.Context, c Config) (*Report, error) {
+	keys, err := c.keys()
+	client, lokiErr := loki.New(c.Loki, os.Getenv)
+	if err := errors.Join(err, lokiErr); err != nil {
+		return nil, fmt.Errorf("configuration of the verification: %w", err)
+	}
+	defer client.CloseIdleConnections()
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	store := trail.New(client, trail.Config{Services: c.Services, Environments: c.Environments, Now: c.Now}).Within(trail.Scope{All: true})
+	return run(ctx, store, &c, keys)
+}
+
+// keys makes verifiers of the configured keys.
+func (c *Config) keys() (note.Verifiers, error) {
+	if len(c.Keys) == 0 {
+		return nil, errors.New("Keys: missing; want the public keys that checkpoints are signed with")
+	}
+	var list []note.Verifier
+	for i, k := range c.Keys {
+		v, err := note.NewVerifier(strings.TrimSpace(k))
+		if err != nil {
+			return nil, fmt.Errorf("Keys: number %d is no public key (name+hash+key): %w", i+1, err)
+		}
+		list = append(list, v)
+	}
+	return note.VerifierList(list...), nil
+}
+
+// verification is a run over all logs.
+type verification struct {
+	*Config
+	source source
+	keys   note.Verifiers
+	now    time.Time
+	report *Report
+
+	logs   map[string]*found
+	kept   map[string][]*mark // by log, from anchors and from successors
+	starts map[string]*mark
+	firsts map[string]*mark // the oldest checkpoint of each log within the range
+	claims map[string]claims
+	judges map[string]*judge
+	at     Progress
+}
+
+func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report, error) {
+	v := &verification{Config: c, source: s, keys: keys, now: c.Now(),
+		kept: map[string][]*mark{}, starts: map[string]*mark{}, firsts: map[string]*mark{}, claims: map[string]claims{}, judges: map[string]*judge{}}
+	v.report = &Report{From: c.From, To: c.To}
+	if c.To.IsZero() {
+		v.report.To = v.now
+	}
+	if err := v.prepare(ctx); err != nil {
+		return nil, err
+	}
+	ids := slices.Sorted(maps.Keys(v.logs))
+	v.at.Logs = len(ids)
+	for _, id := range ids {
+		l, err := v.verify(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("reading the log %s: %w", id, err)
+		}
+		v.report.Logs = append(v.report.Logs, *l)
+		v.at.Done++
+	}
+	v.checkErasures()
+	v.report.sum()
+	return v.report, nil
+}
+
+// until is the end of what is read.
+func (v *verification) until() time.Time {
+	if v.To.IsZero() {
+		return v.now.Add(trail.Ahead)
+	}
+	return v.To
+}
+
+// oldest is the beginning of what can be read.
+func (v *verification) oldest() time.Time { return v.now.Add(-horizon) }
+
+// prepare finds the logs, what is kept of them elsewhere, and what was erased.
+func (v *verification) prepare(ctx context.Context) error {
+	logs, err := logsIn(ctx, v.source, v.oldest(), v.now.Add(trail.Ahead))
+	if err != nil {
+		return fmt.Errorf("looking for logs: %w", err)
+	}
+	v.logs = logs
+	for i, s := range v.Start {
+		m, err := open([]byte(s), v.keys, "earlier verification")
+		if err != nil {
+			v.problem("number %d of the checkpoints to begin with is not believed; its log is verified from its first event: %v", i+1, err)
+			continue
+		}
+		v.starts[strings.TrimPrefix(m.Origin, proof.OriginPrefix)] = m
+	}
+	v.readAnchors(ctx)
+	for id := range v.logs {
+		if v.firsts[id], err = v.firstMark(ctx, id, v.From); err != nil {
+			return fmt.Errorf("looking for the first checkpoint of the log %s: %w", id, err)
+		}
+	}
+	v.followPredecessors()
+	v.choose()
+	return v.findErasures(ctx)
+}
+
+// readAnchors collects the checkpoints that are kept elsewhere, by log.
+func (v *verification) readAnchors(ctx context.Context) {
+	for _, a := range v.Anchors {
+		n := 0
+		for signed, err := range a.Checkpoints(ctx) {
+			if err != nil {
+				v.problem("reading the anchor %s: %v", a.Name(), err)
+				break
+			}
+			m, err := open(signed, v.keys, a.Name())
+			if err != nil {
+				v.problem("a checkpoint in the anchor %s is not believed: %v", a.Name(), err)
+				continue
+			}
+			n++
+			id := strings.TrimPrefix(m.Origin, proof.OriginPrefix)
+			if m.Time.Before(v.From) || !v.To.IsZero() && m.Time.After(v.To) {
+				continue
+			}
+			v.kept[id] = append(v.kept[id], m)
+		}
+		if n == 0 {
+			v.problem("the anchor %s has no checkpoint by a known key", a.Name())
+		}
+	}
+}
+
+// problem notes what has kept the verification from looking everywhere.
+func (v *verification) problem(format string, args ...any) {
+	if len(v.report.Problems) < MaxFindings {
+		v.report.Problems = append(v.report.Problems, fmt.Sprintf(format, args...))
+	}
+}
+
+// followPredecessors takes what logs say of those before them as checkpoints of
+// those.
+func (v *verification) followPredecessors() {
+	for _, id := range slices.Sorted(maps.Keys(v.logs)) {
+		first := v.firsts[id]
+		if first == nil || first.After == nil {
+			continue
+		}
+		before := strings.TrimPrefix(first.After.Origin, proof.OriginPrefix)
+		v.kept[before] = append(v.kept[before], &mark{rootOnly: true, place: "log " + id, Checkpoint: &proof.Checkpoint{
+			Origin: first.After.Origin, Size: first.After.Size, Root: first.After.Root, Time: first.Time,
+		}})
+	}
+}
+
+// choose decides which logs are verified: those within the range, those that
+// should be there, and no others.
+func (v *verification) choose() {
+	for id := range v.kept {
+		if v.logs[id] == nil {
+			v.logs[id] = &found{since: v.oldest()}
+		}
+	}
+	for id, m := range v.starts {
+		if v.logs[id] == nil && !m.Time.Before(v.From) {
+			v.logs[id] = &found{since: v.oldest(), gone: true}
+		}
+	}
+	if len(v.Logs) > 0 {
+		maps.DeleteFunc(v.logs, func(id string, _ *found) bool { return !slices.Contains(v.Logs, id) })
+	}
+}
+
+// marksOf yields the checkpoints of a log that stand in the trail, in the order of
+// time or against it.
+func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, backward bool) func(yield func(*mark, error) bool) {
+	return func(yield func(*mark, error) bool) {
+		read := trail.LogRead{ID: id, Window: w, Backward: backward, Containing: " action=" + proof.CheckpointAction + " ", Batch: 10}
+		for e, err := range v.source.ReadLog(ctx, read) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if m, err := checkpointIn(&e, id, v.keys); err == nil && !yield(m, nil) {
+				return
+			}
+		}
+	}
+}
+
+// firstMark is the oldest checkpoint of a log since a time, nil if there is none.
+func (v *verification) firstMark(ctx context.Context, id string, since time.Time) (*mark, error) {
+	if f := v.logs[id]; since.Before(f.since) {
+		since = f.since
+	}
+	for m, err := range v.marksOf(ctx, id, trail.Window{From: since, To: v.now.Add(trail.Ahead)}, false) {
+		return m, err
+	}
+	return nil, nil
+}
+
+// lastMark is the newest checkpoint of a log before a time, nil if there is none.
+func (v *verification) lastMark(ctx context.Context, id string, before time.Time) (*mark, error) {
+	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].since, To: before}, true) {
+		return m, err
+	}
+	return nil, nil
+}
+
+// bounds are where the verification of a log begins, and what is read for it.
+func (v *verification) bounds(ctx context.Context, id string) (start *mark, w trail.Window, err error) {
+	since := v.logs[id].since
+	w = trail.Window{From: since, To: v.until()}
+	start = v.starts[id]
+	switch {
+	case start != nil:
+	case v.From.After(since):
+		if start, err = v.lastMark(ctx, id, v.From); err != nil {
+			return nil, w, err
+		}
+		if first := v.firsts[id]; start == nil && (first == nil || first.Since > 0) {
+			w.From = v.From
+		}
+	}
+	if start != nil {
+		w.From = start.Time.Add(-margin)
+		if !v.From.IsZero() && v.From.Before(w.From) {
+			w.From = v.From
+		}
+	}
+	if !v.To.IsZero() {
+		next, err := v.firstMark(ctx, id, v.To)
+		if err != nil {
+			return nil, w, err
+		}
+		if next != nil {
+			w.To = next.Time.Add(margin)
+		}
+	}
+	return start, w, nil
+}
+
+// verify verifies one log.
+func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
+	start, w, err := v.bounds(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	j, err := newJudge(id, v.keys, start, v.kept[id], v.claims[id])
+	if err != nil {
+		return nil, err
+	}
+	v.judges[id] = j
+	j.since, j.until = v.From, v.To
+	f := v.logs[id]
+	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.services)), slices.Sorted(maps.Keys(f.instances))
+	read := v.at.Entries
+	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Progress: func(at time.Time) {
+		v.progress(id, at, read+j.log.Entries)
+	}}) {
+		if err != nil {
+			return nil, err
+		}
+		j.read(&e)
+	}
+	v.at.Entries = read + j.log.Entries
+	j.askAnchors()
+	if len(j.intervals) > 0 {
+		if err := v.lookAgain(ctx, j, w); err != nil {
+			return nil, err
+		}
+	}
+	if f.gone && start != nil {
+		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: start.Size, Why: "the log was verified before, and nothing of it is in Loki any more"})
+	}
+	l := j.finish()
+	if first := v.firsts[id]; first != nil && first.After != nil {
+		l.Predecessor = strings.TrimPrefix(first.After.Origin, proof.OriginPrefix)
+	}
+	return l, nil
+}
+
+func (v *verification) progress(id string, at time.Time, entries uint64) {
+	v.at.Log, v.at.At, v.at.Entries = id, at, entries
+	if v.Progress != nil {
+		v.Progress(v.at)
+	}
+}
+
+// lookAgain reads the log once more, from the other side and in smaller pieces,
+// for what is missing or does not fit.
+func (v *verification) lookAgain(ctx context.Context, j *judge, w trail.Window) error {
+	w.From = w.From.Add(-24 * time.Hour)
+	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: j.log.ID, Window: w, Backward: true, Batch: trail.MaxBatch / 5, Slice: 6 * time.Hour}) {
+		if err != nil {
+			return err
+		}
+		j.readAgain(&e)
+	}
+	return nil
+}

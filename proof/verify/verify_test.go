@@ -1,0 +1,262 @@
+package verify
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/prooftest"
+	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/proof"
+)
+
+func TestDeclaredGaps(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(12)
+	w.Tree.AppendGap(15, "spool_full")
+	w.Tree.AppendGap(16, "refused")
+	w.Write(24)
+	w.Tree.AppendGap(1<<40, "damaged")
+	w.Checkpoint()
+	w.Checkpoint()
+	r := verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "yes yes; a 1-1099511627777 declared 13-15 16-16 25-1099511627776 unjudged 1099511627778-1099511627778"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	if g := r.Logs[0].Declared[0]; g.Why != "spool_full" || !g.Before.Equal(began.Add(12*time.Second)) || !g.After.Equal(began.Add(13*time.Second)) {
+		t.Errorf("%+v", g)
+	}
+}
+
+// An overloaded Loki answers short: what it gives when it is asked again, from the
+// other side, is not missing.
+func TestShortAnswers(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(105)
+	forward := func(from, to uint64) func(trail.LogRead, *loki.Entry) bool {
+		return func(r trail.LogRead, e *loki.Entry) bool {
+			n, _ := adminsessions.SequenceOf(e.Line)
+			return !r.Backward && r.Containing == "" && n >= from && n <= to
+		}
+	}
+	for name, c := range map[string]struct {
+		hide func(trail.LogRead, *loki.Entry) bool
+		want string
+	}{
+		"none":                     {nil, "yes yes; a 1-99 unjudged 100-105"},
+		"one":                      {forward(42, 42), "yes yes; a 1-99 unjudged 100-105"},
+		"some with checkpoints":    {forward(38, 63), "yes yes; a 1-99 unjudged 100-105"},
+		"what is really not there": {func(_ trail.LogRead, e *loki.Entry) bool { n, _ := adminsessions.SequenceOf(e.Line); return n == 42 }, "no unknown; a 1-99 missing 42-42 unjudged 100-105"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeLoki{entries: w.Entries, hide: c.hide}
+			if got := short(verifyFake(t, f, Config{Keys: []string{w.Public}})); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+			if name == "none" && f.read > 105+20 {
+				t.Errorf("%d entries were read of a log of 105 in which nothing is missing", f.read)
+			}
+		})
+	}
+}
+
+// An entry may have another time than its neighbours: Loki has refused its own.
+func TestTimesOutOfOrder(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(44)
+	w.At = w.At.Add(2 * time.Hour)
+	w.Write(45)
+	w.At = w.At.Add(-2 * time.Hour)
+	w.Write(105)
+	r := verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "yes yes; a 1-99 unjudged 100-105"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+func TestRange(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(1005)
+	at := func(n int) time.Time { return began.Add(time.Duration(n) * time.Second) }
+	for name, c := range map[string]struct {
+		config  Config
+		entries []loki.Entry
+		want    string
+	}{
+		"all":                        {Config{}, w.Entries, "yes yes; a 1-999 unjudged 1000-1005"},
+		"from a time on":             {Config{From: at(555)}, w.Entries, "yes yes; a 550-999 unjudged 1000-1005"},
+		"from before the beginning":  {Config{From: began.Add(-time.Hour)}, w.Entries, "yes yes; a 1-999 unjudged 1000-1005"},
+		"from before its checkpoint": {Config{From: at(5)}, w.Entries, "yes yes; a 1-999 unjudged 1000-1005"},
+		"up to a time":               {Config{To: at(555)}, w.Entries, "yes yes; a 1-559"},
+		"with what is before missing": {Config{From: at(555)}, without(w.Entries, 1, 553),
+			"yes yes; a 560-999 unjudged 555-559 1000-1005"},
+		"with much of what is before missing": {Config{From: began.Add(-25 * time.Hour)}, without(w.Entries, 1, 553),
+			"unknown yes; a 560-999 unjudged 554-559 1000-1005"},
+		"from what was verified": {Config{Start: []string{w.Notes[50]}}, without(w.Entries, 1, 400), "yes yes; a 510-999 unjudged 1000-1005"},
+		"from what was verified, and nothing is there": {Config{Start: []string{w.Notes[50]}}, nil,
+			"no unknown; a 0-0 missing 1-509"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.config.Keys = []string{w.Public}
+			r := verifyFake(t, &fakeLoki{entries: c.entries}, c.config)
+			if got := short(r); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// A range that ends in the past is read to the next checkpoint and not to now.
+func TestRangeIsNotReadBeyond(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(20_000)
+	f := &fakeLoki{entries: w.Entries}
+	r := verifyFake(t, f, Config{Keys: []string{w.Public}, From: began.Add(3 * time.Hour), To: began.Add(3*time.Hour + time.Minute)})
+	if r.Complete != Yes || len(r.Logs[0].Unjudged) > 0 || r.Logs[0].First != 10_790 || f.read > 3000 {
+		t.Errorf("%s, %d entries read", short(r), f.read)
+	}
+}
+
+func TestUpToAndOn(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(105)
+	r := verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}})
+	if want := began.Add(100 * time.Second); !r.UpTo.Equal(want) {
+		t.Errorf("verified up to %s, want %s", r.UpTo, want)
+	}
+	next := r.Logs[0].Checkpoint
+	if r := verifyFake(t, &fakeLoki{entries: w.Entries[:100]}, Config{Keys: []string{w.Public}}); !r.UpTo.Equal(now) {
+		t.Errorf("verified up to %s, want %s: nothing but the last checkpoint's own event waits for one", r.UpTo, now)
+	}
+	w.Write(215)
+	r = verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}, Start: []string{next}})
+	if got, want := short(r), "yes yes; a 100-209 unjudged 210-215"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	// With something wrong it does not go on, so that it is not forgotten.
+	r = verifyFake(t, &fakeLoki{entries: without(w.Entries, 142, 142)}, Config{Keys: []string{w.Public}, Start: []string{next}})
+	if want := began.Add(140 * time.Second); !r.UpTo.Equal(want) {
+		t.Errorf("verified up to %s, want %s", r.UpTo, want)
+	}
+}
+
+func TestErasedEvents(t *testing.T) {
+	prepare := func(t *testing.T, lie bool) (*prooftest.Log, []loki.Entry) {
+		w := prooftest.New(t, "a", began).Write(45)
+		var leaves []proof.ErasedLeaf
+		for _, n := range []uint64{12, 13, 33} {
+			e := w.Entries[n-1]
+			h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
+			if lie && n == 33 {
+				h[0]++
+			}
+			leaves = append(leaves, proof.ErasedLeaf{Number: n, Hash: h})
+		}
+		w.Add(adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", leaves)})
+		w.Write(65)
+		return w, without(without(w.Entries, 12, 13), 33, 33)
+	}
+	w, entries := prepare(t, false)
+	r := verifyFake(t, &fakeLoki{entries: entries}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "yes yes; a 1-59 unjudged 60-65 erased 12-12 by a/46 true erased 13-13 by a/46 true erased 33-33 by a/46 true"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	// More is gone than the act says.
+	r = verifyFake(t, &fakeLoki{entries: without(entries, 14, 14)}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "no unknown; a 1-59 missing 14-14 unjudged 60-65 erased 12-12 by a/46 false erased 13-13 by a/46 false erased 33-33 by a/46 true"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	// The act lies.
+	w, entries = prepare(t, true)
+	r = verifyFake(t, &fakeLoki{entries: entries}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "unknown no; a 1-59 altered 30-39 unjudged 60-65 erased 12-12 by a/46 true erased 13-13 by a/46 true erased 33-33 by a/46 false"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+	// The act is forged: somebody who can write to Loki has put it there.
+	w = prooftest.New(t, "a", began).Write(65)
+	e := w.Entries[32]
+	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
+	act := adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", []proof.ErasedLeaf{{Number: 33, Hash: h}})}
+	forged := loki.Entry{Nanos: w.At.UnixNano() + 5, Labels: w.Labels(), Line: string(adminsessions.AppendSequence([]byte(act.Line()), 66, time.Time{}))}
+	r = verifyFake(t, &fakeLoki{entries: append(without(w.Entries, 33, 33), forged)}, Config{Keys: []string{w.Public}})
+	if got, want := short(r), "unknown yes; a 1-59 unjudged 60-66 erased 33-33 by a/66 false"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
+}
+
+// A log that took the place of another one says how that ended.
+func TestPredecessors(t *testing.T) {
+	before := prooftest.New(t, "b", began).Write(55)
+	last := before.Tree.Checkpoint(proof.OriginPrefix+"b", before.At)
+	next := prooftest.New(t, "c", began)
+	next.Signer, next.At = before.Signer, before.At.Add(time.Hour)
+	next.After = &proof.Predecessor{Origin: last.Origin, Size: last.Size, Root: last.Root}
+	next.Write(25)
+	verify := func(entries []loki.Entry) string {
+		return short(verifyFake(t, &fakeLoki{entries: append(entries, next.Entries...)}, Config{Keys: []string{before.Public}}))
+	}
+	for name, c := range map[string]struct {
+		entries []loki.Entry
+		want    string
+	}{
+		"there":     {before.Entries, "yes yes; b 1-49; c 1-19 unjudged 20-25"},
+		"cut short": {without(before.Entries, 52, 55), "no unknown; b 1-49 missing 52-55 unjudged 50-51; c 1-19 unjudged 20-25"},
+		"cut much":  {without(before.Entries, 31, 55), "no unknown; b 1-29 missing 31-55 unjudged 30-30; c 1-19 unjudged 20-25"},
+		"gone":      {nil, "no unknown; b 0-0 missing 1-55; c 1-19 unjudged 20-25"},
+		"set back":  {append(without(before.Entries, 52, 55), replaced(before, 52, 55)...), "yes no; b 1-49 altered 50-55 unjudged 50-55; c 1-19 unjudged 20-25"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := verify(slices.Clone(c.entries)); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+func replaced(w *prooftest.Log, from, to uint64) (entries []loki.Entry) {
+	for _, e := range w.Entries[from-1 : to] {
+		e.Line = strings.Replace(e.Line, "event ", "another ", 1)
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+func TestWhatIsNotKnown(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(105)
+	r := verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}, Anchors: []proof.Archive{
+		kept{name: "away", err: errAway}, kept{name: "foreign", notes: []string{"no checkpoint"}},
+	}})
+	if r.Complete != Yes || len(r.Problems) != 4 {
+		t.Errorf("%s\n%s", short(r), strings.Join(r.Problems, "\n"))
+	}
+	for _, keys := range [][]string{nil, {"x"}, {w.Public + "x"}} {
+		if _, err := Run(t.Context(), Config{Keys: keys}); err == nil || !strings.Contains(err.Error(), "Keys") {
+			t.Errorf("keys %q: %v", keys, err)
+		}
+	}
+}
+
+func TestReportIsReadable(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(105)
+	entries := without(w.Entries, 42, 43)
+	entries[at(entries, 77)].Line = "type=\tseq=77"
+	r := verifyFake(t, &fakeLoki{entries: entries}, Config{Keys: []string{w.Public}})
+	text := r.Text()
+	for _, want := range []string{
+		"complete: no, unaltered: no, verified up to 2026-11-01T08:00:40Z",
+		"log a (panel on host-1)",
+		"MISSING events 42-43 (2), between 2026-11-01T08:00:41Z and 2026-11-01T08:00:44Z",
+		"ALTERED events 70-79 (10)",
+		"not judged events 100-105 (6): behind the last checkpoint",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %q in\n%s", want, text)
+		}
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(b, &back); err != nil || short(&back) != short(r) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
