@@ -120,7 +120,7 @@ var (
 	methodColors = []mapping{
 		{"GET", "green", ""}, {"HEAD", "green", ""}, {"OPTIONS", "green", ""}, {"QUERY", "green", ""},
 		{"POST", "orange", ""}, {"PUT", "yellow", ""}, {"PATCH", "yellow", ""}, {"DELETE", "red", ""},
-		{"_OTHER", "purple", "OTHER"}, {"TRACE", "purple", ""}, {"CONNECT", "purple", ""}, {"-", "transparent", "–"},
+		{"_OTHER", "purple", "OTHER"}, {"TRACE", "purple", ""}, {"CONNECT", "purple", ""}, {"-", "gray", "–"},
 	}
 	outcomeColors = []mapping{{"success", "green", ""}, {"denied", "orange", ""}, {"failure", "yellow", ""}, {"error", "red", ""}, {"-", "text", "–"}}
 	// statusColors are of the first digit.
