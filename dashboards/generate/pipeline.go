@@ -29,7 +29,8 @@ func eachOnce(lines, over string) string {
 		return f + "_over_time(" + lines + " | unwrap seq [" + over + "]) by (" + trail + ")"
 	}
 	total := sum(trail, "sum_over_time("+lines+" | unwrap seq ["+over+"])")
-	return "(" + total + "\n  - (" + of("max") + "\n    + " + of("min") + ") / 2\n  * " + sum(trail, count(lines, over)) + "\n) ^ 2 > bool 0.25\nand " + total + " < 9e15"
+	most, least := of("max"), of("min")
+	return "(" + total + "\n  - (" + most + "\n    + " + least + ") / 2\n  * (" + most + "\n    - " + least + "\n    + 1)\n) ^ 2 > bool 0.25\nand " + total + " < 9e15"
 }
 
 // calculated adds a field that is made of two others, or of one and a number.
@@ -59,7 +60,7 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		{field: "Value #" + refID("D"), title: "Each once", width: 92, more: []property{right, unfiltered, drawn("color-text"), mapped(values([]mapping{{"0", "green", "yes"}, {"1", "red", "no"}})), {Id: "noValue", Value: "unknown"}}},
 	}
 	value := func(letter string) string { return "Value #" + refID(letter) }
-	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Signed: up to which number a checkpoint says what there is. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. Each once: no, though nothing is missing: as many numbers are missing as are counted twice. A log that begins or ends in the time range is normal: a spool was made or retired.",
+	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Signed: up to which number a checkpoint says what there is. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. Each once: no where Missing is 0: as many numbers are missing as are counted twice. A log that begins or ends in the time range is normal: a spool was made or retired.",
 		"No numbered events, or the query failed", place(0, 4, 24, 6), columns...), "Missing").
 		WithTarget(instantly("A", unwrapped("max", wholeRange))).
 		WithTarget(instantly("B", unwrapped("min", wholeRange))).

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
@@ -37,16 +39,22 @@ func proved() []cog.Builder[dashboard.Panel] {
 	}
 }
 
-// countedBy is a cell with what a verification has counted, empty for none.
-func countedBy(kind string) cell { return cell{kind, "{{ .attr_" + kind + " }}"} }
+// counts is a cell with what a verification has counted: "missing 2, altered 1".
+func counts(name string, kinds ...string) cell {
+	var b strings.Builder
+	for _, kind := range kinds {
+		b.WriteString("{{ if .attr_" + kind + " }}" + kind + " {{ .attr_" + kind + " }} {{ end }}")
+	}
+	return cell{name, b.String()}
+}
 
 var verdictCells = []cell{
 	word("outcome"), word("request"),
 	{"from", `{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`},
 	{"to", `{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`},
 	{"instance", `{{ .service_name }} {{ .service_instance_id }}`},
-	countedBy("complete"), countedBy("unaltered"), countedBy("up_to"),
-	countedBy("missing"), countedBy("altered"), countedBy("doubled"), countedBy("forked"), countedBy("declared"), countedBy("erased"), countedBy("foreign"),
+	{"complete", `{{ .attr_complete }}`}, {"unaltered", `{{ .attr_unaltered }}`}, {"proved", `{{ trunc 19 .attr_up_to | replace "T" " " }}`},
+	counts("findings", "missing", "altered", "doubled", "forked", "foreign"), counts("declared", "declared", "erased"),
 	{"words", `{{ .note | replace "\n" "; " }}`},
 }
 
@@ -57,17 +65,15 @@ func verdictTable(id uint32, at dashboard.GridPos) cog.Builder[dashboard.Panel] 
 	said := func(field, title string) column {
 		return column{field: field, title: title, width: 88, more: []property{unfiltered, drawn("color-text"), mapped(values([]mapping{{"yes", "green", ""}, {"no", "red", ""}, {"unknown", "orange", ""}}))}}
 	}
-	counts := func(field, title string) column {
-		return column{field: field, title: title, width: 76, more: []property{unfiltered, right}}
-	}
 	columns := []column{
-		dateColumn.with(to), {field: "instance", title: "By", width: 120}, said("complete", "Complete"), said("unaltered", "Unaltered"),
-		{field: "up_to", title: "Proved up to", width: 190, more: []property{unfiltered}},
-		counts("missing", "Missing"), counts("altered", "Altered"), counts("doubled", "Doubled"), counts("forked", "Forked"), counts("foreign", "Foreign"), counts("declared", "Declared"), counts("erased", "Erased"),
+		dateColumn.with(to), {field: "instance", title: "By", width: 130}, said("complete", "Complete"), said("unaltered", "Unaltered"),
+		{field: "proved", title: "Proved up to, UTC", width: 160, more: []property{unfiltered}},
+		{field: "findings", title: "Found", least: 140, more: []property{wrapped, fixed("red"), {Id: "custom.cellOptions", Value: map[string]any{"type": "color-text", "wrapText": true}}}},
+		{field: "declared", title: "On record", width: 150},
 		{field: "words", title: "In words", least: 160, more: []property{wrapped, inspected}},
 		carried("request"), carried("from"), carried("to"),
 	}
-	return sortedBy(tableOf(id, "Verifications", "What scheduled verifications found, by number of events, the newest 50. Missing, altered, doubled (two different entries of one number), forked (two histories that were signed) and foreign must be empty. Declared: lost with a reason on record. Erased: deleted on record.",
+	return sortedBy(tableOf(id, "Verifications", "What scheduled verifications found, in numbers of events, the newest 50. Found must be empty: missing, altered, doubled (different entries of one number), forked (two histories, both signed), foreign. On record: lost with a reason, or erased.",
 		"No verification in this time range, or the query failed", at, columns...), "Date").
 		WithTarget(lines(verifications()+rowOf(verdictCells), 50)).
 		Transformations(append(cellsOf(verdictCells), only(columns)...))
