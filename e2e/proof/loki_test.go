@@ -114,3 +114,5 @@ func TestDeletedFromLoki(t *testing.T) {
 		t.Fatalf("%s", r.Text())
 	}
 }
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
