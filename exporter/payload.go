@@ -2,20 +2,18 @@ package exporter
 
 import (
 	"bytes"
-	"encoding/binary"
-	"errors"
 	"strings"
 	"sync"
 
 	sdklog "go.opentelemetry.io/otel/sdk/log"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
-// A spooled record is the stream's labels, as Loki writes them, behind their
-// length as a uvarint, and then the event's line without the exporter's part. The
-// timestamp and the sequence number are given by the spool, and the batch adds
-// them (batch.go). So a batch is made by copying.
+// A spooled record has the form of package spooled. The timestamp and the sequence
+// number are given by the spool, and the batch adds them (batch.go). So a batch is
+// made by copying.
 
 // payload makes spooled records. It belongs to one goroutine at a time and comes
 // from payloads.
@@ -28,8 +26,7 @@ var payloads = sync.Pool{New: func() any { return &payload{buf: make([]byte, 0, 
 
 func newPayload(labels string) *payload {
 	p := payloads.Get().(*payload)
-	p.buf = binary.AppendUvarint(p.buf[:0], uint64(len(labels)))
-	p.buf = append(p.buf, labels...)
+	p.buf = spooled.AppendLabels(p.buf[:0], labels)
 	p.line = len(p.buf)
 	return p
 }
@@ -50,17 +47,6 @@ func (p *payload) cut() bool {
 	line = line[:len(line)-1]
 	opening := bytes.LastIndexByte(line, '"')
 	return opening >= 0 && bytes.HasSuffix(line[:opening], []byte(" cut="))
-}
-
-var errNoLabels = errors.New("the spooled record has no stream labels")
-
-// splitPayload takes a spooled record apart.
-func splitPayload(b []byte) (labels, line []byte, err error) {
-	n, w := binary.Uvarint(b)
-	if w <= 0 || n > uint64(len(b)-w) {
-		return nil, nil, errNoLabels
-	}
-	return b[w : w+int(n)], b[w+int(n):], nil
 }
 
 // lineOf returns the line of an OpenTelemetry record that is an event's, as

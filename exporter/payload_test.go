@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // The two ways in give the same line, in the same stream.
@@ -209,12 +210,12 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte{}, "x")
 	f.Add([]byte{5, 'a'}, testEvent.Line())
 	f.Fuzz(func(t *testing.T, b []byte, body string) {
-		if labels, line, err := splitPayload(b); err == nil && len(labels)+len(line) > len(b) {
+		if labels, line, err := spooled.Split(b); err == nil && len(labels)+len(line) > len(b) {
 			t.Error("more than there is")
 		}
 		p := newPayload("{a=\"b\"}")
 		p.buf = append(p.buf, body...)
-		labels, line, err := splitPayload(p.buf)
+		labels, line, err := spooled.Split(p.buf)
 		if err != nil || string(labels) != "{a=\"b\"}" || string(line) != body {
 			t.Errorf("read %q, %q, %v", labels, line, err)
 		}

@@ -48,7 +48,7 @@ func WithRequiredReason(rule Rule) Option {
 // otherwise form is what there is of its form.
 func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentForm) {
 	byPolicy := s.treatment.asks(func(r *policyRule) bool { return r.RequireReason })
-	if len(m.reasons) == 0 && !byPolicy {
+	if len(m.reasons) == 0 && m.rules == nil {
 		return true, form
 	}
 	e := &s.rec.event // nobody else has it yet

@@ -44,7 +44,7 @@ func (p *pageData) act(e *trail.Event) *act {
 	}
 	switch {
 	case e.Outcome != "" && e.Outcome != adminsessions.OutcomeSuccess:
-		a.Outcome = p.L.T("outcome." + string(e.Outcome))
+		a.Outcome = p.L.name("outcome", string(e.Outcome))
 		if said != "" && !a.Reads {
 			said = p.L.T("act.tried", base)
 		}
@@ -74,9 +74,11 @@ func (p *pageData) objectOf(r *adminsessions.Resource, part, noun string) string
 	phrase := object
 	for _, of := range []string{noun, part} {
 		switch {
-		case of == "":
+		case of == "", of == "to": // moved to
 		case phrase == "":
 			phrase = of
+		case of == "all": // delete_all
+			phrase = "all " + phrase
 		default:
 			phrase = p.L.T("act.of", of, phrase)
 		}

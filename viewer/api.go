@@ -4,30 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"maps"
 	"net/http"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
-
-// apiEvent is an event as the JSON API gives it.
-type apiEvent struct {
-	Time   time.Time `json:"time"`
-	Cursor string    `json:"cursor"`
-	// Line is the line as Loki holds it.
-	Line string `json:"line"`
-	// Fields are everything that the line says, by its keys; Labels say which
-	// application recorded it.
-	Fields map[string]string `json:"fields"`
-	Labels map[string]string `json:"labels"`
-}
-
-func apiEventOf(e *trail.Event) apiEvent {
-	return apiEvent{Time: e.Time.UTC(), Cursor: e.Cursor().String(), Line: e.Line,
-		Fields: maps.Collect(recorded(e)), Labels: e.Labels}
-}
 
 type apiWindow struct {
 	From time.Time `json:"from"`
@@ -50,10 +33,10 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := struct {
-		Window apiWindow  `json:"window"`
-		Events []apiEvent `json:"events"`
+		Window apiWindow      `json:"window"`
+		Events []export.Event `json:"events"`
 		// InProgress are requests without an end from before this page's.
-		InProgress []apiEvent `json:"in_progress,omitempty"`
+		InProgress []export.Event `json:"in_progress,omitempty"`
 		// Next is the query of the next page, empty on the last.
 		Next string `json:"next,omitempty"`
 		// SortedNewest is how many events were sorted, if not all of them.
@@ -75,10 +58,10 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-func apiEvents(events []trail.Event) []apiEvent {
-	out := make([]apiEvent, len(events))
+func apiEvents(events []trail.Event) []export.Event {
+	out := make([]export.Event, len(events))
 	for i := range events {
-		out[i] = apiEventOf(&events[i])
+		out[i] = export.EventOf(&events[i])
 	}
 	return out
 }

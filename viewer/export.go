@@ -2,14 +2,13 @@ package viewer
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 const (
@@ -22,51 +21,18 @@ const (
 	maxExports = 4
 )
 
-// exportFormat is a form in which events are exported.
-type exportFormat struct {
-	name, extension, contentType string
-	writer                       func(io.Writer) eventWriter
-}
-
-// eventWriter writes events into memory.
-type eventWriter interface {
-	start() error
-	write(*trail.Event) error
-	flush() error
-}
-
-var (
-	csvFormat = exportFormat{"CSV", ".csv", "text/csv; charset=utf-8",
-		func(w io.Writer) eventWriter { return newCSVWriter(w) }}
-	ndjsonFormat = exportFormat{"NDJSON", ".ndjson", "application/x-ndjson",
-		func(w io.Writer) eventWriter { return newNDJSONWriter(w) }}
-)
-
-// ndjsonWriter writes events for programs, one JSON object a line.
-type ndjsonWriter struct{ enc *json.Encoder }
-
-func newNDJSONWriter(w io.Writer) ndjsonWriter {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return ndjsonWriter{enc}
-}
-
-func (n ndjsonWriter) start() error               { return nil }
-func (n ndjsonWriter) write(e *trail.Event) error { return n.enc.Encode(apiEventOf(e)) }
-func (n ndjsonWriter) flush() error               { return nil }
-
 // export streams every event of the view, newest first or in the order of time
 // asked for, in the memory of one batch. If Loki fails in the middle, or the
 // reader takes too long, the connection is cut, so that the browser reports a
 // failed download and not a file that merely lacks its end.
-func (h *Handler) export(format exportFormat) http.HandlerFunc {
+func (h *Handler) export(format export.Format) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v, err := h.viewOf(r, time.UTC)
 		if err != nil {
 			h.writeError(w, r, err)
 			return
 		}
-		if h.onlyHead(w, r, format.contentType) {
+		if h.onlyHead(w, r, format.ContentType) {
 			return
 		}
 		select {
@@ -78,30 +44,30 @@ func (h *Handler) export(format exportFormat) http.HandlerFunc {
 				fmt.Sprintf("%d exports are under way; try again when one of them has ended", maxExports))
 			return
 		}
-		x := &export{h: h, w: w, r: r, format: format, at: v.now(h.config.Now)}
-		x.events = format.writer(&x.buf)
+		x := &download{h: h, w: w, r: r, format: format, at: v.now(h.config.Now)}
+		x.events = format.NewWriter(&x.buf)
 		setWriteDeadline(http.NewResponseController(w), 0) // flush has its own
 		x.run(&v)
 	}
 }
 
-// export is one export under way.
-type export struct {
+// download is one export under way.
+type download struct {
 	h      *Handler
 	w      http.ResponseWriter
 	r      *http.Request
-	format exportFormat
+	format export.Format
 	at     time.Time
-	events eventWriter
+	events export.Writer
 	buf    bytes.Buffer // what has not been sent
 	sent   bool         // something has
 	n      int
 }
 
-func (x *export) run(v *view) {
+func (x *download) run(v *view) {
 	ended := "in full"
 	defer func() {
-		x.h.looked(x.r, "exported %d requests as %s, %s: %s", x.n, x.format.name, ended, v.describe())
+		x.h.looked(x.r, "exported %d requests as %s, %s: %s", x.n, x.format.Name, ended, v.describe())
 	}()
 	err := x.walk(v)
 	if err == nil {
@@ -110,7 +76,7 @@ func (x *export) run(v *view) {
 	ended = "cut short"
 	if x.r.Context().Err() == nil {
 		x.h.config.Logger.WarnContext(x.r.Context(), "exporting the admin sessions failed",
-			"format", x.format.name, "events", x.n, "error", err)
+			"format", x.format.Name, "events", x.n, "error", err)
 	}
 	if x.sent {
 		panic(http.ErrAbortHandler)
@@ -120,15 +86,15 @@ func (x *export) run(v *view) {
 }
 
 // walk writes every event.
-func (x *export) walk(v *view) error {
+func (x *download) walk(v *view) error {
 	walk := trail.Walk{Filter: v.filter(x.h.me(x.r)), Window: v.window(x.at),
 		Forward: v.sort == byTime && v.asc, Batch: exportBatch}
-	if err := x.events.start(); err != nil {
+	if err := x.events.Start(); err != nil {
 		return err
 	}
 	for e, err := range x.h.exportStore(x.r.Context()).Walk(x.r.Context(), walk) {
 		if err == nil {
-			err = x.events.write(&e)
+			err = x.events.Write(&e)
 		}
 		if err == nil && x.buf.Len() >= exportFlush {
 			err = x.flush()
@@ -143,8 +109,8 @@ func (x *export) walk(v *view) error {
 
 // flush sends what has been written. The reader has some time to take it; while
 // Loki is asked for more, there is no limit.
-func (x *export) flush() error {
-	if err := x.events.flush(); err != nil {
+func (x *download) flush() error {
+	if err := x.events.Flush(); err != nil {
 		return err
 	}
 	control := http.NewResponseController(x.w)
@@ -152,7 +118,7 @@ func (x *export) flush() error {
 	defer setWriteDeadline(control, 0)
 	if !x.sent {
 		x.sent = true
-		x.format.setHeader(x.w.Header(), x.at)
+		setFileHeader(x.w.Header(), x.format, x.at)
 	}
 	if _, err := x.buf.WriteTo(x.w); err != nil {
 		return err
@@ -163,8 +129,8 @@ func (x *export) flush() error {
 	return nil
 }
 
-// setHeader describes the file.
-func (f *exportFormat) setHeader(header http.Header, at time.Time) {
-	header.Set("Content-Type", f.contentType)
-	header.Set("Content-Disposition", `attachment; filename="admin-sessions-`+at.UTC().Format("20060102T150405Z")+f.extension+`"`)
+// setFileHeader describes the file.
+func setFileHeader(header http.Header, f export.Format, at time.Time) {
+	header.Set("Content-Type", f.ContentType)
+	header.Set("Content-Disposition", `attachment; filename="admin-sessions-`+at.UTC().Format("20060102T150405Z")+f.Extension+`"`)
 }

@@ -18,61 +18,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
-
-func TestNoCellIsAFormula(t *testing.T) {
-	for cell, want := range map[string]string{
-		"":                "",
-		"anna":            "anna",
-		"a=b":             "a=b",
-		"=1+1":            "'=1+1",
-		"+1+1":            "'+1+1",
-		"-1+1":            "'-1+1",
-		"@SUM(A1)":        "'@SUM(A1)",
-		"\t=1":            "'\t'=1",
-		"\r=1":            "'\r'=1",
-		"  =1":            "  '=1",
-		"\u00a0=1":        "\u00a0'=1",
-		"＝1":              "'＝1",
-		"|cmd":            "'|cmd",
-		"%0A":             "'%0A",
-		"-":               "'-",
-		"-0.5":            "-0.5",
-		"-Inf":            "'-Inf",
-		"+5":              "'+5",
-		"12.104":          "12.104",
-		"2001:db8::1":     "2001:db8::1",
-		"https://x/?a==1": "https://x/?a==1",
-		// Whatever separates cells, none begins a formula.
-		"x;=cmd|'/c calc'!A1":             "x;'=cmd|'/c calc'!A1",
-		"x; =1":                           "x; '=1",
-		"x,=1":                            "x,'=1",
-		"x\t@SUM(A1)":                     "x\t'@SUM(A1)",
-		"x\n+1":                           "x\n'+1",
-		"x;\"=1\"":                        "x;\"'=1\"",
-		"x|-1+cmd":                        "x|'-1+cmd",
-		"x:=1":                            "x:'=1",
-		"x =1":                            "x '=1",
-		"x；＝1":                            "x；'＝1",
-		"x^=1":                            "x^'=1",
-		"x~-1+cmd":                        "x~'-1+cmd",
-		"x｜=1":                            "x｜'=1",
-		"x\x1f=1":                         "x\x1f'=1",
-		"\x00=1":                          "\x00'=1",
-		"\ufeff=1":                        "\ufeff'=1",
-		"\u200b@SUM(A1)":                  "\u200b'@SUM(A1)",
-		"x;\u200b=1":                      "x;\u200b'=1",
-		"a - b":                           "a - b",
-		"a; - b":                          "a; '- b",
-		"a -b":                            "a '-b",
-		"a, \"@b\"":                       "a, \"'@b\"",
-		"rv:140.0) Gecko/20100101; en-US": "rv:140.0) Gecko/20100101; en-US",
-	} {
-		if got := safeCell(cell); got != want {
-			t.Errorf("safeCell(%q) = %q, want %q", cell, got, want)
-		}
-	}
-}
 
 func TestExport(t *testing.T) {
 	e := eventAgo(time.Minute, "https://panel.example/a,\"b\"", func(e *adminsessions.Event) {
@@ -105,7 +52,7 @@ func TestExport(t *testing.T) {
 	w = get(t, h, "/export.ndjson?sort=time")
 	var urls []string
 	for lines := bufio.NewScanner(w.Body); lines.Scan(); {
-		var e apiEvent
+		var e export.Event
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +129,7 @@ func TestFewExportsAtOnce(t *testing.T) {
 	for range maxExports {
 		exports.Go(func() {
 			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/export.csv", http.NoBody)
-			h.export(csvFormat)(httptest.NewRecorder(), r)
+			h.export(export.CSV())(httptest.NewRecorder(), r)
 		})
 		<-waiting
 	}

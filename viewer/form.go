@@ -145,11 +145,11 @@ func (p *pageData) Statuses() []option {
 }
 
 func (p *pageData) Outcomes() []option {
-	return p.options("outcome", query.Outcomes, func(o string) string { return p.L.T("outcome." + o) })
+	return p.options("outcome", query.Outcomes, func(o string) string { return p.L.name("outcome", o) })
 }
 
 func (p *pageData) Actors() []option {
-	return p.options("actor", query.Actors, func(a string) string { return p.L.T("actor." + a) })
+	return p.options("actor", query.Actors, func(a string) string { return p.L.name("actor", a) })
 }
 
 func (p *pageData) options(key string, always []string, label func(string) string) []option {
@@ -248,6 +248,15 @@ func (p *pageData) EventTextURL() string {
 	v := newView()
 	v.search = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(p.V.event) + `"`
 	return v.url()
+}
+
+// RequestURL is the view of the request whose id is searched for as a text, "" if
+// the text can't be one.
+func (p *pageData) RequestURL() string {
+	if id := p.V.mayBeRequest(); id != "" {
+		return eventURL(id)
+	}
+	return ""
 }
 
 // TrailURL is the view of the trail's own events, or, from there, the way back.

@@ -104,6 +104,14 @@ func (l *locale) T(key string, args ...any) string {
 	return fmt.Sprintf(m, args...)
 }
 
+// name is what the language calls a value, which is its own name if it has none.
+func (l *locale) name(kind, value string) string {
+	if m, ok := l.Messages[kind+"."+value]; ok {
+		return m
+	}
+	return value
+}
+
 // N is the message of a key for n things; its first %s is the number.
 func (l *locale) N(key string, n int64, args ...any) string {
 	return l.T(key+"."+l.plural(n), append([]any{l.Number(n)}, args...)...)

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // row is an event as the table shows it.
@@ -19,6 +21,7 @@ type row struct {
 	Admin, Email, Tried string
 	AdminURL            string
 	ActingAs            string
+	Actor               string // what kind of one, if it is no user
 	Address, AddressURL string
 	Type                string
 	Method              string
@@ -85,6 +88,9 @@ func (p *pageData) row(e *trail.Event) *row {
 		Facts:      p.facts(e),
 		Fields:     p.fields(e),
 	}
+	if t := e.Actor.Type; t != "" && t != adminsessions.ActorUser {
+		r.Actor = p.L.name("actor", string(t))
+	}
 	r.Changes, r.MoreChanges = changesOf(e)
 	if e.RequestID != "" {
 		r.EventURL = eventURL(e.RequestID)
@@ -146,7 +152,7 @@ func splitURL(s string) (origin, rest string) {
 // are those that can be searched for, and what recorded it.
 func (p *pageData) fields(e *trail.Event) []field {
 	var fields []field
-	for name, value := range recorded(e) {
+	for name, value := range export.Fields(e) {
 		f := field{Name: name, Value: value}
 		switch name {
 		case "email", "id":
@@ -173,4 +179,12 @@ func (p *pageData) only(key, value string) string {
 	v := p.V.first()
 	v.setParam(key, value)
 	return v.url()
+}
+
+// notesOf are the notes of an event, one by one.
+func notesOf(e *trail.Event) []string {
+	if e.Note == "" {
+		return nil
+	}
+	return strings.Split(e.Note, "\n")
 }

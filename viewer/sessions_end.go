@@ -93,7 +93,7 @@ func (h *Handler) serveEnd(w http.ResponseWriter, r *http.Request) {
 	}
 	p := h.newPage(r)
 	v, _ := parseSessionsView("", p.zone)
-	p.V, p.Sessions = &v.view, &sessionsResult{view: &v}
+	p.V, p.Sessions = &v.view, &sessionsResult{view: &v, endable: true}
 	p.End = &ending{Session: form.Get("session"), Admin: form.Get("admin"), Reason: strings.TrimSpace(form.Get("reason")), ListURL: sessionsPath}
 	session, admin, err := h.findEnding(r.Context(), p.End.Session, p.End.Admin)
 	if err != nil {

@@ -11,23 +11,27 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/cli"
 )
 
 // Exit statuses. Scripts can rely on them.
 const (
 	exitOK      = 0
-	exitFailure = 1 // what was asked for was not done, or was not found to be so
-	exitUsage   = 2 // the command line or the configuration is wrong
+	exitUsage   = cli.StatusUsage  // the command line or the configuration is wrong
+	exitFailure = cli.StatusFailed // what was asked for could not be done
 )
 
 // commands is the command line: a field for each command, whose type has a
 // Run method and lives in a file of its own.
 type commands struct {
+	cli.Commands
 	Proxy   proxyCommand   `cmd:"" help:"Record every request to a panel, as a reverse proxy before it."`
 	Policy  policyCommand  `cmd:"" help:"Try a policy file."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Version versionCommand `cmd:"" group:"program" help:"Print the version."`
 }
 
 // program is what commands are given: the outside world, so that tests can have
@@ -68,14 +72,16 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 			panic(v)
 		}
 	}()
-	var cli commands
-	parser, err := kong.New(&cli,
+	var c commands
+	parser, err := kong.New(&c,
 		kong.Name("adminsessions"),
 		kong.Description("Record what is done in any admin panel; watch, search and prove the trail."),
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(status int) { panic(asked(status)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p),
+		kong.Bind(p, &cli.World{Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv, Now: time.Now}),
+		kong.ExplicitGroups(groups()),
+		kong.Vars(cli.Vars()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 	)
 	if err != nil {
@@ -90,16 +96,29 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 	} else {
 		err = parsed.Run()
 	}
+	var told interface{ ExitStatus() int }
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &told):
+		status = told.ExitStatus()
 	case errors.Is(err, errUsage):
 		status = exitUsage
 	default:
 		status = exitFailure
 	}
-	fmt.Fprintf(p.stderr, "adminsessions: %s\n", message(err))
+	if text := message(err); text != "" { // else it is told already
+		fmt.Fprintf(p.stderr, "adminsessions: %s\n", text)
+	}
 	return status
+}
+
+// groups are the headings of help, in their order.
+func groups() (list []kong.Group) {
+	for _, g := range cli.Groups() {
+		list = append(list, kong.Group{Key: g[0], Title: g[1]})
+	}
+	return list
 }
 
 // message is what an error says without the mark of [errUsage].

@@ -64,7 +64,7 @@ func TestActs(t *testing.T) {
 		if got := b.text("#count"); !strings.HasSuffix(got, "of 5") {
 			t.Errorf("%q, want the trail's own left out", got)
 		}
-		b.follow("td.c-action a[href*="7731"]")
+		b.follow(`td.c-action a[href*="7731"]`)
 		if got := b.address().Get("object"); got != "client/7731" || b.rows() != 2 {
 			t.Errorf("a click on the object leads to %q with %d rows", got, b.rows())
 		}

@@ -203,11 +203,13 @@ func TestSessions(t *testing.T) {
 		query  string
 		chosen func(*adminsessions.Event) bool
 	}{
-		"all":     {"", everything},
-		"a week":  {"range=7d", everything},
-		"type":    {"type=web", func(e *adminsessions.Event) bool { return e.Type == adminsessions.Web }},
-		"admin":   {"admin=ANNA@example.com", func(e *adminsessions.Event) bool { return e.User == anna }},
-		"address": {"ip=10.0.0.0/30", func(e *adminsessions.Event) bool { return netip.MustParsePrefix("10.0.0.0/30").Contains(e.ClientAddress) }},
+		"all":    {"", everything},
+		"a week": {"range=7d", everything},
+		"type":   {"type=web", func(e *adminsessions.Event) bool { return e.Type == adminsessions.Web }},
+		"admin":  {"admin=ANNA@example.com", func(e *adminsessions.Event) bool { return e.User == anna }},
+		"address": {"ip=10.0.0.0/30", func(e *adminsessions.Event) bool {
+			return netip.MustParsePrefix("10.0.0.0/30").Contains(e.ClientAddress)
+		}},
 		"session": {"session=shared", func(e *adminsessions.Event) bool { return e.SessionID == "shared" }},
 		"nothing": {"q=needle", func(*adminsessions.Event) bool { return false }},
 	} {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -31,6 +32,9 @@ type config struct {
 	loki    adminsessions.Loki
 	waitFor []dependency
 	traffic bool
+	// sessionKey hashes sessions for the trail. They end with the process, and so
+	// does it.
+	sessionKey []byte
 }
 
 // A dependency is a server that must answer before the panel is ready.
@@ -47,6 +51,8 @@ func readConfig(getenv func(string) string) (config, error) {
 		listen:    or(getenv(envListen), "127.0.0.1:8080"),
 		operators: or(getenv(envMetrics), "127.0.0.1:9464"),
 		dataDir:   or(getenv(envData), filepath.Join(".data", "panel")),
+
+		sessionKey: []byte(rand.Text()),
 	}
 	c.spoolDir = or(getenv("ADMINSESSIONS_SPOOL_DIR"), filepath.Join(c.dataDir, "spool"))
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"embed"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,7 @@ type panel struct {
 	queue    queue
 	recorder *instrumentation.Recorder // of acts that are no requests
 	pages    *pages
+	history  func(*http.Request, adminsessions.Resource) template.HTML // of an object, from the trail
 	logger   *slog.Logger
 	now      func() time.Time
 
@@ -40,7 +42,7 @@ type panel struct {
 func newPanel(clients *clients, recorder *instrumentation.Recorder, c config, logger *slog.Logger, now func() time.Time) (*panel, error) {
 	p := &panel{
 		accounts:  demoAccounts(),
-		sessions:  newSessions(now),
+		sessions:  newSessions(now, c.sessionKey),
 		tokens:    newTokens(now),
 		clients:   clients,
 		settings:  newSettings(),
@@ -119,7 +121,8 @@ func (p *panel) mountAdminSessions(c config) error {
 	page, err := viewer.NewHandler(viewer.Config{
 		Loki:        c.loki,
 		Prefix:      adminSessionsPath,
-		Authorize:   func(r *http.Request) viewer.Scope { return viewer.Scope{All: accountOf(r) != nil} },
+		Authorize:   func(r *http.Request) viewer.Scope { return accountOf(r).scope() },
+		Sessions:    p.sessions,
 		SignedIn:    func(r *http.Request) adminsessions.User { return accountOf(r).user() },
 		Accessed:    note,
 		Breadcrumbs: []viewer.Link{{Text: "Dashboard", URL: "/admin/"}, {Text: "Monitoring", URL: "/admin/monitoring"}},
@@ -129,6 +132,7 @@ func (p *panel) mountAdminSessions(c config) error {
 	if err != nil {
 		return err
 	}
+	p.history = page.ObjectHistory
 	there := http.RedirectHandler(adminSessionsPath, http.StatusFound)
 	p.web(adminSessionsPath, page.ServeHTTP)
 	p.web("GET /admin/monitoring", there.ServeHTTP)

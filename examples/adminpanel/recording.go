@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,7 +57,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	opts := []instrumentation.Option{
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
-		instrumentation.WithSessionID(sessionSecret, []byte(rand.Text())),
+		instrumentation.WithSessionID(sessionSecret, c.sessionKey),
 		// The background traffic comes from this machine and says for whom, as a
 		// reverse proxy beside the panel would. A real panel names its proxies
 		// here, one by one: whoever may come from one of these addresses chooses

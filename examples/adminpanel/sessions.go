@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 // A session ends this long after its last request.
@@ -21,6 +22,7 @@ const sessionCookie = "panel_session"
 // everybody signs in again.
 type sessions struct {
 	now func() time.Time
+	key []byte // of their hashes in the trail
 
 	mu     sync.Mutex
 	active map[[sha256.Size]byte]*session // by the secret's hash
@@ -29,10 +31,11 @@ type sessions struct {
 type session struct {
 	account *account
 	seen    time.Time
+	trailID string // what the trail calls it
 }
 
-func newSessions(now func() time.Time) *sessions {
-	return &sessions{now: now, active: make(map[[sha256.Size]byte]*session)}
+func newSessions(now func() time.Time, key []byte) *sessions {
+	return &sessions{now: now, key: key, active: make(map[[sha256.Size]byte]*session)}
 }
 
 // start signs an account in and returns the secret for its cookie.
@@ -46,7 +49,7 @@ func (s *sessions) start(a *account) (secret string) {
 		}
 	}
 	secret = rand.Text()
-	s.active[sha256.Sum256([]byte(secret))] = &session{account: a, seen: now}
+	s.active[sha256.Sum256([]byte(secret))] = &session{account: a, seen: now, trailID: instrumentation.SessionHash(s.key, secret)}
 	return secret
 }
 

@@ -54,6 +54,16 @@ func read(c adminsessions.Loki, getenv func(string) string) (*settings, error) {
 	return s, nil
 }
 
+// Complete returns c completed from the environment by getenv, and checked, for
+// whom completes it from another one.
+func Complete(c adminsessions.Loki, getenv func(string) string) (adminsessions.Loki, error) {
+	s, err := read(c, getenv)
+	if err != nil {
+		return adminsessions.Loki{}, err
+	}
+	return s.Loki, nil
+}
+
 func (s *settings) readEnvironment(getenv func(string) string) {
 	get := func(field, variable string, set func(string)) {
 		if v := strings.TrimSpace(getenv("ADMINSESSIONS_LOKI_" + variable)); v != "" {

@@ -17,6 +17,7 @@ import (
 const (
 	labelService     = "service_name"
 	labelEnvironment = "deployment_environment_name"
+	labelInstance    = "service_instance_id"
 	labelLog         = "audit_log_id"
 )
 

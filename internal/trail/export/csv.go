@@ -1,4 +1,4 @@
-package viewer
+package export
 
 import (
 	"encoding/csv"
@@ -16,8 +16,8 @@ import (
 var csvLabels = []string{"service_name", "deployment_environment_name", "service_instance_id", "audit_log_id"}
 
 // csvWriter writes events for a spreadsheet: a column for each field of a line,
-// one for the application's own attributes, as JSON, one for the whole line of
-// what is no event, and those of the index labels.
+// one for what was changed and one for the application's own attributes, as JSON,
+// one for the whole line of what is no event, and those of the index labels.
 type csvWriter struct {
 	w      io.Writer
 	out    *csv.Writer
@@ -30,7 +30,7 @@ func newCSVWriter(w io.Writer) *csvWriter {
 	return c
 }
 
-func (c *csvWriter) start() error {
+func (c *csvWriter) Start() error {
 	// Spreadsheets take a file without the mark for one of the machine's own old
 	// encoding.
 	if _, err := io.WriteString(c.w, "\uFEFF"); err != nil {
@@ -42,11 +42,11 @@ func (c *csvWriter) start() error {
 			header = append(header, f.Name)
 		}
 	}
-	header = append(header, "seq", "attributes", "line")
+	header = append(header, "changes", "seq", "attributes", "line")
 	return c.out.Write(append(header, csvLabels...))
 }
 
-func (c *csvWriter) write(e *trail.Event) error {
+func (c *csvWriter) Write(e *trail.Event) error {
 	c.record = append(c.record[:0], e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"))
 	cell := func(s string) { c.record = append(c.record, safeCell(s)) }
 	for f := range adminsessions.Fields() {
@@ -65,6 +65,7 @@ func (c *csvWriter) write(e *trail.Event) error {
 	if e.Unreadable {
 		line = e.Line
 	}
+	cell(changesJSON(e))
 	cell(sequence)
 	cell(attributesJSON(e))
 	cell(line)
@@ -74,7 +75,7 @@ func (c *csvWriter) write(e *trail.Event) error {
 	return c.out.Write(c.record)
 }
 
-func (c *csvWriter) flush() error {
+func (c *csvWriter) Flush() error {
 	c.out.Flush()
 	return c.out.Error()
 }
@@ -89,6 +90,20 @@ func attributesJSON(e *trail.Event) string {
 	for i, kv := range e.Attributes {
 		b.WriteByte("{,"[min(i, 1)])
 		b.WriteString(jsonString(string(kv.Key)) + ":" + jsonString(kv.Value.String()))
+	}
+	return b.String() + "}"
+}
+
+// changesJSON is what an act has changed as a JSON object, old and new by field,
+// empty if that is nothing.
+func changesJSON(e *trail.Event) string {
+	if len(e.Changes) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	for i, c := range e.Changes {
+		b.WriteByte("{,"[min(i, 1)])
+		b.WriteString(jsonString(c.Field) + `:{"old":` + jsonString(c.Old) + `,"new":` + jsonString(c.New) + "}")
 	}
 	return b.String() + "}"
 }

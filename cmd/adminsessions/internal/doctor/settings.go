@@ -1,0 +1,287 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/adminsessions/adminsessions"
+)
+
+// setting is one of Loki's settings, and what a value of it does to a trail.
+type setting struct {
+	path string
+	// judge returns what a value does; "" for Effect means that all is well.
+	judge func(v value, e *examination) (Effect, string)
+	do    string // what to set
+}
+
+const (
+	// batchBytes is the size of the exporter's batches.
+	batchBytes = 2 << 20
+	// drainBytes is the rate a second above which a backlog is not held up much.
+	drainBytes = 16 << 20
+	year       = 365 * 24 * time.Hour
+)
+
+// settings are those that a trail depends on: deploy/loki/README.md has the same.
+func settings() []setting {
+	return []setting{
+		{"limits_config.shard_streams.enabled", func(v value, _ *examination) (Effect, string) {
+			if v.isTrue() {
+				return Doubles, "a backlog that drains above 1.5 MB/s is split into shards; what is sent again after a lost answer then stands there twice, in lists, too"
+			}
+			return None, ""
+		}, "false"},
+		{"ingester.wal.enabled", wants("true", Loses, "a Loki that is killed loses what it has acknowledged"), "true"},
+		{"limits_config.deletion_mode", wants("disabled", Loses, "whoever reaches Loki's API deletes entries from the trail"), "disabled, unless you erase on request and keep the API to yourself"},
+		{"limits_config.max_line_size_truncate", wants("false", Falsifies, "longer lines are cut by Loki"), "false"},
+		{"limits_config.max_line_size", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.bytes(); ok && n > 0 && n < adminsessions.MaxLineBytes {
+				return Loses, fmt.Sprintf("lines can have %d bytes: longer ones go to quarantine", adminsessions.MaxLineBytes)
+			}
+			return None, ""
+		}, "256KB"},
+		{"limits_config.max_label_names_per_series", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.number(); ok && n > 0 && n < 4 {
+				return Loses, "a stream of the trail has four labels: Loki refuses all of it"
+			}
+			return None, ""
+		}, "15"},
+		{"limits_config.retention_period", retention, "as long as the trail is to be kept; 0 keeps it for ever"},
+		{"limits_config.retention_stream", func(v value, _ *examination) (Effect, string) {
+			if v.node != nil && len(v.node.Content) > 0 {
+				return Unknown, "rules for single streams may keep the trail for less than the others"
+			}
+			return None, ""
+		}, "no rule whose selector matches the trail"},
+		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
+		{"limits_config.ingestion_burst_size_mb", func(v value, _ *examination) (Effect, string) {
+			n, ok := v.number()
+			switch {
+			case ok && n > 0 && n*(1<<20) < batchBytes:
+				return Loses, "a push larger than the burst can never pass: the exporter's have up to 2 MiB"
+			case ok && n > 0 && n < 16:
+				return Slows, "a draining backlog is slowed down by 429"
+			}
+			return None, ""
+		}, "128"},
+		{"limits_config.ingestion_rate_mb", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.number(); ok && n > 0 && n*(1<<20) < drainBytes {
+				return Slows, "a draining backlog is slowed down by 429"
+			}
+			return None, ""
+		}, "64"},
+		{"limits_config.per_stream_rate_limit_burst", func(v value, _ *examination) (Effect, string) {
+			n, ok := v.bytes()
+			switch {
+			case ok && n > 0 && n < batchBytes:
+				return Loses, "a push larger than the burst can never pass: the exporter's have up to 2 MiB"
+			case ok && n > 0 && n < drainBytes:
+				return Slows, "a draining backlog is slowed down by 429"
+			}
+			return None, ""
+		}, "128MB"},
+		{"limits_config.per_stream_rate_limit", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.bytes(); ok && n > 0 && n < drainBytes {
+				return Slows, "a draining backlog is slowed down by 429"
+			}
+			return None, ""
+		}, "64MB"},
+		{"server.grpc_server_max_recv_msg_size", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.bytes(); ok && n < batchBytes+batchBytes/4 {
+				return Loses, "batches of 2 MiB are refused with a bare 500"
+			}
+			return None, ""
+		}, "67108864"},
+		{"limits_config.max_query_length", atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
+		{"limits_config.max_query_lookback", atLeast(year, Hides, "what is older is not found, and nothing says so"), "0s"},
+		{"limits_config.max_query_series", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.number(); ok && n > 0 && n < 5000 {
+				return Hides, "counts by administrator and address over weeks fail with an error"
+			}
+			return None, ""
+		}, "20000"},
+		{"limits_config.max_entries_limit_per_query", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.number(); ok && n > 0 && n < 5000 {
+				return Hides, "page, exports and this program ask for up to 5000 entries at a time, and are refused"
+			}
+			return None, ""
+		}, "5000"},
+		{"limits_config.max_query_bytes_read", func(v value, _ *examination) (Effect, string) {
+			if n, ok := v.bytes(); ok && n > 0 {
+				return Hides, "long searches are refused"
+			}
+			return None, ""
+		}, "0"},
+		{"querier.query_ingesters_within", func(v value, _ *examination) (Effect, string) {
+			if d, ok := v.duration(); ok && d > 0 {
+				return Hides, "a backlog older than that can't be seen, and counts as missing, until its chunks are flushed"
+			}
+			return None, ""
+		}, "0"},
+		{"ingester.query_store_max_look_back_period", func(v value, e *examination) (Effect, string) {
+			if d, ok := v.duration(); ok && d >= 0 {
+				return Hides, "in one process a backlog older than the ingesters' time can't be seen until its chunks are flushed"
+			}
+			return None, ""
+		}, "-1ns, where Loki is one process"},
+		{"query_range.cache_results", wants("false", Hides, "counts, and the completeness check with them, go on showing what was there before a backlog arrived"), "false"},
+		{"limits_config.split_queries_by_interval", atLeast(24*time.Hour, Slows, "questions over 30 days take about three times as long"), "24h"},
+		{"limits_config.discover_log_levels", wants("false", Slows, "a label detected_level that says nothing: the line has its status"), "false"},
+		{"analytics.reporting_enabled", wants("false", Slows, "Loki reports usage to its maker"), "false"},
+	}
+}
+
+// wants is a judge that has one good value.
+func wants(good string, effect Effect, why string) func(value, *examination) (Effect, string) {
+	return func(v value, _ *examination) (Effect, string) {
+		if v.node != nil && v.node.Value != good {
+			return effect, why
+		}
+		return None, ""
+	}
+}
+
+// atLeast is a judge of a duration of which 0 is no limit.
+func atLeast(least time.Duration, effect Effect, why string) func(value, *examination) (Effect, string) {
+	return func(v value, _ *examination) (Effect, string) {
+		if d, ok := v.duration(); ok && d > 0 && d < least {
+			return effect, why
+		}
+		return None, ""
+	}
+}
+
+func retention(v value, e *examination) (Effect, string) {
+	d, ok := v.duration()
+	if enabled := v.beside("compactor.retention_enabled"); !ok || d == 0 || enabled.node != nil && !enabled.isTrue() {
+		return None, "" // kept for ever
+	}
+	switch {
+	case e.Keep > 0 && d < e.Keep:
+		return Loses, "the trail is to be kept for " + e.Keep.String()
+	case e.Keep == 0 && d < year:
+		return Unknown, "what is older is deleted; PCI DSS, for one, wants a year"
+	}
+	return None, ""
+}
+
+// rejectOld is of how old an entry Loki takes. What is older is delivered with a
+// time that Loki takes; its own stands in the line.
+func rejectOld(v value, _ *examination) (Effect, string) {
+	if enabled := v.beside("limits_config.reject_old_samples"); enabled.node != nil && !enabled.isTrue() {
+		return None, ""
+	}
+	if d, ok := v.duration(); ok && d > 0 && d < 30*24*time.Hour {
+		return Hides, "events of a panel that was cut off for longer get another time in Loki: a range does not find them where they belong"
+	}
+	return None, ""
+}
+
+// settings examines Loki's configuration, as far as it can be seen.
+func (e *examination) settings(ctx context.Context) {
+	limits, limitsErr := e.Client.Limits(ctx)
+	b, err := e.Client.Config(ctx)
+	var root yaml.Node
+	if err == nil {
+		err = yaml.Unmarshal(b, &root)
+	}
+	if err == nil && (len(root.Content) == 0 || find(root.Content[0], "limits_config") == nil) {
+		err = fmt.Errorf("what it answers with is no configuration of Loki")
+	}
+	config := value{root: &root}
+	if err != nil {
+		config.root = &yaml.Node{}
+		e.add(Finding{Of: "configuration", Effect: Unknown, Found: "can't be seen: " + said(err),
+			Do: "run doctor where /config can be reached, or hold Loki's configuration against deploy/loki/README.md; --probe asks for some limits by pushes that Loki refuses"})
+	} else {
+		e.well("configuration", "seen at /config")
+		if v := config.beside("runtime_config.file"); v.node != nil && v.node.Value != "" {
+			e.add(Finding{Of: "runtime_config.file", Effect: Unknown, Found: v.node.Value,
+				Why: "limits of single tenants stand there and are not seen here, but for those that Loki tells", Do: "look into it for this tenant"})
+		}
+	}
+	if limitsErr == nil {
+		config.limits = limits
+	}
+	for _, s := range settings() {
+		e.setting(s, config)
+	}
+}
+
+func (e *examination) setting(s setting, config value) {
+	v := config.beside(s.path)
+	if v.node == nil {
+		if config.root.Kind != 0 { // this version has no such setting
+			return
+		}
+		e.add(Finding{Of: s.path, Effect: Unknown, Found: "can't be seen", Do: "set it to " + s.do})
+		return
+	}
+	effect, why := s.judge(v, e)
+	f := Finding{Of: s.path, Effect: effect, Found: v.String(), Why: why}
+	if effect != None {
+		f.Do = "set it to " + s.do
+	}
+	e.add(f)
+}
+
+// value is a value of the configuration, and the configuration.
+type value struct {
+	root   *yaml.Node
+	limits map[string]any // the tenant's own, as far as Loki tells them
+	node   *yaml.Node     // nil if it is not there
+}
+
+// beside is another value.
+func (v value) beside(path string) value {
+	v.node = nil
+	if name, ok := strings.CutPrefix(path, "limits_config."); ok {
+		if limit, ok := v.limits[name]; ok {
+			v.node = &yaml.Node{Kind: yaml.ScalarNode, Value: scalar(limit)}
+			return v
+		}
+	}
+	if len(v.root.Content) == 0 {
+		return v
+	}
+	node := v.root.Content[0]
+	for key := range strings.SplitSeq(path, ".") {
+		if node = find(node, key); node == nil {
+			return v
+		}
+	}
+	v.node = node
+	return v
+}
+
+// scalar is a value of JSON as YAML has it.
+func scalar(v any) string {
+	if f, ok := v.(float64); ok {
+		return fmt.Sprintf("%.0f", f)
+	}
+	return fmt.Sprint(v)
+}
+
+func find(node *yaml.Node, key string) *yaml.Node {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		if node.Content[i].Value == key {
+			return node.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func (v value) String() string {
+	if v.node.Kind != yaml.ScalarNode {
+		return fmt.Sprintf("%d entries", len(v.node.Content))
+	}
+	return v.node.Value
+}

@@ -1,0 +1,51 @@
+// Package spooled is the form in which the exporter keeps an event in its spool:
+// the labels of its stream, as Loki writes them, behind their length as a uvarint,
+// then the event's line without the exporter's part. Time and number are the
+// spool's.
+package spooled
+
+import (
+	"encoding/binary"
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// ErrNoLabels says that a record is not one of the exporter's.
+var ErrNoLabels = errors.New("the spooled record has no stream labels")
+
+// AppendLabels appends the labels of a record, before its line.
+func AppendLabels(b []byte, labels string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(labels)))
+	return append(b, labels...)
+}
+
+// Split takes a record apart.
+func Split(record []byte) (labels, line []byte, err error) {
+	n, w := binary.Uvarint(record)
+	if w <= 0 || n > uint64(len(record)-w) {
+		return nil, nil, ErrNoLabels
+	}
+	return record[w : w+int(n)], record[w+int(n):], nil
+}
+
+// Labels reads the labels of a record: {audit_log_id="…", service_name="panel"}.
+// What can't be read is left out.
+func Labels(written []byte) map[string]string {
+	labels := make(map[string]string)
+	rest := strings.TrimPrefix(string(written), "{")
+	for {
+		name, value, ok := strings.Cut(rest, "=")
+		if !ok {
+			return labels
+		}
+		quoted, err := strconv.QuotedPrefix(value)
+		if err != nil {
+			return labels
+		}
+		if labels[strings.TrimLeft(name, ", ")], err = strconv.Unquote(quoted); err != nil {
+			return labels
+		}
+		rest = value[len(quoted):]
+	}
+}
