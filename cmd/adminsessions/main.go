@@ -29,8 +29,8 @@ const (
 // Run method and lives in a file of its own.
 type commands struct {
 	cli.Commands
-	Proxy   proxyCommand   `cmd:"" help:"Record every request to a panel, as a reverse proxy before it."`
-	Policy  policyCommand  `cmd:"" help:"Try a policy file."`
+	Proxy   proxyCommand   `cmd:"" group:"record" help:"Record every request to a panel, as a reverse proxy before it."`
+	Policy  policyCommand  `cmd:"" group:"record" help:"Try a policy file."`
 	Version versionCommand `cmd:"" group:"program" help:"Print the version."`
 }
 
