@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -123,10 +124,5 @@ func groups() (list []kong.Group) {
 
 // message is what an error says without the mark of [errUsage].
 func message(err error) string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		if errs := joined.Unwrap(); len(errs) == 2 && errs[0] == errUsage {
-			return errs[1].Error()
-		}
-	}
-	return err.Error()
+	return strings.TrimPrefix(err.Error(), errUsage.Error()+"\n")
 }
