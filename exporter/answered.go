@@ -167,6 +167,7 @@ func (s *shipper) blame(b *batch, p part, i int, reason string, a loki.Answer) b
 	if !s.setAside(s.entry(p, i, reason, a.Err)) {
 		return false
 	}
+	p.stream.entries[i].quarantined = true
 	if b.retry {
 		s.metrics.retried.add(retriedRefused)
 	}

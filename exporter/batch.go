@@ -9,6 +9,7 @@ import (
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/internal/spooled"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 const (
@@ -51,6 +52,7 @@ type batch struct {
 // stream is the entries of a batch with the same labels.
 type stream struct {
 	loki.Stream
+	labels  string
 	entries []entry
 	taken   int // parts that Loki has acknowledged since it refused one
 	sample  int // an entry that it has acknowledged, plus 1; 0 if there is none
@@ -63,6 +65,10 @@ type entry struct {
 	spooled int64 // as the spool has it
 	origin  int64 // as it was recorded
 	line    int   // bytes of the event's line, without the exporter's part
+
+	leaf        proof.Hash // valid if hashed
+	hashed      bool
+	quarantined bool
 }
 
 // part is a range of a stream's entries, [from, to).
@@ -138,6 +144,9 @@ func (b *batch) stream(labels []byte) *stream {
 		s, b.spare = b.spare[last], b.spare[:last]
 	}
 	s.Reset(labels)
+	if s.labels != string(labels) {
+		s.labels = string(labels)
+	}
 	s.entries, s.taken, s.sample = s.entries[:0], 0, 0
 	b.streams = append(b.streams, s)
 	return s
@@ -209,7 +218,7 @@ func (b *batch) setTimes(s *stream, at map[int]int64) {
 	for i, e := range s.entries {
 		line := s.Line(i)[:e.line]
 		if t, ok := at[i]; ok && t != e.time {
-			e.time, b.moved = t, true
+			e.time, e.hashed, b.moved = t, false, true
 		}
 		fresh.add(e, line)
 	}

@@ -76,19 +76,28 @@ func New(opts ...Option) (*Exporter, error) {
 // start opens the spool and starts the shipper.
 func start(c *config, client lokiClient) (*Exporter, error) {
 	m := newMetrics()
-	tr := newTrail(c, m)
+	for _, a := range c.proof.Anchors {
+		m.anchors = append(m.anchors, &anchorMetrics{name: a.Name()})
+	}
+	tr, absent := newTrail(c, m), &absences{}
 	so := c.spoolOptions()
 	so.OnDrop = func(r spool.Reason, seq uint64) { // the spool logs it, now and then
 		m.dropped.add(string(r))
+		absent.dropped(r, seq)
 		tr.dropped(r, seq)
 	}
 	so.OnDamage = func(d spool.Damage) {
+		absent.note(d.First, d.Last, absentDamaged)
 		tr.damaged(d)
 		m.damage.add(string(d.Reason))
 		m.damagedRecords.Add(d.Records)
 		m.damagedBytes.Add(uint64(max(0, d.Bytes)))
 	}
-	log, err := spool.Open(so)
+	var prover *prover
+	if c.proof.on() {
+		prover = newProver(c, absent)
+	}
+	log, err := openSpool(so, prover)
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
@@ -102,6 +111,7 @@ func start(c *config, client lokiClient) (*Exporter, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x.stop = cancel
 	x.tellStarted()
+	x.startProof(ctx, prover)
 	x.running.Go(func() { x.shipper.run(ctx) })
 	x.running.Go(func() { tr.run(ctx) })
 	return x, nil
@@ -238,7 +248,7 @@ func (x *Exporter) flush(ctx context.Context, lastTry bool) error {
 	if err := x.spool.Sync(ctx); err != nil {
 		return err
 	}
-	return x.shipper.flush(ctx, x.spool.NextSeq()-1, lastTry)
+	return x.shipper.flush(ctx, x.spool.NextSeq()-1, lastTry, false)
 }
 
 // BeforeShutdown has f called when the exporter shuts down, before it refuses
@@ -275,10 +285,13 @@ func (x *Exporter) end(ctx context.Context) error {
 	}
 	x.tellStopped()
 	flushErr := x.flush(ctx, true)
+	if flushErr == nil {
+		flushErr = x.seal(ctx)
+	}
 	x.stop()
 	x.running.Wait()
 	left := x.spool.Backlog()
-	closeErr := errors.Join(x.shipper.reader.Close(), x.spool.Close())
+	closeErr := errors.Join(x.shipper.reader.Close(), x.spool.Close(), x.shipper.prover.close())
 	if left > 0 {
 		x.tellOfBacklog(left, errors.Join(flushErr, closeErr))
 	}

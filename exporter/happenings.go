@@ -3,12 +3,14 @@ package exporter
 import (
 	"context"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // What the trail says of itself, in words and attributes.
@@ -31,6 +33,10 @@ func (x *Exporter) tellStarted() {
 	case !o.Clean:
 		found, note = "not_closed", "the trail was started; the process before was killed"
 	}
+	atRest := "plain"
+	if len(x.cfg.spoolKeys) > 0 {
+		atRest = "encrypted"
+	}
 	attrs := []attribute.KeyValue{
 		attribute.String("version", version()),
 		attribute.String("clock", clockState()),
@@ -38,6 +44,9 @@ func (x *Exporter) tellStarted() {
 		attribute.Int64("backlog", int64(o.Backlog)),
 		attribute.String("sync", string(x.cfg.sync)),
 		attribute.String("full", string(x.cfg.full)),
+		attribute.String(folderAttribute, absolute(x.cfg.spoolDir)),
+		attribute.String("at_rest", atRest),
+		attribute.String("proof", x.cfg.proof.words()),
 	}
 	x.trail.writeNow(happening{
 		action: trailStarted, outcome: adminsessions.OutcomeSuccess,
@@ -82,12 +91,7 @@ var lossWords = map[spool.Reason]string{
 // damaged has written what damage of the spool means for the trail.
 func (t *trail) damaged(d spool.Damage) {
 	if d.Reason == spool.DamageCopied {
-		t.happened(happening{
-			action: trailSpoolLost, reason: "copied", outcome: adminsessions.OutcomeFailure,
-			note: func(*happening) string {
-				return "the spool is a copy, or was restored from one; events from here on are in a log of their own"
-			},
-		})
+		t.spoolLost(lostCopied, "the spool is a copy, or was restored from one; events from here on are in a log of their own", nil)
 	}
 	if d.Records > 0 {
 		t.happened(happening{
@@ -95,6 +99,34 @@ func (t *trail) damaged(d spool.Damage) {
 			note:  func(h *happening) string { return ofEvents(h.count) + " lost: the spool was damaged" },
 			attrs: []attribute.KeyValue{attribute.String("damage", string(d.Reason)), attribute.String("file", d.File)},
 		})
+	}
+}
+
+// spoolLost has written that a log ends where nobody has ended it. before is its
+// last checkpoint, if that is known.
+func (t *trail) spoolLost(reason, words string, before *proof.Predecessor) {
+	t.metrics.logsLost.add(reason)
+	h := happening{
+		action: trailSpoolLost, reason: reason, outcome: adminsessions.OutcomeFailure,
+		note: func(*happening) string { return words },
+	}
+	if before != nil {
+		h.attrs = []attribute.KeyValue{
+			attribute.String("predecessor", strings.TrimPrefix(before.Origin, proof.OriginPrefix)),
+			attribute.Int64("predecessor_size", int64(before.Size)),
+		}
+	}
+	t.happened(h)
+}
+
+// tellLost has written what the tree shows of logs that were lost.
+func (x *Exporter) tellLost(p *prover, before *proof.Predecessor) {
+	if x.spool.Opened().SetBack {
+		x.trail.spoolLost(lostSetBack, "the spool is older than what it has delivered; numbers go on behind that", p.last)
+	}
+	if before != nil {
+		p.after = before
+		x.trail.spoolLost(lostVanished, vanishedWords, before)
 	}
 }
 

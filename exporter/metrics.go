@@ -26,6 +26,11 @@ type metrics struct {
 
 	damagedRecords, damagedBytes atomic.Uint64
 
+	checkpoints, checkpointFailures, checkpointSize atomic.Uint64
+	checkpointAt                                    atomic.Int64 // ns, 0 before the first
+	logsLost                                        countersBy
+	anchors                                         []*anchorMetrics
+
 	push, delay histogram
 
 	lastSuccess atomic.Int64 // ns, 0 before the first
@@ -41,6 +46,7 @@ func newMetrics() *metrics {
 		failures:    newCountersBy(loki.PushStatuses()),
 		damage:      newCountersBy(reasons(spool.DamageReasons())),
 		trail:       newCountersBy(trailActions()),
+		logsLost:    newCountersBy([]string{lostCopied, lostSetBack, lostVanished}),
 		push:        newHistogram(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		delay:       newHistogram(.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
 	}
@@ -81,6 +87,21 @@ func (c countersBy) values() map[string]uint64 {
 		m[v] = n.Load()
 	}
 	return m
+}
+
+// Why a log was lost, the values of the label "reason".
+const (
+	lostCopied   = "copied"   // the spool is a copy, or was restored from one
+	lostSetBack  = "set_back" // the spool is older than what it has delivered
+	lostVanished = "vanished" // the spool was removed: its log has no successor but this one
+)
+
+// anchorMetrics are those of one anchor.
+type anchorMetrics struct {
+	name                        string
+	anchored, failures, dropped atomic.Uint64
+	waiting                     atomic.Int64
+	lastSuccess                 atomic.Int64 // ns, 0 before the first
 }
 
 // histogram counts durations by buckets. It has one writer.

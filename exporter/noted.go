@@ -39,14 +39,13 @@ func readNotedTimes(dir, logID string) (*notedTimes, error) {
 	return n, err
 }
 
-// save notes the times of a batch instead of those before.
+// save notes the times of a batch instead of those before. Where one has moved all
+// are noted: those of the others depend on it.
 func (n *notedTimes) save(b *batch) error {
 	n.Times = make(map[uint64]int64)
 	for _, s := range b.streams {
 		for _, e := range s.entries {
-			if e.time != e.spooled {
-				n.Times[e.seq] = e.time
-			}
+			n.Times[e.seq] = e.time
 		}
 	}
 	text, err := json.Marshal(n)

@@ -81,10 +81,15 @@ type config struct {
 	full         FullPolicy
 	blockTimeout time.Duration
 
+	spoolKeys []*spool.Key
+
+	proof Proof
+
 	resource *resource.Resource
 	logger   *slog.Logger
 	now      func() time.Time
 	remove   func(file string) error
+	step     func(name string) // called between steps that a process's death may part
 	errs     []error
 }
 
@@ -124,6 +129,28 @@ func WithSpoolLimit(bytes int64) Option { return func(c *config) { c.spoolLimit 
 // spool's folder, as in a rolling update: 0 (it fails at once) to 1 hour, default
 // 15 s. ADMINSESSIONS_SPOOL_LOCK_TIMEOUT, in milliseconds.
 func WithSpoolLockTimeout(d time.Duration) Option { return func(c *config) { c.lockTimeout = d } }
+
+// WithSpoolKeys encrypts the events in the spool and in quarantine, with AES-256-GCM:
+// who has the disk can neither read nor forge them. Each key is 32 random bytes. The
+// first one encrypts, the others only read: a key is replaced by putting the new one
+// before it, and left out when the spool has been emptied. A spool that had no key
+// goes on, encrypted from then on. Without the key it can't be opened. Default: the
+// keys in base64, one a line, in the file ADMINSESSIONS_SPOOL_KEY_FILE, in
+// ADMINSESSIONS_SPOOL_KEY, or written by the command
+// ADMINSESSIONS_SPOOL_KEY_COMMAND; none of them set, the spool is not encrypted.
+func WithSpoolKeys(keys ...[]byte) Option {
+	return func(c *config) {
+		c.spoolKeys = nil
+		for i, b := range keys {
+			k, err := spool.NewKey(b)
+			if err != nil {
+				c.fail("WithSpoolKeys: number %d has %d bytes; want %d", i+1, len(b), spool.KeyBytes)
+				continue
+			}
+			c.spoolKeys = append(c.spoolKeys, k)
+		}
+	}
+}
 
 // WithSync sets the sync policy, default [SyncInterval]. ADMINSESSIONS_SPOOL_SYNC.
 func WithSync(p SyncPolicy) Option { return func(c *config) { c.sync = p } }
@@ -166,12 +193,16 @@ func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 		blockTimeout: defaultBlockTimeout,
 		now:          time.Now,
 		remove:       os.Remove,
+		step:         func(string) {},
 	}
 	c.readEnvironment(getenv)
 	for _, o := range opts {
 		o(c)
 	}
+	c.readProof(getenv)
+	c.readSpoolKeys(getenv)
 	c.validate()
+	c.validateProof()
 	return c, errors.Join(c.errs...)
 }
 
@@ -211,6 +242,17 @@ func (c *config) readEnvironment(getenv func(string) string) {
 	milliseconds("BLOCK_TIMEOUT", &c.blockTimeout)
 }
 
+func (c *config) readSpoolKeys(getenv func(string) string) {
+	if len(c.spoolKeys) > 0 {
+		return
+	}
+	keys, err := spool.KeysFromEnvironment(getenv)
+	if err != nil {
+		c.fail("%w", err)
+	}
+	c.spoolKeys = keys
+}
+
 func (c *config) fail(format string, args ...any) {
 	c.errs = append(c.errs, fmt.Errorf(format, args...))
 }
@@ -239,7 +281,7 @@ func (c *config) validate() {
 	}
 }
 
-func between[T int | time.Duration](c *config, field string, v, low, high T) {
+func between[T int | uint64 | time.Duration](c *config, field string, v, low, high T) {
 	if v < low || v > high {
 		c.fail("%s: %v; want %v to %v", field, v, low, high)
 	}
@@ -254,8 +296,8 @@ func oneOf[T ~string](c *config, field string, v T, accepted ...T) {
 func (c *config) spoolOptions() spool.Options {
 	o := spool.Options{
 		Dir: c.spoolDir, LockTimeout: c.lockTimeout, SyncInterval: c.syncInterval, MaxBytes: c.spoolLimit,
-		ReservedBytes: c.spoolLimit / 4 * 3,
-		BlockTimeout:  c.blockTimeout, Logger: c.logger, Now: c.now,
+		ReservedBytes: c.spoolLimit / 4 * 3, Keys: c.spoolKeys,
+		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now,
 	}
 	switch c.sync {
 	case SyncInterval:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // maxSpan bounds how far apart in time the entries of a batch may lie. Loki
@@ -59,6 +60,7 @@ type shipper struct {
 	trail   *trail
 	loki    lokiClient
 	now     func() time.Time
+	step    func(string)
 	times   times
 	noted   *notedTimes
 
@@ -90,6 +92,14 @@ type shipper struct {
 	circuit    circuit
 	quarantine *quarantine
 	retry      retry
+
+	// Without a key that signs checkpoints there are neither of these.
+	prover     *prover
+	notary     *notary
+	certified  <-chan string             // checkpoints that are in the trail, from notary
+	certifying bool                      // notary has one
+	preceded   <-chan *proof.Predecessor // the last checkpoint of the log before, nil if there is none
+
 	skewTold   logLimit
 	retimeTold logLimit
 	retryTold  logLimit
@@ -112,12 +122,13 @@ type result struct {
 type flushRequest struct {
 	seq      uint64 // everything up to this one
 	lastTry  bool   // give up at the first failure
+	seal     bool   // make a last checkpoint when all is delivered
 	answered chan error
 }
 
 func newShipper(c *config, log *spool.Log, m *metrics, tr *trail, client lokiClient) *shipper {
 	s := &shipper{
-		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, loki: client, now: c.now,
+		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, loki: client, now: c.now, step: c.step,
 		times:      times{now: c.now, loki: client.Now},
 		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait, limit: c.batchBytes,
 		flushes:    make(chan *flushRequest),
@@ -164,6 +175,7 @@ func (s *shipper) acknowledge() {
 		if b.retry {
 			s.retry.done()
 		} else {
+			s.prove(b)
 			s.acked = b.lastSeq
 			if err := s.spool.Ack(b.lastSeq); err != nil {
 				// The cursor stays behind: after a restart the batch is sent
@@ -171,10 +183,12 @@ func (s *shipper) acknowledge() {
 				s.log.Error("the spool's cursor can't be written; events already delivered will be sent again after a restart",
 					"sequence_number", b.lastSeq, "error", err)
 			}
+			s.step("acknowledged")
 		}
 		s.release(b)
 		s.batch = nil
 	}
+	s.attest()
 	s.answerFlushes()
 }
 
@@ -191,6 +205,9 @@ func (s *shipper) answerFlushes() {
 	drained := s.batch == nil && (s.next == nil || s.next.empty())
 	kept := s.waiting[:0]
 	for _, f := range s.waiting {
+		if drained && f.seal {
+			s.seal()
+		}
 		if drained || s.acked >= f.seq {
 			f.answered <- nil
 		} else {
@@ -302,6 +319,9 @@ func (s *shipper) ready() bool {
 // prepare makes the next batch while the push under way is, so that it can
 // follow the answer at once.
 func (s *shipper) prepare() {
+	if s.batch != nil && s.batch.inFlight && !s.batch.retry && s.prover != nil {
+		s.prover.hash(s.batch)
+	}
 	if s.circuit.open || s.batch == nil {
 		return
 	}
@@ -333,6 +353,10 @@ func (s *shipper) wait(ctx context.Context) {
 		}
 	case r := <-s.results:
 		s.answered(r)
+	case text := <-s.certified:
+		s.tookCertified(text)
+	case before := <-s.preceded:
+		s.tookPredecessor(before)
 	}
 }
 
@@ -357,8 +381,8 @@ func (s *shipper) pause() (time.Duration, <-chan struct{}) {
 
 // flush returns when everything up to seq is delivered or quarantined, or ctx
 // is done, or, with lastTry, when a push fails.
-func (s *shipper) flush(ctx context.Context, seq uint64, lastTry bool) error {
-	f := &flushRequest{seq: seq, lastTry: lastTry, answered: make(chan error, 1)}
+func (s *shipper) flush(ctx context.Context, seq uint64, lastTry, seal bool) error {
+	f := &flushRequest{seq: seq, lastTry: lastTry, seal: seal, answered: make(chan error, 1)}
 	select {
 	case s.flushes <- f:
 	case <-s.ended:

@@ -17,6 +17,8 @@ type Stats struct {
 
 	Trail map[string]uint64 // the trail's own events, by action: started, dropped, checkpoint
 
+	Proof ProofStats
+
 	Pushes       uint64            // acknowledged
 	PushedBytes  uint64            // acknowledged, compressed as sent
 	PushFailures map[string]uint64 // not acknowledged, by status
@@ -42,6 +44,49 @@ type Stats struct {
 	SpoolLostBytes    uint64            // bytes passed over because of damage
 }
 
+// ProofStats is how the trail has proved itself.
+type ProofStats struct {
+	On             bool      // there is a key
+	Checkpoints    uint64    // signed and in the trail
+	Failures       uint64    // attempts to sign that failed
+	Size           uint64    // how many events the last checkpoint is about
+	LastCheckpoint time.Time // zero before the first
+	LogsLost       map[string]uint64
+	Anchors        map[string]AnchorStats // by name
+}
+
+// AnchorStats is what has been brought to an anchor.
+type AnchorStats struct {
+	Anchored    uint64 // checkpoints
+	Failures    uint64 // attempts that failed
+	Dropped     uint64 // checkpoints given up because newer ones waited
+	Waiting     int64
+	LastSuccess time.Time // zero before the first
+}
+
+func (x *Exporter) proofStats() ProofStats {
+	m := x.metrics
+	s := ProofStats{
+		On: x.cfg.proof.on(), Checkpoints: m.checkpoints.Load(), Failures: m.checkpointFailures.Load(), Size: m.checkpointSize.Load(),
+		LastCheckpoint: timeOf(m.checkpointAt.Load()), LogsLost: m.logsLost.values(), Anchors: make(map[string]AnchorStats, len(m.anchors)),
+	}
+	for _, a := range m.anchors {
+		s.Anchors[a.name] = AnchorStats{
+			Anchored: a.anchored.Load(), Failures: a.failures.Load(), Dropped: a.dropped.Load(),
+			Waiting: a.waiting.Load(), LastSuccess: timeOf(a.lastSuccess.Load()),
+		}
+	}
+	return s
+}
+
+// timeOf is a time in nanoseconds; 0 is none.
+func timeOf(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
+
 // Histogram is how durations are distributed.
 type Histogram struct {
 	Count   uint64
@@ -57,7 +102,7 @@ func (x *Exporter) Stats() Stats {
 		Accepted: m.accepted.Load(), Cut: m.cut.Load(), Dropped: m.dropped.values(),
 		Delivered: m.delivered.Load(), Retimed: m.retimed.Load(),
 		Quarantined: m.quarantined.values(), Retried: m.retried.values(),
-		Trail:  m.trail.values(),
+		Trail: m.trail.values(), Proof: x.proofStats(),
 		Pushes: m.pushes.Load(), PushedBytes: m.bytes.Load(), PushFailures: m.failures.values(), Splits: m.splits.Load(),
 		PushDuration: m.push.snapshot(), Delay: m.delay.snapshot(),
 		LokiUp: m.up.Load(), ClockSkew: time.Duration(m.skew.Load()),
@@ -66,8 +111,6 @@ func (x *Exporter) Stats() Stats {
 		SpoolSyncFailures: s.SyncErrors, SpoolDamage: m.damage.values(),
 		SpoolLostRecords: m.damagedRecords.Load(), SpoolLostBytes: m.damagedBytes.Load(),
 	}
-	if ns := m.lastSuccess.Load(); ns != 0 {
-		stats.LastSuccess = time.Unix(0, ns)
-	}
+	stats.LastSuccess = timeOf(m.lastSuccess.Load())
 	return stats
 }

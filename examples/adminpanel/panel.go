@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"embed"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,7 @@ type panel struct {
 	queue    queue
 	recorder *instrumentation.Recorder // of acts that are no requests
 	pages    *pages
+	history  func(*http.Request, adminsessions.Resource) template.HTML // of an object, from the trail
 	logger   *slog.Logger
 	now      func() time.Time
 
@@ -130,6 +132,7 @@ func (p *panel) mountAdminSessions(c config) error {
 	if err != nil {
 		return err
 	}
+	p.history = page.ObjectHistory
 	there := http.RedirectHandler(adminSessionsPath, http.StatusFound)
 	p.web(adminSessionsPath, page.ServeHTTP)
 	p.web("GET /admin/monitoring", there.ServeHTTP)

@@ -9,6 +9,8 @@
 package exportermetrics
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/adminsessions/adminsessions/exporter"
@@ -50,6 +52,22 @@ func by(label, name, help string, read func(*exporter.Stats) map[string]uint64) 
 	}}
 }
 
+func byAnchor(t prometheus.ValueType, name, help string, read func(exporter.AnchorStats) float64) metric {
+	return metric{prometheus.NewDesc(name, help, []string{"anchor"}, nil), func(d *prometheus.Desc, s *exporter.Stats, ch chan<- prometheus.Metric) {
+		for anchor, a := range s.Proof.Anchors {
+			ch <- prometheus.MustNewConstMetric(d, t, read(a), anchor)
+		}
+	}}
+}
+
+// seconds is a time in Unix seconds, 0 if there is none.
+func seconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
 func histogram(name, help string, read func(*exporter.Stats) exporter.Histogram) metric {
 	return metric{prometheus.NewDesc(name, help, nil, nil), func(d *prometheus.Desc, s *exporter.Stats, ch chan<- prometheus.Metric) {
 		h := read(s)
@@ -88,12 +106,7 @@ var metrics = []metric{
 	histogram("adminsessions_exporter_delivery_delay_seconds", "Time from an event to its acknowledgement by Loki, of the oldest event of each push.",
 		func(s *exporter.Stats) exporter.Histogram { return s.Delay }),
 	gauge("adminsessions_exporter_last_success_timestamp_seconds", "When Loki last acknowledged a push, in Unix time; 0 before the first.",
-		func(s *exporter.Stats) float64 {
-			if s.LastSuccess.IsZero() {
-				return 0
-			}
-			return float64(s.LastSuccess.UnixMilli()) / 1000
-		}),
+		func(s *exporter.Stats) float64 { return seconds(s.LastSuccess) }),
 	gauge("adminsessions_exporter_loki_up", "1 if the last attempt to push was acknowledged or none was made, else 0.",
 		func(s *exporter.Stats) float64 {
 			if s.LokiUp {
@@ -103,6 +116,34 @@ var metrics = []metric{
 		}),
 	gauge("adminsessions_exporter_clock_skew_seconds", "By how much this machine's clock is ahead of Loki's, by the last answer; negative if it is behind.",
 		func(s *exporter.Stats) float64 { return s.ClockSkew.Seconds() }),
+
+	gauge("adminsessions_exporter_proof_on", "1 if there is a key that signs checkpoints, else 0.",
+		func(s *exporter.Stats) float64 {
+			if s.Proof.On {
+				return 1
+			}
+			return 0
+		}),
+	counter("adminsessions_exporter_checkpoints_signed_total", "Checkpoints signed and written into the trail.",
+		func(s *exporter.Stats) float64 { return float64(s.Proof.Checkpoints) }),
+	counter("adminsessions_exporter_checkpoint_failures_total", "Attempts to sign a checkpoint that failed; they are made again.",
+		func(s *exporter.Stats) float64 { return float64(s.Proof.Failures) }),
+	gauge("adminsessions_exporter_checkpoint_size", "How many events the last checkpoint is about: those from number 1 to this.",
+		func(s *exporter.Stats) float64 { return float64(s.Proof.Size) }),
+	gauge("adminsessions_exporter_checkpoint_timestamp_seconds", "When the last checkpoint was written into the trail, in Unix time; 0 before the first.",
+		func(s *exporter.Stats) float64 { return seconds(s.Proof.LastCheckpoint) }),
+	by("reason", "adminsessions_exporter_logs_lost_total", "Logs that ended where nobody has ended them: copied, set_back (restored from a backup), vanished (the spool was removed).",
+		func(s *exporter.Stats) map[string]uint64 { return s.Proof.LogsLost }),
+	byAnchor(prometheus.CounterValue, "adminsessions_exporter_anchored_total", "Checkpoints brought to an anchor.",
+		func(s exporter.AnchorStats) float64 { return float64(s.Anchored) }),
+	byAnchor(prometheus.CounterValue, "adminsessions_exporter_anchor_failures_total", "Attempts to bring a checkpoint to an anchor that failed; they are made again.",
+		func(s exporter.AnchorStats) float64 { return float64(s.Failures) }),
+	byAnchor(prometheus.CounterValue, "adminsessions_exporter_anchor_dropped_total", "Checkpoints not brought to an anchor because too many newer ones waited.",
+		func(s exporter.AnchorStats) float64 { return float64(s.Dropped) }),
+	byAnchor(prometheus.GaugeValue, "adminsessions_exporter_anchor_waiting", "Checkpoints that wait for an anchor.",
+		func(s exporter.AnchorStats) float64 { return float64(s.Waiting) }),
+	byAnchor(prometheus.GaugeValue, "adminsessions_exporter_anchor_last_success_timestamp_seconds", "When a checkpoint was last brought to an anchor, in Unix time; 0 before the first.",
+		func(s exporter.AnchorStats) float64 { return seconds(s.LastSuccess) }),
 
 	gauge("adminsessions_exporter_backlog_events", "Events in the spool that Loki has not acknowledged.",
 		func(s *exporter.Stats) float64 { return float64(s.BacklogEvents) }),

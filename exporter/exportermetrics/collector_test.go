@@ -48,10 +48,10 @@ func TestMetrics(t *testing.T) {
 	want := `
 # HELP adminsessions_exporter_events_accepted_total Events written to the spool.
 # TYPE adminsessions_exporter_events_accepted_total counter
-adminsessions_exporter_events_accepted_total 3
+adminsessions_exporter_events_accepted_total 4
 # HELP adminsessions_exporter_events_delivered_total Events that Loki has acknowledged.
 # TYPE adminsessions_exporter_events_delivered_total counter
-adminsessions_exporter_events_delivered_total 3
+adminsessions_exporter_events_delivered_total 4
 # HELP adminsessions_exporter_backlog_events Events in the spool that Loki has not acknowledged.
 # TYPE adminsessions_exporter_backlog_events gauge
 adminsessions_exporter_backlog_events 0

@@ -315,7 +315,7 @@ func (l *Log) lose(seg *segment) {
 	d := Damage{File: seg.name, Reason: DamageMissing}
 	from, to := max(seg.first-1, l.acked.Load(), l.reader.read.Load()), seg.upTo(next)
 	if to > from {
-		d.Bytes, d.Records = seg.size, to-from
+		d.Bytes, d.Records, d.First, d.Last = seg.size, to-from, from+1, to
 		l.lost = append(l.lost, numbers{from + 1, to})
 	}
 	l.segments = slices.Delete(slices.Clone(l.segments), i, i+1)

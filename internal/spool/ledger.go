@@ -51,7 +51,7 @@ func (g *ledger) account(upTo uint64) (Damage, bool) {
 		g.zeros = true
 	}
 	if upTo > g.last {
-		d.Records = upTo - g.last
+		d.Records, d.First, d.Last = upTo-g.last, g.last+1, upTo
 		g.last = upTo
 	}
 	return *d, d.Records > 0 || !g.zeros

@@ -22,6 +22,10 @@ type Record struct {
 	// Append returns, and valid until the next call in one that a Reader
 	// returns.
 	Payload []byte
+
+	// prev is the number of the record that was written before, where that is
+	// known: of encrypted records.
+	prev uint64
 }
 
 // Reason says why a record was refused. The list is closed: see Reasons.
@@ -134,6 +138,8 @@ type Damage struct {
 	Offset     int64        // where the damage begins
 	Bytes      int64        // how many bytes were passed over
 	Records    uint64       // how many records are lost; an upper bound if some of their numbers had been refused
+	First      uint64       // the lowest number that a lost record can have had; 0 if none is lost
+	Last       uint64       // the highest
 	Reason     DamageReason //
 	SetAsideAs string       // the new name, if the file was renamed
 	Err        error        // the cause, if a system call failed

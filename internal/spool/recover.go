@@ -68,15 +68,25 @@ func (l *Log) recover() error {
 		}
 	}
 	l.setIdentity(pos)
+	if err := l.readSealed(); err != nil {
+		return err
+	}
 	high, err := l.recoverTail(pos)
 	if err != nil {
 		return err
 	}
 	high = max(high, pos.high, pos.written, pos.acked)
+	if l.opts.Seen != nil {
+		if seen, ok := l.opts.Seen(l.id); ok {
+			l.opened.SetBack = seen > high
+			high = max(high, seen)
+			pos.acked = l.readAgain(pos.acked, seen)
+		}
+	}
 	if pos.lastTime > l.lastTime {
 		l.lastTime = pos.lastTime
 	}
-	l.lastWritten = l.lastTime
+	l.lastWritten, l.lastRecord = l.lastTime, l.last
 	l.nextSeq.Store(high + 1)
 	l.acked.Store(pos.acked)
 	l.opened.Backlog = l.backlog()
@@ -96,8 +106,22 @@ func (l *Log) recover() error {
 	}
 	pos.origin, pos.closed = was.at.ID, 0
 	pos.high, pos.written, pos.lastTime, pos.clean = high, max(pos.written, l.last), l.lastTime, false
-	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos)
-	return err
+	if l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos); err != nil {
+		return err
+	}
+	if err := l.writeSealed(high + 1); err != nil {
+		return errors.Join(err, l.cursor.file.Close())
+	}
+	return nil
+}
+
+// readAgain returns the number behind which reading begins, if the caller has not
+// seen all that is acknowledged: as far back as records are there.
+func (l *Log) readAgain(acked, seen uint64) uint64 {
+	if seen >= acked || len(l.segments) == 0 {
+		return acked
+	}
+	return min(acked, max(seen, l.segments[0].first-1))
 }
 
 // list finds the segments and what takes up room besides.

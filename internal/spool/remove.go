@@ -45,7 +45,14 @@ func (l *Log) removeRetired() (freed bool) {
 	if len(retired) == 0 {
 		return false
 	}
-	p, err := l.cursor.sync()
+	var p position
+	var err error
+	if l.opts.BeforeRemove != nil {
+		err = l.opts.BeforeRemove()
+	}
+	if err == nil {
+		p, err = l.cursor.sync()
+	}
 	var kept []*segment
 	for _, s := range retired {
 		if err != nil || s.last > p.acked {

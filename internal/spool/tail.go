@@ -3,7 +3,6 @@ package spool
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 )
 
@@ -43,7 +42,7 @@ func (l *Log) recoverTail(pos position) (high uint64, err error) {
 		}
 	}
 	high = max(high, pos.written)
-	l.reportTail(torn, high-min(high, max(l.last, pos.acked)))
+	l.reportTail(torn, min(high, max(l.last, pos.acked)), high)
 	return high, nil
 }
 
@@ -79,7 +78,8 @@ func (l *Log) endSegment(s *segment, t tail, pos position) (d Damage, err error)
 // reportTail reports what was torn off the end, and the records lost there. If
 // nothing is torn, and there is no later segment by which the reader would notice,
 // only the cursor knows that there were some.
-func (l *Log) reportTail(torn []Damage, lost uint64) {
+func (l *Log) reportTail(torn []Damage, from, to uint64) {
+	lost := to - from
 	if len(torn) == 0 && lost > 0 {
 		d := Damage{File: cursorName, Reason: DamageMissing}
 		n := len(l.segments)
@@ -91,8 +91,8 @@ func (l *Log) reportTail(torn []Damage, lost uint64) {
 		}
 	}
 	for i, d := range torn {
-		if i == 0 {
-			d.Records = lost
+		if i == 0 && lost > 0 {
+			d.Records, d.First, d.Last = lost, from+1, to
 		}
 		l.report(d)
 	}
@@ -100,7 +100,7 @@ func (l *Log) reportTail(torn []Damage, lost uint64) {
 
 func (l *Log) scanTail(s *segment) (tail, error) {
 	t := tail{end: headerSize}
-	f, h, _, err := l.openSegment(s)
+	f, h, whole, err := l.openSegment(s)
 	if f == nil {
 		if !permanent(err) {
 			return t, fmt.Errorf("spool: opening segment: %w", err)
@@ -110,8 +110,12 @@ func (l *Log) scanTail(s *segment) (tail, error) {
 		return t, nil
 	}
 	defer f.Close() // what of it can be read is, with or without its header
+	key, highest, err := l.keyFor(s, h, whole)
+	if err != nil {
+		return t, err
+	}
 	var scan scanner
-	scan.reset(f, l.ident.secret.key(h.first), headerSize, s.size, s.first, math.MaxUint64)
+	scan.reset(f, key, headerSize, s.size, s.first, highest)
 	for {
 		rec, err := scan.next()
 		switch {

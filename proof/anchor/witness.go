@@ -71,6 +71,8 @@ func (w *Witness) File() string { return filepath.Join(w.dir, "cosigned") }
 type shown struct {
 	Signed []byte            `json:"signed"`
 	Grown  *proof.Checkpoint `json:"grown,omitempty"` // nil if it is the newest
+	// Cosigned says that the witness has signed it. Only the first can be.
+	Cosigned bool `json:"cosigned,omitempty"`
 
 	checkpoint *proof.Checkpoint
 }
@@ -89,6 +91,9 @@ func (w *Witness) Anchor(ctx context.Context, signed []byte) error {
 	if err != nil {
 		return err
 	}
+	if n := len(earlier); n > 0 && (c.Size < earlier[n-1].checkpoint.Size || earlier[0].Cosigned && c.Size <= earlier[0].checkpoint.Size) {
+		return nil // an older one, given again
+	}
 	if earlier, err = grow(earlier, c); err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (w *Witness) Anchor(ctx context.Context, signed []byte) error {
 	if err := w.show(ctx, earlier, c, signed); err != nil {
 		return fmt.Errorf("showing a checkpoint to the witness: %w", err)
 	}
-	return w.save(c.Origin, []shown{{Signed: signed}})
+	return w.save(c.Origin, []shown{{Signed: signed, Cosigned: true}})
 }
 
 // grow adds a checkpoint to what the log has grown by since earlier ones.

@@ -29,13 +29,23 @@ type fakeLoki struct {
 	// hide leaves an entry out of an answer, as a Loki that is overloaded does.
 	hide func(r trail.LogRead, e *loki.Entry) bool
 	read int
+	// expire deletes what is older.
+	expire time.Duration
+}
+
+// from is what is left of a window of which the old part may have expired.
+func (f *fakeLoki) from(w trail.Window) time.Time {
+	if oldest := time.Now().Add(-f.expire); f.expire > 0 && oldest.After(w.From) {
+		return oldest
+	}
+	return w.From
 }
 
 func (f *fakeLoki) Logs(_ context.Context, w trail.Window) ([]map[string]string, error) {
 	var found []map[string]string
 	seen := map[string]bool{}
 	for _, e := range f.entries {
-		if at := e.Time(); at.Before(w.From) || !at.Before(w.To) {
+		if at := e.Time(); at.Before(f.from(w)) || !at.Before(w.To) {
 			continue
 		}
 		if l := proof.Labels(e.Labels); !seen[l] {
@@ -56,7 +66,7 @@ func (f *fakeLoki) ReadLog(_ context.Context, r trail.LogRead) iter.Seq2[loki.En
 	})
 	return func(yield func(loki.Entry, error) bool) {
 		for _, e := range sorted {
-			if at := e.Time(); at.Before(r.Window.From) || !at.Before(r.Window.To) || trail.LogID(e.Labels) != r.ID || !strings.Contains(e.Line, r.Containing) {
+			if at := e.Time(); at.Before(f.from(r.Window)) || !at.Before(r.Window.To) || trail.LogID(e.Labels) != r.ID || !strings.Contains(e.Line, r.Containing) {
 				continue
 			}
 			if f.hide != nil && f.hide(r, &e) {

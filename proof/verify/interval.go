@@ -14,6 +14,7 @@ type leaf struct {
 	number uint64
 	hash   proof.Hash
 	nanos  int64
+	own    bool // the line says that it is one of the trail's own
 }
 
 // claim is what an act of erasure says of an event: its leaf's hash.

@@ -31,10 +31,13 @@ func (m *mark) isOf(p proof.Part) bool {
 	return p.IsOf(m.Checkpoint)
 }
 
+// ownPrefix is how the lines of the trail's own events begin.
+const ownPrefix = "type=" + string(adminsessions.Trail) + " "
+
 // isCheckpoint reports whether a line says that it is the event of a checkpoint.
 // It may be anybody's.
 func isCheckpoint(line string) bool {
-	return strings.HasPrefix(line, "type="+string(adminsessions.Trail)+" ") && strings.Contains(line, " action="+proof.CheckpointAction+" ")
+	return strings.HasPrefix(line, ownPrefix) && strings.Contains(line, " action="+proof.CheckpointAction+" ")
 }
 
 // checkpointIn opens the checkpoint that an entry of a log carries.

@@ -78,13 +78,18 @@ type Log struct {
 	// Anchors are the places at which checkpoints of the log were found, the log
 	// itself included.
 	Anchors []Anchored `json:"anchors,omitempty"`
+	// Notes say what else is odd about the log.
+	Notes []string `json:"notes,omitempty"`
 	// Predecessor is the log that this one says it took the place of.
 	Predecessor string `json:"predecessor,omitempty"`
 	// Checkpoint is the last one that is proved, signed. A later verification can
 	// begin with it: see Config.Start.
 	Checkpoint string `json:"checkpoint,omitempty"`
 
-	headless bool // not judged from where it should
+	resumed  uint64    // the number of the event up to which it was verified before
+	headless bool      // not judged from where it should
+	first    time.Time // of its entries
+	open     time.Time // the last entry that waits for a checkpoint, besides the trail's own; zero if none does
 }
 
 // Span is a run of events, From and To included.
@@ -158,7 +163,7 @@ const manyDoubled = "several different entries have each of these numbers"
 // judge gives the log's verdicts, which follow from what was found.
 func (l *Log) judge() {
 	l.Complete, l.Unaltered = Unknown, Unknown
-	if l.Last > 0 {
+	if l.Last > 0 || l.resumed > 0 {
 		l.Complete, l.Unaltered = Yes, Yes
 	}
 	if l.headless || slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
@@ -171,6 +176,24 @@ func (l *Log) judge() {
 	if len(l.Altered)+len(l.Doubled)+len(l.Forks) > 0 {
 		l.Unaltered = No
 	}
+}
+
+// abandoned is after what time events are not waited for any more.
+const abandoned = 24 * time.Hour
+
+// upTo is the time up to which everything that a log has is proved, at most to. A
+// log that has ended, but for what nobody will sign any more, holds nothing up:
+// that is in Unjudged.
+func (l *Log) upTo(to time.Time) time.Time {
+	switch {
+	case l.Complete == No || l.Unaltered == No:
+		return l.UpTo
+	case l.open.IsZero() || l.open.Before(to.Add(-abandoned)):
+		return to
+	case l.UpTo.IsZero():
+		return l.first
+	}
+	return l.UpTo
 }
 
 // sort puts the findings in the order of the events.
@@ -193,10 +216,44 @@ func (r *Report) sum() {
 		r.Entries += l.Entries
 		r.Checkpoints += l.Checkpoints
 		r.Complete, r.Unaltered = worse(r.Complete, l.Complete), worse(r.Unaltered, l.Unaltered)
-		if i == 0 || l.UpTo.Before(r.UpTo) {
-			r.UpTo = l.UpTo
+		if at := l.upTo(r.To); i == 0 || at.Before(r.UpTo) {
+			r.UpTo = at
 		}
 	}
+}
+
+// The kinds of findings that [Report.Findings] counts.
+const (
+	KindMissing  = "missing"
+	KindAltered  = "altered"
+	KindDoubled  = "doubled"
+	KindForked   = "forked"
+	KindDeclared = "declared"
+	KindErased   = "erased"
+	KindForeign  = "foreign"
+)
+
+// Kinds are the keys of Report.Findings.
+func Kinds() []string {
+	return []string{KindMissing, KindAltered, KindDoubled, KindForked, KindDeclared, KindErased, KindForeign}
+}
+
+// Findings counts events by what was found of them, and foreign entries. Altered
+// are all events of the runs in which one is.
+func (r *Report) Findings() map[string]uint64 {
+	n := map[string]uint64{}
+	for _, l := range r.Logs {
+		for kind, list := range map[string][]Span{KindMissing: l.Missing, KindAltered: l.Altered, KindDoubled: l.Doubled, KindForked: l.Forks, KindDeclared: l.Declared} {
+			for _, s := range list {
+				n[kind] += s.To - s.From + 1
+			}
+		}
+		for _, e := range l.Erased {
+			n[KindErased] += e.To - e.From + 1
+		}
+		n[KindForeign] += uint64(len(l.Foreign))
+	}
+	return n
 }
 
 func worse(a, b Verdict) Verdict {

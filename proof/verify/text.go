@@ -29,9 +29,12 @@ func (l *Log) text(b *strings.Builder) {
 		fmt.Fprintf(b, " (%s on %s)", strings.Join(l.Services, ", "), strings.Join(l.Instances, ", "))
 	}
 	b.WriteByte('\n')
-	if l.Last == 0 {
+	switch {
+	case l.Last == 0 && l.resumed > 0:
+		fmt.Fprintf(b, "  nothing to judge behind event %d: complete %s, unaltered %s\n", l.resumed, l.Complete, l.Unaltered)
+	case l.Last == 0:
 		fmt.Fprintf(b, "  nothing could be judged: complete %s, unaltered %s\n", l.Complete, l.Unaltered)
-	} else {
+	default:
 		fmt.Fprintf(b, "  events %d-%d: complete %s, unaltered %s\n", l.First, l.Last, l.Complete, l.Unaltered)
 	}
 	spans(b, "MISSING", l.Missing)
@@ -52,6 +55,9 @@ func (l *Log) text(b *strings.Builder) {
 	}
 	if l.Omitted > 0 {
 		fmt.Fprintf(b, "  and %d more\n", l.Omitted)
+	}
+	for _, n := range l.Notes {
+		fmt.Fprintf(b, "  NOTE: %s\n", n)
 	}
 	if l.Predecessor != "" {
 		fmt.Fprintf(b, "  takes the place of log %s\n", l.Predecessor)

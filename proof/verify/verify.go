@@ -133,6 +133,7 @@ func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report
 		v.at.Done++
 	}
 	v.checkErasures()
+	v.checkBeginnings()
 	v.report.sum()
 	return v.report, nil
 }
@@ -158,7 +159,8 @@ func (v *verification) prepare(ctx context.Context) error {
 	for i, s := range v.Start {
 		m, err := open([]byte(s), v.keys, "earlier verification")
 		if err != nil {
-			return fmt.Errorf("configuration of the verification: Start: number %d: %w", i+1, err)
+			v.problem("number %d of the checkpoints to begin with is not believed; its log is verified from its first event: %v", i+1, err)
+			continue
 		}
 		v.starts[strings.TrimPrefix(m.Origin, proof.OriginPrefix)] = m
 	}
@@ -342,11 +344,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	if f.gone && start != nil {
 		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: start.Size, Why: "the log was verified before, and nothing of it is in Loki any more"})
 	}
-	l := j.finish()
-	if first := v.firsts[id]; first != nil && first.After != nil {
-		l.Predecessor = strings.TrimPrefix(first.After.Origin, proof.OriginPrefix)
-	}
-	return l, nil
+	return j.finish(), nil
 }
 
 func (v *verification) progress(id string, at time.Time, entries uint64) {

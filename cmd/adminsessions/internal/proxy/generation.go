@@ -34,6 +34,7 @@ type visit struct {
 	session    sessionKey
 	hasSession bool
 	attempt    *attempt // nil if it is none to sign in
+	began      bool     // the header of the answer is written
 }
 
 type visitKey struct{}

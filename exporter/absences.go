@@ -1,0 +1,106 @@
+package exporter
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
+)
+
+// Why numbers are not in the trail, beside the spool's reasons for refusing a
+// record. The words stand in checkpoints.
+const (
+	// absentDamaged: the record was in a part of the spool that was damaged or
+	// removed.
+	absentDamaged = "damaged"
+	// absentQuarantined: Loki refuses the event. It is in the quarantine file, and
+	// may come later.
+	absentQuarantined = "quarantined"
+	// absentUnused: nobody was told the number, or why it is absent was lost with
+	// the process: after a crash numbers are passed over rather than given twice.
+	absentUnused = "unused"
+	// absentUnproven: the events may be in the trail, and this log's tree does not
+	// know them: they are older than it, or its file was lost.
+	absentUnproven = "unproven"
+	// absentElsewhere: the numbers were given under the identity of the log that
+	// this one is a copy of.
+	absentElsewhere = "predecessor"
+)
+
+// maxAbsences bounds the ranges that are remembered. They are merged where they
+// meet, so a spool that is full for hours makes one.
+const maxAbsences = 4096
+
+// absence is a range of numbers, both ends included, that will not be delivered.
+type absence struct {
+	From   uint64 `json:"from"`
+	To     uint64 `json:"to"`
+	Reason string `json:"reason"`
+}
+
+// absences remembers why numbers are absent until the tree comes to them.
+type absences struct {
+	mu    sync.Mutex
+	list  []absence
+	noted bool // something that some has not returned
+}
+
+// note remembers a range. What was noted first counts.
+func (a *absences) note(from, to uint64, reason string) {
+	if from == 0 || to < from {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.noted = true
+	for i := len(a.list) - 1; i >= 0 && i >= len(a.list)-4; i-- { // callers come almost in order
+		if l := &a.list[i]; l.Reason == reason && from <= l.To+1 && to+1 >= l.From {
+			l.From, l.To = min(l.From, from), max(l.To, to)
+			return
+		}
+	}
+	if len(a.list) < maxAbsences {
+		a.list = append(a.list, absence{from, to, reason})
+	}
+}
+
+func (a *absences) dropped(r spool.Reason, seq uint64) { a.note(seq, seq, string(r)) }
+
+// first returns the beginning of the range from..to that has one reason.
+func (a *absences) first(from, to uint64) absence {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found := absence{from, to, absentUnused}
+	known := false
+	for _, l := range a.list {
+		switch {
+		case !known && l.From <= from && from <= l.To:
+			found.Reason, found.To, known = l.Reason, min(found.To, l.To), true
+		case !known && l.From > from:
+			found.To = min(found.To, l.From-1)
+		}
+	}
+	return found
+}
+
+// forget drops what is about numbers up to upTo.
+func (a *absences) forget(upTo uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.list = slices.DeleteFunc(a.list, func(l absence) bool { return l.To <= upTo })
+}
+
+// some returns a copy of at most n of the ranges.
+func (a *absences) some(n int) []absence {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.noted = false
+	return slices.Clone(a.list[:min(n, len(a.list))])
+}
+
+// news reports whether something was noted since some was called.
+func (a *absences) news() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.noted
+}
