@@ -70,7 +70,7 @@ func TestOtherRecordsBecomeEvents(t *testing.T) {
 		"not a line":                       {adminsessions.ScopeName, adminsessions.EventName, "x\ty", nil, `note="x\ty"`},
 		"two lines":                        {adminsessions.ScopeName, adminsessions.EventName, line + "\n" + line, nil, `type=- method=-`},
 		"with a character that Loki fails": {adminsessions.ScopeName, adminsessions.EventName, line + "\uFFFD", nil, `type=- method=-`},
-		"what only the exporter says":      {adminsessions.ScopeName, "audit.trail", ofTrail("trail.stopped"), nil, `type=- method=-`},
+		"what only the exporter says":      {adminsessions.ScopeName, "audit.trail", trailLine("trail.stopped"), nil, `type=- method=-`},
 		"empty":                            {"backup", "", "", nil, `type=- method=- status=-`},
 		"fields by their keys":             {"backup", "", "", []attribute.KeyValue{attribute.String("user.email", "a@b.c")}, `email=a@b.c`},
 	} {
@@ -231,8 +231,8 @@ func FuzzPayload(f *testing.F) {
 	})
 }
 
-// ofTrail is the line of an event of the trail's own.
-func ofTrail(action string) string {
+// trailLine is the line of an event of the trail's own.
+func trailLine(action string) string {
 	ev := adminsessions.Event{Type: adminsessions.Trail, Action: action, RequestID: "1"}
 	return ev.Line()
 }
