@@ -40,8 +40,8 @@ func NewFile(path string) (*File, error) {
 	return &File{path}, nil
 }
 
-// Name is "file".
-func (*File) Name() string { return "file" }
+// Name is "file" and the path.
+func (f *File) Name() string { return "file " + f.path }
 
 // Anchor appends a checkpoint and syncs the file.
 func (f *File) Anchor(_ context.Context, signed []byte) error {

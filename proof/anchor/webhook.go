@@ -23,6 +23,7 @@ const timeout = 30 * time.Second
 // Webhook posts checkpoints to a server: POST, text/plain, the signed note as it
 // is. Any answer 2xx says that it is kept. Redirects are not followed.
 type Webhook struct {
+	host      string
 	url       string
 	tokenFile string
 	client    *http.Client
@@ -38,7 +39,7 @@ func NewWebhook(address, tokenFile string) (*Webhook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the anchor's webhook: %w", err)
 	}
-	return &Webhook{u.String(), tokenFile, newClient()}, nil
+	return &Webhook{u.Hostname(), u.String(), tokenFile, newClient()}, nil
 }
 
 func newClient() *http.Client {
@@ -63,8 +64,8 @@ func httpURL(address string) (*url.URL, error) {
 	return u, nil
 }
 
-// Name is "webhook".
-func (*Webhook) Name() string { return "webhook" }
+// Name is "webhook" and the server's.
+func (w *Webhook) Name() string { return "webhook " + w.host }
 
 // Anchor posts a checkpoint.
 func (w *Webhook) Anchor(ctx context.Context, signed []byte) error {

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
@@ -101,21 +99,6 @@ func (k kept) Checkpoints(context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// at is the index of the entry with a number.
-func at(entries []loki.Entry, number uint64) int {
-	return slices.IndexFunc(entries, func(e loki.Entry) bool {
-		n, _ := adminsessions.SequenceOf(e.Line)
-		return n == number
-	})
-}
-
-func without(entries []loki.Entry, from, to uint64) []loki.Entry {
-	return slices.DeleteFunc(slices.Clone(entries), func(e loki.Entry) bool {
-		n, ok := adminsessions.SequenceOf(e.Line)
-		return ok && n >= from && n <= to
-	})
-}
-
 // verifyFake verifies what a fake Loki has.
 func verifyFake(t testing.TB, f *fakeLoki, c Config) *Report {
 	t.Helper()
@@ -129,36 +112,6 @@ func verifyFake(t testing.TB, f *fakeLoki, c Config) *Report {
 		t.Fatal(err)
 	}
 	return r
-}
-
-// short is a report as the tables of these tests have it.
-func short(r *Report) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", r.Complete, r.Unaltered)
-	for _, l := range r.Logs {
-		fmt.Fprintf(&b, "; %s %d-%d", l.ID, l.First, l.Last)
-		list := func(name string, spans []Span) {
-			for i, s := range spans {
-				if i == 0 {
-					b.WriteString(" " + name)
-				}
-				fmt.Fprintf(&b, " %d-%d", s.From, s.To)
-			}
-		}
-		list("missing", l.Missing)
-		list("altered", l.Altered)
-		list("doubled", l.Doubled)
-		list("forks", l.Forks)
-		list("declared", l.Declared)
-		list("unjudged", l.Unjudged)
-		for _, e := range l.Erased {
-			fmt.Fprintf(&b, " erased %d-%d by %s %v", e.From, e.To, e.By, e.Proved)
-		}
-		if n := len(l.Foreign); n > 0 {
-			fmt.Fprintf(&b, " foreign %d", n)
-		}
-	}
-	return b.String()
 }
 
 var errAway = errors.New("away")

@@ -97,7 +97,7 @@ func TestScheduleOfTheWhole(t *testing.T) {
 		time.Sleep(200 * time.Second)
 		f := &fakeLoki{entries: w.Entries}
 		v, _ := scheduled(t, f, Schedule{Config: Config{Keys: []string{w.Public}}, Interval: time.Hour, Whole: 5 * time.Hour}, 8*time.Hour+time.Minute, func(*Verifier) {
-			f.entries = without(w.Entries, 33, 33)
+			f.entries = prooftest.Without(w.Entries, 33, 33)
 		})
 		if s := v.Status(); s.Runs[ResultGood] != 5 || s.Runs[ResultFinding] != 4 {
 			t.Errorf("%+v", s.Runs)
