@@ -1,12 +1,10 @@
 package verify
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/adminsessions/adminsessions/internal/prooftest"
-	"github.com/adminsessions/adminsessions/proof"
 )
 
 func TestAttacks(t *testing.T) {
@@ -15,7 +13,7 @@ func TestAttacks(t *testing.T) {
 			l := prooftest.New(t, "a", began).Write(105)
 			config := Config{Keys: []string{l.Public}}
 			if c.Anchored {
-				config.Anchors = []proof.Archive{kept{name: "elsewhere", notes: slices.Clone(l.Notes)}}
+				config.Anchors = anchored(l)
 			}
 			r := verifyFake(t, &fakeLoki{entries: c.Do(l)}, config)
 			if got, want := r.String(), strings.ReplaceAll(c.Want, "LOG", "a"); got != want {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/prooftest"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
 )
@@ -115,3 +116,8 @@ func verifyFake(t testing.TB, f *fakeLoki, c Config) *Report {
 }
 
 var errAway = errors.New("away")
+
+// anchored is an anchor with a log's checkpoints.
+func anchored(l *prooftest.Log) []proof.Archive {
+	return []proof.Archive{kept{name: "elsewhere", notes: slices.Clone(l.Notes)}}
+}
