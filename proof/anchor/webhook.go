@@ -58,7 +58,7 @@ func httpURL(address string) (*url.URL, error) {
 	switch {
 	case u.User != nil:
 		return nil, errors.New("its address holds credentials; put a token into a file")
-	case u.Host == "", u.Scheme != "https" && !(u.Scheme == "http" && local):
+	case u.Host == "", u.Scheme != "https" && (u.Scheme != "http" || !local):
 		return nil, fmt.Errorf("address %q; want https://…, or http://… on loopback", u.Redacted())
 	}
 	return u, nil

@@ -217,7 +217,7 @@ func (j *judge) compare(m *mark) {
 		}
 	}
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 		j.pending = kept
 		return
@@ -246,7 +246,7 @@ func (j *judge) compare(m *mark) {
 // settle judges an interval for good.
 func (j *judge) settle(iv *interval) {
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 	} else {
 		j.disagree(iv)

@@ -82,13 +82,13 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // keys makes verifiers of the configured keys.
 func (c *Config) keys() (note.Verifiers, error) {
 	if len(c.Keys) == 0 {
-		return nil, errors.New("Keys: missing; want the public keys that checkpoints are signed with")
+		return nil, errors.New("field Keys: missing; want the public keys that checkpoints are signed with")
 	}
 	var list []note.Verifier
 	for i, k := range c.Keys {
 		v, err := note.NewVerifier(strings.TrimSpace(k))
 		if err != nil {
-			return nil, fmt.Errorf("Keys: number %d is no public key (name+hash+key): %w", i+1, err)
+			return nil, fmt.Errorf("field Keys: number %d is no public key (name+hash+key): %w", i+1, err)
 		}
 		list = append(list, v)
 	}
