@@ -12,7 +12,9 @@ import (
 
 // LogRead says how [Store.ReadLog] reads the entries of one log.
 type LogRead struct {
-	ID     string // the value of the label audit_log_id
+	// ID is the value of the label audit_log_id. Empty means every log of the
+	// store's services and environments.
+	ID     string
 	Window Window
 	// Backward reads from the newest entry to the oldest.
 	Backward bool
@@ -31,10 +33,11 @@ type LogRead struct {
 
 // ReadLog returns every entry of a log as Loki has it, whatever its line says and
 // whichever stream it is in, in the order of time. It holds one answer in memory.
-// The services and environments of the store do not matter.
+// The services and environments of the store do not matter if the log is named,
+// and its scope never does: who asks must be allowed to see all.
 func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, error] {
 	return func(yield func(loki.Entry, error) bool) {
-		e := logExpression(&r)
+		e := s.logExpression(&r)
 		limit, longest := r.Batch, int64(r.Slice)
 		if limit <= 0 {
 			limit = MaxBatch
@@ -91,16 +94,24 @@ func (s *Store) cut(ctx context.Context, e *expression, w *Walk, part span, entr
 // Logs returns the index labels of every stream of a log that the store's
 // services and environments have had within a window.
 func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error) {
+	return s.client.Streams(ctx, w.From, w.To, s.logsSelector())
+}
+
+func (s *Store) logsSelector() string {
 	selector := s.selector()
-	return s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+", "+labelLog+`!=""}`)
+	return selector[:len(selector)-1] + ", " + labelLog + `!=""}`
 }
 
 // LogID is the id of the log that a stream with these labels belongs to.
 func LogID(labels map[string]string) string { return labels[labelLog] }
 
-func logExpression(r *LogRead) *expression {
+func (s *Store) logExpression(r *LogRead) *expression {
 	e := &expression{words: make(map[string]bool)}
-	e.lines.WriteString("{" + labelLog + "=" + quote(r.ID) + "}")
+	if r.ID == "" {
+		e.lines.WriteString(s.logsSelector())
+	} else {
+		e.lines.WriteString("{" + labelLog + "=" + quote(r.ID) + "}")
+	}
 	switch {
 	case r.Containing == "":
 	case r.AnyCase:

@@ -50,6 +50,7 @@ type judge struct {
 	judged    []leaf      // the leaves judged last, to know repeats by
 	held      int         // leaves in intervals
 
+	begun   *mark                 // the first checkpoint that stands in the log
 	known   map[uint64]proof.Hash // roots that were signed, by size
 	whole   []*mark               // the last marks
 	proved  []*interval           // that are complete and unaltered
@@ -190,6 +191,9 @@ func (j *judge) shed() {
 // meet takes a checkpoint that stands in the log. Those that are kept elsewhere
 // and are not larger come before it.
 func (j *judge) meet(m *mark) {
+	if j.begun == nil {
+		j.begun = m
+	}
 	if j.ended() && m.Size > j.base.End() {
 		return
 	}
