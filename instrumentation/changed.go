@@ -46,17 +46,13 @@ func (r Recording) Changed(before, after any) bool {
 	if r.s == nil {
 		return false
 	}
-	old, now := flattened(before), flattened(after)
+	old, now := r.s.m.flattened(before), r.s.m.flattened(after)
 	changes := difference(&old, &now)
 	return r.update(func(m *middleware, e *adminsessions.Event) {
-		for _, d := range changes {
-			c := d.Change
+		for _, c := range changes {
 			if len(e.Changes) == adminsessions.MaxChanges {
 				old.cut = true
 				break
-			}
-			if m.hidesChange(c.Field[strings.LastIndexByte(c.Field, '.')+1:], d.yesOrNo) {
-				c.Old, c.New = hidden(c.Old), hidden(c.New)
 			}
 			c.Field = m.bounded(e, changedName, m.redaction.Text(c.Field)) // a map's keys may be anything
 			c.Old = m.bounded(e, changedField, m.redaction.Text(c.Old))
@@ -67,15 +63,6 @@ func (r Recording) Changed(before, after any) bool {
 			markCut(e, changedField.name)
 		}
 	})
-}
-
-// hidesChange reports whether the values of a field are hidden because of its
-// name.
-func (m *middleware) hidesChange(name string, yesOrNo bool) bool {
-	if yesOrNo { // not by the tables, only as the application says
-		return slices.ContainsFunc(m.hiddenNames, func(hidden string) bool { return strings.EqualFold(hidden, name) })
-	}
-	return m.redaction.Name(name)
 }
 
 // changedField is the limit of a value, changedName of a field's name; all changes
@@ -92,6 +79,7 @@ func Changed(ctx context.Context, before, after any) bool {
 
 // flat is a value as names and texts, in the order of the names.
 type flat struct {
+	m       *middleware
 	fields  []flatField
 	cut     bool
 	partial bool // what is not among the fields may be there all the same
@@ -110,16 +98,10 @@ const (
 type flatField struct {
 	name, value string
 	secret      bool
-	yesOrNo     bool // no secret because of its name: whether there is a second factor, say
 }
 
-// change is one that difference has found.
-type change struct {
-	adminsessions.Change
-	yesOrNo bool
-}
-
-func flattened(v any) (f flat) {
+func (m *middleware) flattened(v any) (f flat) {
+	f.m = m
 	defer func() {
 		if recover() != nil { // of a map that is written to meanwhile, say
 			f.cut, f.partial = true, true
@@ -133,13 +115,13 @@ func flattened(v any) (f flat) {
 }
 
 // difference merges two sorted lists.
-func difference(old, now *flat) (changes []change) {
+func difference(old, now *flat) (changes []adminsessions.Change) {
 	a, b := old.fields, now.fields
 	for len(a) > 0 || len(b) > 0 {
-		c := change{yesOrNo: true}
+		var c adminsessions.Change
 		secret, was, is := false, false, false
 		if len(b) == 0 || len(a) > 0 && a[0].name <= b[0].name {
-			c.Field, c.Old, secret, c.yesOrNo = a[0].name, a[0].value, a[0].secret, a[0].yesOrNo
+			c.Field, c.Old, secret = a[0].name, a[0].value, a[0].secret
 		} else {
 			c.Field = b[0].name
 		}
@@ -147,7 +129,7 @@ func difference(old, now *flat) (changes []change) {
 			a, was = a[1:], true
 		}
 		if len(b) > 0 && b[0].name == c.Field {
-			c.New, secret, c.yesOrNo = b[0].value, secret || b[0].secret, c.yesOrNo && b[0].yesOrNo
+			c.New, secret = b[0].value, secret || b[0].secret
 			b, is = b[1:], true
 		}
 		if c.Old == c.New || !was && old.partial || !is && now.partial {
@@ -199,8 +181,7 @@ func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
 		if secret == namedSecret {
 			secret = shown
 		}
-		f.put(name, strconv.FormatBool(v.Bool()), secret)
-		f.fields[len(f.fields)-1].yesOrNo = true
+		f.put(name, strconv.FormatBool(v.Bool()), secret) // whether there is a second factor, say
 		return
 	}
 	if text, ok := textOf(v); ok {
@@ -241,25 +222,44 @@ func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
 	}
 	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
 	for _, e := range entries {
-		if f.add(join(name, e.key), e.value, secret.of(e.key, ""), depth+1); f.partial {
+		if f.add(join(name, e.key), e.value, f.within(secret, e.key, ""), depth+1); f.partial {
 			return
 		}
 	}
 }
 
-// of is that of a field within, by its name and its tag.
-func (s secrecy) of(name, tag string) secrecy {
+// within is the secrecy of a field in what has secrecy s, by its name and its tag.
+func (f *flat) within(s secrecy, name, tag string) secrecy {
 	switch {
-	case tag == "secret":
+	case s == taggedSecret || tag == "secret" || f.m.isHiddenName(name):
 		return taggedSecret
-	case s == shown && isSecretName(name):
+	case s == shown && f.m.redaction.Name(name):
 		return namedSecret
 	}
 	return s
 }
 
-func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int) {
-	t := v.Type()
+// isHiddenName reports whether the application has said that a name is a secret's.
+func (m *middleware) isHiddenName(name string) bool {
+	return slices.ContainsFunc(m.hiddenNames, func(hidden string) bool { return strings.EqualFold(hidden, name) })
+}
+
+// structField is a field of a struct type that is compared.
+type structField struct {
+	index     int
+	name, tag string
+	embedded  bool // its own fields are taken for the struct's
+}
+
+// maxStructTypes bounds what is remembered. A program has fewer.
+const maxStructTypes = 1024
+
+// structFields are a struct's, in the order of their names.
+func (m *middleware) structFields(t reflect.Type) []structField {
+	fields, ok := m.structs.Load(t)
+	if ok {
+		return fields
+	}
 	for i := range t.NumField() {
 		field := t.Field(i)
 		tag := field.Tag.Get("audit")
@@ -267,14 +267,25 @@ func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int
 		if !field.IsExported() || tag == "-" || key == "-" && options == "" {
 			continue
 		}
-		if field.Anonymous && key == "" {
-			f.add(name, v.Field(i), secret.of("", tag), depth+1)
-			continue
-		}
 		if key == "" {
 			key = field.Name
 		}
-		f.add(join(name, key), v.Field(i), secret.of(key, tag), depth+1)
+		fields = append(fields, structField{i, key, tag, field.Anonymous && key == field.Name})
+	}
+	slices.SortStableFunc(fields, func(a, b structField) int { return strings.Compare(a.name, b.name) })
+	m.structs.Store(t, fields, maxStructTypes)
+	return fields
+}
+
+func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int) {
+	fields := f.m.structFields(v.Type())
+	f.fields = slices.Grow(f.fields, min(len(fields), maxChangeFields))
+	for _, field := range fields {
+		if field.embedded {
+			f.add(name, v.Field(field.index), f.within(secret, "", field.tag), depth+1)
+			continue
+		}
+		f.add(join(name, field.name), v.Field(field.index), f.within(secret, field.name, field.tag), depth+1)
 	}
 }
 

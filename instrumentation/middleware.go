@@ -3,6 +3,7 @@ package instrumentation
 import (
 	"context"
 	"net/http"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ type middleware struct {
 	fold        *fold
 	records     sync.Pool // of *record
 	routes      memo.Map[routeKey, *knownRoute]
+	structs     memo.Map[reflect.Type, []structField]
 	warned      sync.Once
 }
 

@@ -159,7 +159,7 @@ func WithTruncatedAddresses(v4, v6 int) Option {
 }
 
 // WithGeo records where the client's address is and whose network it is in, as f
-// says; docs/acts.md has an f that reads a MaxMind database. f is called
+// says; examples/geo has one that reads MaxMind databases. f is called
 // for each request that is recorded, with the whole address also where
 // [WithTruncatedAddresses] records a part of it, from many goroutines at once: it
 // should look into memory and ask nobody. If it panics, the record goes without,

@@ -348,3 +348,35 @@ func TestWithRequiredReasonIsChecked(t *testing.T) {
 		t.Errorf("recorded %s", e.Line())
 	}
 }
+
+// A rule of a policy asks for a reason, too.
+func TestReasonsByPolicy(t *testing.T) {
+	policy, err := instrumentation.NewPolicy(
+		instrumentation.PolicyRule{Name: "deletions", Match: instrumentation.Routes("DELETE /"), RequireReason: true},
+		instrumentation.PolicyRule{Name: "views", Match: instrumentation.Routes("GET /"), CountOnly: true},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s recordtest.Sink
+	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithPolicy(policy))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method, reason string
+		status         int
+	}{{http.MethodDelete, "", 428}, {http.MethodDelete, "ticket 4711", 200}, {http.MethodPut, "", 200}, {http.MethodPut, "asked for", 200}} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(c.method, "/clients/7", nil)
+		if c.reason != "" {
+			r.Header.Set("X-Audit-Reason", c.reason)
+		}
+		mw(ok).ServeHTTP(w, r)
+		if e := s.Events()[len(s.Events())-1]; w.Code != c.status || e.StatusCode != c.status || e.Reason != c.reason {
+			t.Errorf("%s: %d, %s", c.method, w.Code, e.Line())
+		}
+	}
+	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / → reason required; views: GET / → counted only") {
+		t.Errorf("the policy says %q", e.Note)
+	}
+}

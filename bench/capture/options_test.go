@@ -39,6 +39,21 @@ func BenchmarkOptions(b *testing.B) {
 			instrumentation.Annotate(r.Context(), "client 7731 renamed", attribute.Int("client.id", 7731))
 			next.ServeHTTP(w, r)
 		})},
+		{name: "SetActor", handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			instrumentation.SetActor(r.Context(), adminsessions.Actor{Type: adminsessions.ActorService, CredentialID: "token-17", TenantID: "acme"})
+			next.ServeHTTP(w, r)
+		})},
+		{name: "SetResource", handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			instrumentation.SetResource(r.Context(), adminsessions.Resource{ID: "7731", Name: "Acme"})
+			next.ServeHTTP(w, r)
+		})},
+		{name: "WithGeo", opts: []instrumentation.Option{instrumentation.WithGeo(func(netip.Addr) adminsessions.Geo {
+			return adminsessions.Geo{Country: "PL", Locality: "Warsaw", Network: "AS64496 Example Mobile"}
+		})}},
+		{name: "WithRequiredReason/not meant", opts: []instrumentation.Option{instrumentation.WithRequiredReason(instrumentation.Routes("DELETE /admin/", "POST /admin/settings"))}},
+		{name: "WithRequiredReason/header", prepare: func(r *http.Request) {
+			r.Header.Set("X-Audit-Reason", "ticket 4711")
+		}, opts: []instrumentation.Option{instrumentation.WithRequiredReason(instrumentation.Routes("/"))}},
 		{name: "WithTrustedProxies", prepare: func(r *http.Request) {
 			r.Header.Set("X-Forwarded-For", "192.0.2.7, 10.0.0.9")
 			r.Header.Set("X-Forwarded-Proto", "https")

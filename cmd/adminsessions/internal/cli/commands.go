@@ -4,12 +4,14 @@ import "github.com/adminsessions/adminsessions/internal/loki"
 
 // Commands is the part of the command line that this package has.
 type Commands struct {
-	Tail   tailCommand   `cmd:"" group:"trail" help:"Follow the trail as it is recorded."`
-	Search searchCommand `cmd:"" group:"trail" help:"Search the trail."`
-	//Show   showCommand   `cmd:"" group:"trail" help:"Show everything recorded of one request."`
-	Export exportCommand `cmd:"" group:"trail" help:"Write events to a file for other programs."`
-	Who    whoCommand    `cmd:"" group:"trail" help:"List who is, or was, active."`
-	Report reportCommand `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
+	Tail     tailCommand     `cmd:"" group:"trail" help:"Follow the trail as it is recorded."`
+	Search   searchCommand   `cmd:"" group:"trail" help:"Search the trail."`
+	Show     showCommand     `cmd:"" group:"trail" help:"Show everything recorded of one request."`
+	Export   exportCommand   `cmd:"" group:"trail" help:"Write events to a file for other programs."`
+	Sessions sessionsCommand `cmd:"" group:"trail" help:"List sessions: who, from where, with what, for how long."`
+	Verify   verifyCommand   `cmd:"" group:"trail" help:"Prove that nothing is missing from the trail and nothing was altered."`
+	Who      whoCommand      `cmd:"" group:"trail" help:"List who is, or was, active."`
+	Report   reportCommand   `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
 	Doctor     doctorCommand     `cmd:"" group:"delivery" help:"Find what would lose, double or hide an event in Loki."`
 	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, of a panel that runs or of one that does not."`
@@ -24,6 +26,7 @@ type Commands struct {
 // title.
 func Groups() [][2]string {
 	return [][2]string{
+		{"record", "Recording"},
 		{"trail", "The trail"},
 		{"delivery", "Its delivery"},
 		{"program", "This program"},

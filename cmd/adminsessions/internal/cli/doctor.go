@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,11 +53,13 @@ func (c *doctorCommand) Run(ctx context.Context, w *World) error {
 			return perr
 		}
 	} else {
-		c.print(w, findings, grave)
+		c.print(w, findings, grave, err == nil)
 	}
 	switch {
-	case err != nil:
+	case err != nil && ctx.Err() != nil:
 		return failed(ctx, "examining Loki", err)
+	case err != nil: // the last finding says why
+		return &statusError{StatusFailed, errors.New("the examination could not be ended")}
 	case grave > 0:
 		return nothing()
 	}
@@ -69,7 +72,7 @@ var marks = map[doctor.Effect][2]string{
 	doctor.Loses: {"LOSES", red}, doctor.Doubles: {"DOUBLES", red}, doctor.Hides: {"HIDES", red}, doctor.Falsifies: {"FALSIFIES", red},
 }
 
-func (c *doctorCommand) print(w *World, findings []doctor.Finding, grave int) {
+func (c *doctorCommand) print(w *World, findings []doctor.Finding, grave int, whole bool) {
 	colour := c.palette(w)
 	well := 0
 	var b strings.Builder
@@ -88,6 +91,9 @@ func (c *doctorCommand) print(w *World, findings []doctor.Finding, grave int) {
 		}
 	}
 	fmt.Fprint(w.Stdout, b.String())
+	if !whole {
+		return
+	}
 	verdict := colour.paint(green, "nothing found that would lose, double, hide or falsify an event")
 	if grave > 0 {
 		verdict = colour.paint(red, plural(uint64(grave), "finding")+" by which events would be lost, doubled, hidden or falsified")

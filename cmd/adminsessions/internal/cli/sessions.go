@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/trail"
+)
+
+type sessionsCommand struct {
+	Query
+	Range
+	Output
+	Trail
+}
+
+// Run lists sessions, the most recently active first.
+func (c *sessionsCommand) Run(ctx context.Context, w *World) error {
+	f, err := c.filter()
+	if err != nil {
+		return err
+	}
+	window, err := c.window(w, c.zone())
+	if err != nil {
+		return err
+	}
+	store, _, err := c.store(w)
+	if err != nil {
+		return err
+	}
+	asking, cancel := c.within(ctx)
+	defer cancel()
+	found, err := store.Sessions(asking, f, window)
+	if err != nil {
+		return failed(asking, "asking for sessions", err)
+	}
+	if c.JSON {
+		err = newEncoder(w.Stdout).Encode(sessionsJSON(&found))
+	} else {
+		err = c.print(w, &found)
+	}
+	switch {
+	case err != nil:
+		return failed(ctx, "printing", err)
+	case len(found.List) == 0:
+		fmt.Fprintln(w.Stderr, "nothing found")
+		return nothing()
+	}
+	return nil
+}
+
+func (c *sessionsCommand) print(w *World, found *trail.Sessions) error {
+	colour := c.palette(w)
+	for i := range found.List {
+		s := &found.List[i]
+		who, types := "-", make([]string, len(s.Types))
+		if len(s.Admins) > 0 {
+			who = nameOf(s.Admins[0])
+		}
+		if len(s.Admins) > 1 {
+			who += colour.paint(red, fmt.Sprintf(" and %d more", len(s.Admins)-1))
+		}
+		for j, t := range s.Types {
+			types[j] = colour.paint(typeColour(t), visible(string(t)))
+		}
+		_, err := fmt.Fprintf(w.Stdout, "%s  %s  %s  %s  %s  %s  %s\n",
+			visible(s.ID), colour.paint(bold, pad(who, widthAdmin)), pad(visible(some(s.Addresses)), widthAddress),
+			colour.paint(dim, s.First.In(c.zone()).Format("2006-01-02 15:04:05")+" to "+s.Last.In(c.zone()).Format("2006-01-02 15:04:05")),
+			padLeft(fmt.Sprint(s.Requests), 6), strings.Join(types, " "), colour.paint(dim, visible(some(s.Agents))))
+		if err != nil {
+			return err
+		}
+	}
+	if !found.Reached.IsZero() {
+		fmt.Fprintf(w.Stderr, "looked back to %s; --to %s goes on from there\n", found.Reached.In(c.zone()).Format(time.DateTime), formatTime(found.Reached))
+	}
+	return nil
+}
+
+// some is the first of a list, and how many more there are.
+func some(list []string) string {
+	switch len(list) {
+	case 0:
+		return "-"
+	case 1:
+		return list[0]
+	}
+	return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
+}
+
+// sessionJSON is a session as JSON.
+type sessionJSON struct {
+	ID        string               `json:"id"`
+	Admins    []userJSON           `json:"admins"`
+	Addresses []string             `json:"addresses"`
+	Agents    []string             `json:"agents"`
+	Types     []adminsessions.Type `json:"types"`
+	First     time.Time            `json:"first"`
+	Last      time.Time            `json:"last"`
+	Requests  int64                `json:"requests"`
+}
+
+type userJSON struct {
+	ID       string `json:"id,omitempty"`
+	FullName string `json:"full_name,omitempty"`
+	Email    string `json:"email,omitempty"`
+}
+
+func sessionsJSON(found *trail.Sessions) any {
+	list := make([]sessionJSON, len(found.List))
+	for i, s := range found.List {
+		users := make([]userJSON, len(s.Admins))
+		for j, u := range s.Admins {
+			users[j] = userJSON(u)
+		}
+		list[i] = sessionJSON{s.ID, users, s.Addresses, s.Agents, s.Types, s.First.UTC(), s.Last.UTC(), s.Requests}
+	}
+	answer := struct {
+		Sessions []sessionJSON `json:"sessions"`
+		Reached  *time.Time    `json:"reached,omitempty"`
+	}{Sessions: list}
+	if !found.Reached.IsZero() {
+		t := found.Reached.UTC()
+		answer.Reached = &t
+	}
+	return answer
+}
