@@ -2,6 +2,7 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"regexp"
 	"slices"
@@ -47,18 +48,24 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 		}
 		w := Walk{Forward: !r.Backward}
 		rest := span{r.Window.From.UnixNano(), r.Window.To.UnixNano()}
-		width := min(int64(firstSlice), longest)
+		width, tries := min(int64(firstSlice), longest), 0
 		for rest.length() > 0 {
 			part := w.first(rest, width)
 			entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: e.String(), From: part.from, To: part.to, Limit: limit, Newest: r.Backward})
-			if err == nil && len(entries) >= limit {
+			cut := err == nil && len(entries) >= limit
+			if cut {
 				part, entries, err = s.cut(ctx, e, &w, part, entries)
-			} else {
-				width = min(width*sliceFactor, longest)
 			}
 			if err != nil {
-				yield(loki.Entry{}, err)
-				return
+				if tries++; !goOn(ctx, err, tries) {
+					yield(loki.Entry{}, err)
+					return
+				}
+				width = max(width/sliceFactor, shortest)
+				continue
+			}
+			if tries = 0; !cut {
+				width = min(width*sliceFactor, longest)
 			}
 			for _, entry := range entries {
 				if !yield(entry, nil) {
@@ -70,6 +77,28 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 				r.Progress(w.reached(rest).Time())
 			}
 		}
+	}
+}
+
+const (
+	// maxTries is how often a question is asked that Loki does not answer because it
+	// is away or has too much to do, each time about a shorter time.
+	maxTries   = 6
+	firstPause = 250 * time.Millisecond
+	shortest   = int64(time.Minute)
+)
+
+// goOn waits after an answer that did not come, and reports whether to ask again.
+func goOn(ctx context.Context, err error, tries int) bool {
+	var failed *loki.Error
+	if !errors.As(err, &failed) || failed.Kind != loki.Unavailable && failed.Kind != loki.TooBroad || tries >= maxTries {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(firstPause << tries):
+		return true
 	}
 }
 

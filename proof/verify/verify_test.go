@@ -26,6 +26,13 @@ func TestDeclaredGaps(t *testing.T) {
 	if got, want := r.String(), "yes yes; a 1-1099511627777 declared 13-15 16-16 25-1099511627776 unjudged 1099511627778-1099511627778"; got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}
+	// Of what the tree does not know nothing is said.
+	u := prooftest.New(t, "u", began)
+	u.Tree.AppendGap(500, proof.Unproven)
+	u.Write(520)
+	if got, want := verifyFake(t, &fakeLoki{entries: u.Entries}, Config{Keys: []string{u.Public}}).String(), "unknown unknown; u 1-519 unjudged 1-500 520-520"; got != want {
+		t.Errorf("\n got %s\nwant %s", got, want)
+	}
 	if g := r.Logs[0].Declared[0]; g.Why != "spool_full" || !g.Before.Equal(began.Add(12*time.Second)) || !g.After.Equal(began.Add(13*time.Second)) {
 		t.Errorf("%+v", g)
 	}
@@ -292,5 +299,46 @@ func TestReportIsReadable(t *testing.T) {
 	var back Report
 	if err := json.Unmarshal(b, &back); err != nil || back.String() != r.String() {
 		t.Errorf("%s, %v", b, err)
+	}
+}
+
+// More events than are held at a time make no finding out of nothing, and hide
+// none: with a bound of 50 instead of a million.
+func TestBounds(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(35)
+	w.Every = 500
+	w.Write(505)
+	w.Every = 10
+	w.Write(605)
+	judged := func(entries []loki.Entry, anchors ...*mark) *Log {
+		keys, err := (&Config{Keys: []string{w.Public}}).keys()
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := newJudge("a", keys, nil, anchors, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.maxPending = 50
+		for i := range entries {
+			j.read(&entries[i])
+		}
+		j.askAnchors()
+		return j.finish()
+	}
+	l := judged(w.Entries)
+	if l.Complete != Unknown || l.Unaltered != Unknown || len(l.Missing)+len(l.Altered) > 0 || l.Unjudged[0].From != 30 || l.Last != 599 {
+		t.Errorf("%+v", l)
+	}
+	if l := judged(prooftest.Without(w.Entries, 12, 12)); l.Complete != No || l.Missing[0].From != 12 {
+		t.Errorf("%+v", l)
+	}
+	// Each interval is altered, so each is held to be looked at again.
+	changed := slices.Clone(w.Entries)
+	for i := range changed {
+		changed[i].Line = strings.Replace(changed[i].Line, "event ", "evint ", 1)
+	}
+	if l := judged(changed); l.Unaltered != No || len(l.Altered) == 0 {
+		t.Errorf("%+v", l)
 	}
 }
