@@ -191,7 +191,7 @@ func TestSessionsInABrowser(t *testing.T) {
 	as := func(who string) chromedp.Action {
 		return network.SetCookie("admin", who).WithURL(p.URL)
 	}
-	b := newTab(startBrowser(t), t, p, as("all"))
+	b := newTab(startBrowser(t), t, p, as("all"), chromedp.EmulateViewport(1440, 1600))
 	b.open("")
 	b.follow(`.tabs li:last-child a`)
 	if got := eval[string](b, `document.title`); got != "Sessions – Admin Sessions" || b.rows() != 8 {
