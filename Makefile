@@ -34,6 +34,14 @@ dashboards: ## Write the dashboards and alert rules anew from dashboards/generat
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...
 
+.PHONY: fuzz
+fuzz: ## Fuzz every parser and encoder for a minute each
+	@tools/fuzz
+
+.PHONY: test-containers
+test-containers: tools ## Run docker-compose.yml in containers and kill them, if there is an engine
+	@cd e2e && go test -tags containers -timeout 45m -v ./containers
+
 .PHONY: soak
 soak: tools ## Keep Loki's cluster under fire for 20 minutes (SOAK=1h for an hour)
 	@cd e2e && go test -timeout 0 ./cluster -v -soak $(or $(SOAK),20m)

@@ -223,6 +223,8 @@ func vocabulary() map[string]bool {
 		"service_name": true, "service_instance_id": true, "deployment_environment_name": true, "audit_log_id": true, "seq": true,
 		// Made by the queries themselves.
 		"nothing": true, "human": true, "host": true, "rest": true, "act": true, "where": true, "path": true, "key": true, "from": true, "to": true, "mail": true, "user": true, "word": true, "seen": true, "hour": true, "weekday": true, "n": true, "who": true,
+		// Attributes of the trail's own events.
+		"attr_up_to": true, "attr_size": true, "attr_spool": true,
 	}
 	for f := range adminsessions.Fields() {
 		names[f.Name] = true

@@ -33,6 +33,10 @@ func (x *Exporter) tellStarted() {
 	case !o.Clean:
 		found, note = "not_closed", "the trail was started; the process before was killed"
 	}
+	atRest := "plain"
+	if len(x.cfg.spoolKeys) > 0 {
+		atRest = "encrypted"
+	}
 	attrs := []attribute.KeyValue{
 		attribute.String("version", version()),
 		attribute.String("clock", clockState()),
@@ -40,6 +44,9 @@ func (x *Exporter) tellStarted() {
 		attribute.Int64("backlog", int64(o.Backlog)),
 		attribute.String("sync", string(x.cfg.sync)),
 		attribute.String("full", string(x.cfg.full)),
+		attribute.String(folderAttribute, absolute(x.cfg.spoolDir)),
+		attribute.String("at_rest", atRest),
+		attribute.String("proof", x.cfg.proof.words()),
 	}
 	x.trail.writeNow(happening{
 		action: trailStarted, outcome: adminsessions.OutcomeSuccess,
@@ -119,7 +126,7 @@ func (x *Exporter) tellLost(p *prover, before *proof.Predecessor) {
 	}
 	if before != nil {
 		p.after = before
-		x.trail.spoolLost(lostVanished, "the spool was removed; this log takes the place of another one", before)
+		x.trail.spoolLost(lostVanished, vanishedWords, before)
 	}
 }
 

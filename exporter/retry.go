@@ -3,7 +3,6 @@ package exporter
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // retryFile is the quarantine file, renamed by an operator who has removed the
@@ -147,7 +148,7 @@ func (s *shipper) readRetry(b *batch) (end bool, err error) {
 			return false, err
 		}
 		if text := bytes.TrimSpace(line); len(text) > 0 {
-			if err := b.addQuarantined(text); err != nil {
+			if err := b.addQuarantined(text, s.quarantine.keys); err != nil {
 				s.log.Error("a line of the file of events from quarantine can't be read; it goes back into quarantine", "offset", r.reached, "error", err)
 				if err := s.quarantine.append(bytes.Clone(text)); err != nil {
 					return false, err
@@ -176,9 +177,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // addQuarantined appends an entry as it stands in the quarantine file.
-func (b *batch) addQuarantined(text []byte) error {
+func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 	var q quarantined
-	if err := json.Unmarshal(text, &q); err != nil {
+	if err := q.opened(text, keys); err != nil {
 		return err
 	}
 	i := strings.LastIndex(q.Line, "\tseq=")

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,24 @@ func deletes(e *event) bool {
 	return (acts || e.Method == "DELETE") && (outcome == "success" || outcome == "error")
 }
 
+// numberOf is one of the application's own as a number; a time in milliseconds.
+func numberOf(e *event, key string) float64 {
+	for _, kv := range e.Attributes {
+		if string(kv.Key) != key {
+			continue
+		}
+		if at, err := time.Parse(time.RFC3339Nano, kv.Value.String()); err == nil {
+			return float64(at.UnixMilli())
+		}
+		n, err := strconv.ParseFloat(kv.Value.String(), 64)
+		if err != nil {
+			panic(err)
+		}
+		return n
+	}
+	panic("no attribute " + key)
+}
+
 // expectations are the numbers of every counting query that is not of Admin
 // Sessions, by its name. all are the events that the variables service,
 // environment and type select.
@@ -291,6 +310,22 @@ func expectations(all selection, to time.Time, admin string) map[string]map[stri
 		}
 	}
 	p("Trail by log/D", once)
+	own := func(action string) selection {
+		return numbered.where(func(e *event) bool { return e.Type == adminsessions.Trail && e.Action == action })
+	}
+	p("Trail by log/E", own("trail.checkpoint").fold(func(e *event) float64 { return numberOf(e, "size") }, math.Max, trail...))
+	// The newest of each instance; of instances the best time, and the worst verdict.
+	newestOf := map[string]*event{}
+	for _, e := range own("trail.verified") {
+		if k := e.service + " " + e.instance; newestOf[k] == nil || e.Time.After(newestOf[k].Time) {
+			newestOf[k] = e
+		}
+	}
+	verified := selection(slices.Collect(maps.Values(newestOf)))
+	p("Verified up to/A", verified.fold(func(e *event) float64 { return numberOf(e, "up_to") }, math.Max))
+	p("Verdict/A", verified.fold(func(e *event) float64 {
+		return map[adminsessions.Outcome]float64{adminsessions.OutcomeSuccess: 2, adminsessions.OutcomeError: 1, adminsessions.OutcomeFailure: 0}[e.Outcome]
+	}, math.Min))
 	p("Events in Loki/A", numbered.count("service_instance_id"))
 	return want
 }
@@ -382,7 +417,9 @@ func TestLogPanels(t *testing.T) {
 	storeForeign(t, loki, to)
 	session := func(e *event) bool { return e.SessionID == "s-anna-2" }
 	act := func(e *event) bool { return e.Type != adminsessions.Trail }
-	looks := func(e *event) bool { return e.Method == "GET" || e.Method == "" && strings.HasSuffix(e.Action, ".view") }
+	looks := func(e *event) bool {
+		return e.Method == "GET" || e.Method == "" && strings.HasSuffix(e.Action, ".view")
+	}
 	lists := map[string]struct {
 		variable string
 		texts    []string
@@ -407,8 +444,11 @@ func TestLogPanels(t *testing.T) {
 		"object.json/Who looked at it/A": {"object_id", []string{"7731", "9", "8", "", `a\"b\\c`}, func(e *event, text string) bool {
 			return act(e) && text != "" && inLine(e.Resource.ID) == text && looks(e)
 		}},
+		"pipeline.json/Verifications/A": {"service", []string{"panel", "x"}, func(e *event, text string) bool {
+			return e.service == text && e.Type == adminsessions.Trail && e.Action == "trail.verified"
+		}},
 		"pipeline.json/The trail's own life/A": {"service", []string{"panel", "shop.admin", "x"}, func(e *event, text string) bool {
-			return e.service == text && e.Type == adminsessions.Trail
+			return e.service == text && e.Type == adminsessions.Trail && e.Action != "trail.checkpoint" && e.Action != "trail.verified"
 		}},
 		"session-list.json/The story of ${session}/A": {"session", []string{"s-anna-2", "s-anna", "", "-", "s-.*"}, func(e *event, text string) bool { return text != "" && e.SessionID == text }},
 	}

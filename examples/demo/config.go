@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"text/tabwriter"
@@ -28,6 +29,7 @@ const (
 	lokiFolder     = "ADMINSESSIONS_DEMO_LOKI_DATA"
 	grafanaFolder  = "ADMINSESSIONS_DEMO_GRAFANA_DATA"
 	trafficSwitch  = "ADMINSESSIONS_DEMO_TRAFFIC"
+	grafanaChoice  = "GRAFANA"
 )
 
 func settings() []setting {
@@ -45,6 +47,7 @@ func settings() []setting {
 		{lokiFolder, "loki", "of Loki's data, likewise"},
 		{grafanaFolder, "grafana", "of Grafana's data and password, likewise"},
 		{"LOKI_BIN", "", "a Loki to run instead of the one on PATH or the pinned one"},
+		{grafanaChoice, "", `"download" fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools, if none is installed`},
 		{"GRAFANA_HOME", "", "folder of a Grafana (12.3 or newer), if it is not on PATH"},
 		{"PROMETHEUS_BIN", "", "a Prometheus to run instead of the one on PATH or the pinned one"},
 	}
@@ -66,6 +69,7 @@ type config struct {
 	ports   map[string]int
 	data    string
 	folders map[string]string
+	grafana grafanaDownload
 	getenv  func(string) string
 }
 
@@ -96,6 +100,10 @@ func readConfig(root string, getenv func(string) string) (config, error) {
 	if c.traffic = value[trafficSwitch]; c.traffic != "on" && c.traffic != "off" {
 		errs = append(errs, fmt.Errorf("%s: %q; want on or off", trafficSwitch, c.traffic))
 	}
+	if choice := value[grafanaChoice]; choice != "" && choice != "download" {
+		errs = append(errs, fmt.Errorf("%s: %q; want download, or nothing", grafanaChoice, choice))
+	}
+	c.grafana = grafanaDownload{client: http.DefaultClient, releases: grafanaReleases, dir: filepath.Join(root, ".tools")}
 	c.data = below(root, value[dataFolder])
 	for _, name := range []string{panelFolder, lokiFolder, grafanaFolder} {
 		c.folders[name] = below(c.data, value[name])

@@ -51,11 +51,11 @@ func TestEverySettingIsListed(t *testing.T) {
 
 func TestGrafana(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if bin, _, err := findGrafana(""); bin != "" || err != nil {
+	if bin, _, err := findGrafana("", ""); bin != "" || err != nil {
 		t.Errorf("without one: %q, %v; want nothing and no error", bin, err)
 	}
 	home := t.TempDir()
-	if _, _, err := findGrafana(home); err == nil || !strings.Contains(err.Error(), "GRAFANA_HOME") {
+	if _, _, err := findGrafana(home, ""); err == nil || !strings.Contains(err.Error(), "GRAFANA_HOME") {
 		t.Errorf("a GRAFANA_HOME without Grafana: %v", err)
 	}
 	program := filepath.Join(home, "bin", "grafana")
@@ -67,11 +67,11 @@ func TestGrafana(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if bin, dir, err := findGrafana(home); bin != program || dir != home || err != nil {
+	if bin, dir, err := findGrafana(home, ""); bin != program || dir != home || err != nil {
 		t.Errorf("by GRAFANA_HOME: %s, %s, %v", bin, dir, err)
 	}
 	t.Setenv("PATH", filepath.Dir(program))
-	if bin, dir, err := findGrafana(""); bin != program || dir != home || err != nil {
+	if bin, dir, err := findGrafana("", ""); bin != program || dir != home || err != nil {
 		t.Errorf("on PATH: %s, %s, %v", bin, dir, err)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 
 // grafanaMissing says how to get one.
 const grafanaMissing = `Grafana is not installed: the dashboards stay in dashboards/, everything else works. ` +
-	`To see them, unpack Grafana 12.3 or newer from https://grafana.com/grafana/download and set GRAFANA_HOME to its folder, or use "docker compose up".`
+	`To see them, run "GRAFANA=download make demo", which fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools, set GRAFANA_HOME to the folder of a Grafana 12.3 or newer, or use "docker compose up".`
 
 // grafanaUser signs in with the e-mail address of one of the panel's accounts,
 // so that Hide Me has somebody to hide.
@@ -24,9 +25,21 @@ const (
 	passwordFile = "admin-password"
 )
 
+// fetchGrafana downloads Grafana if it is asked for and not there. The demo goes
+// on without it if that fails.
+func (c config) fetchGrafana(ctx context.Context, say func(format string, args ...any)) {
+	if bin, _, err := findGrafana(c.getenv("GRAFANA_HOME"), c.grafana.home()); c.getenv(grafanaChoice) == "" || bin != "" || err != nil {
+		return
+	}
+	say("fetching Grafana %s, about 200 MB …", grafanaVersion)
+	if err := c.grafana.fetch(ctx); err != nil {
+		say("%v", err)
+	}
+}
+
 // grafanaService returns nil if no Grafana is installed.
 func (c config) grafanaService() (*service, error) {
-	bin, home, err := findGrafana(c.getenv("GRAFANA_HOME"))
+	bin, home, err := findGrafana(c.getenv("GRAFANA_HOME"), c.grafana.home())
 	if err != nil || bin == "" {
 		return nil, err
 	}
@@ -83,9 +96,10 @@ func (c config) grafanaService() (*service, error) {
 // packagedGrafana is the home folder of distributions' packages.
 const packagedGrafana = "/usr/share/grafana"
 
-// findGrafana returns its program and home folder, or nothing if it is not
-// installed. A GRAFANA_HOME without a Grafana is an error.
-func findGrafana(named string) (bin, home string, err error) {
+// findGrafana returns its program and home folder: those of GRAFANA_HOME, else of
+// the one on PATH, else of the one that was fetched; nothing if there is none. A
+// GRAFANA_HOME without a Grafana is an error.
+func findGrafana(named, fetched string) (bin, home string, err error) {
 	if named != "" {
 		bin = filepath.Join(named, "bin", "grafana")
 		if _, err := exec.LookPath(bin); err != nil {
@@ -109,6 +123,10 @@ func findGrafana(named string) (bin, home string, err error) {
 			}
 		}
 		return "", "", fmt.Errorf("find the home folder of %s: no conf/defaults.ini beside it or in %s; set GRAFANA_HOME", bin, packagedGrafana)
+	}
+	bin = filepath.Join(fetched, "bin", "grafana")
+	if _, err := exec.LookPath(bin); err == nil {
+		return bin, fetched, nil
 	}
 	return "", "", nil
 }

@@ -47,6 +47,7 @@ func demo(ctx context.Context, getenv func(string) string, out io.Writer) error 
 		return err
 	}
 	s := newSupervisor(out)
+	c.fetchGrafana(ctx, s.say)
 	grafana, err := c.grafanaService()
 	if err != nil {
 		return err

@@ -78,6 +78,8 @@ type Log struct {
 	// Anchors are the places at which checkpoints of the log were found, the log
 	// itself included.
 	Anchors []Anchored `json:"anchors,omitempty"`
+	// Notes say what else is odd about the log.
+	Notes []string `json:"notes,omitempty"`
 	// Predecessor is the log that this one says it took the place of.
 	Predecessor string `json:"predecessor,omitempty"`
 	// Checkpoint is the last one that is proved, signed. A later verification can

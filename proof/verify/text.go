@@ -56,6 +56,9 @@ func (l *Log) text(b *strings.Builder) {
 	if l.Omitted > 0 {
 		fmt.Fprintf(b, "  and %d more\n", l.Omitted)
 	}
+	for _, n := range l.Notes {
+		fmt.Fprintf(b, "  NOTE: %s\n", n)
+	}
 	if l.Predecessor != "" {
 		fmt.Fprintf(b, "  takes the place of log %s\n", l.Predecessor)
 	}

@@ -211,6 +211,40 @@ func TestPredecessors(t *testing.T) {
 	}
 }
 
+// A log that should name one before it, and does not; and one that names one that
+// has gone on.
+func TestBeginnings(t *testing.T) {
+	before := prooftest.New(t, "b", began).Write(55)
+	base := before.Fork(49)
+	last := base.Tree.Checkpoint(proof.OriginPrefix+"b", base.At)
+	for name, c := range map[string]struct {
+		at    time.Time
+		after *proof.Predecessor
+		want  string
+		notes int
+	}{
+		"a spool was removed":            {began.Add(time.Hour), nil, "unknown yes; b 1-49; c 1-19 unjudged 20-25", 1},
+		"two at the same time":           {began.Add(20 * time.Second), nil, "yes yes; b 1-49 unjudged 50-55; c 1-19 unjudged 20-25", 0},
+		"a spool was copied or set back": {began.Add(time.Hour), &proof.Predecessor{Origin: last.Origin, Size: 39, Root: rootOf(t, before, 39)}, "yes yes; b 1-49 unjudged 50-55; c 1-19 unjudged 20-25", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next := prooftest.New(t, "c", c.at)
+			next.Signer, next.After = before.Signer, c.after
+			next.Write(25)
+			r := verifyFake(t, &fakeLoki{entries: append(slices.Clone(before.Entries), next.Entries...)}, Config{Keys: []string{before.Public}})
+			if got := strings.Replace(short(r), "b 1-49 unjudged 50-55", "b 1-49", 1); got != strings.Replace(c.want, "b 1-49 unjudged 50-55", "b 1-49", 1) || len(r.Logs[1].Notes) != c.notes {
+				t.Errorf("\n got %s, %q\nwant %s, %d notes", got, r.Logs[1].Notes, c.want, c.notes)
+			}
+		})
+	}
+}
+
+func rootOf(t *testing.T, l *prooftest.Log, n uint64) proof.Hash {
+	t.Helper()
+	c := l.Fork(n).Tree.Checkpoint("", time.Time{})
+	return c.Root
+}
+
 func replaced(w *prooftest.Log, from, to uint64) (entries []loki.Entry) {
 	for _, e := range w.Entries[from-1 : to] {
 		e.Line = strings.Replace(e.Line, "event ", "another ", 1)
