@@ -31,7 +31,7 @@ const (
 // viewOf reads the view that a request asks for.
 func (h *Handler) viewOf(r *http.Request, zone *time.Location) (view, error) {
 	v, err := parseView(r.URL.RawQuery, zone)
-	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey {
+	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey || r.Method == http.MethodHead {
 		return v, err
 	}
 	terms, readErr := query.Read(v.search)
