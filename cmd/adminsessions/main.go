@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,8 +30,8 @@ const (
 // Run method and lives in a file of its own.
 type commands struct {
 	cli.Commands
-	Proxy   proxyCommand   `cmd:"" help:"Record every request to a panel, as a reverse proxy before it."`
-	Policy  policyCommand  `cmd:"" help:"Try a policy file."`
+	Proxy   proxyCommand   `cmd:"" group:"record" help:"Record every request to a panel, as a reverse proxy before it."`
+	Policy  policyCommand  `cmd:"" group:"record" help:"Try a policy file."`
 	Version versionCommand `cmd:"" group:"program" help:"Print the version."`
 }
 
@@ -123,10 +124,5 @@ func groups() (list []kong.Group) {
 
 // message is what an error says without the mark of [errUsage].
 func message(err error) string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		if errs := joined.Unwrap(); len(errs) == 2 && errs[0] == errUsage {
-			return errs[1].Error()
-		}
-	}
-	return err.Error()
+	return strings.TrimPrefix(err.Error(), errUsage.Error()+"\n")
 }

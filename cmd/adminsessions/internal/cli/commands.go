@@ -26,6 +26,7 @@ type Commands struct {
 // title.
 func Groups() [][2]string {
 	return [][2]string{
+		{"record", "Recording"},
 		{"trail", "The trail"},
 		{"delivery", "Its delivery"},
 		{"program", "This program"},

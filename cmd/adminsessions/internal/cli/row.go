@@ -131,6 +131,7 @@ func typeColour(t adminsessions.Type) string {
 		return cyan
 	case adminsessions.MCP:
 		return magenta
+	case adminsessions.Trail:
 	}
 	return dim
 }
