@@ -197,6 +197,8 @@ func TestScopes(t *testing.T) {
 		query("admin", ben.Email), query("admin", "zoe@example.com"), query("admin", "9"), query("admin", "-"), query("ip", "10.0.0.0/8"), query("session", "c0ffee"),
 		query("type", "api"), query("type", "web"), query("method", "GET"), query("status", "200"), query("status", "4xx"), query("status", "2xx", "status", "401"),
 		query("range", "1h"), query("range", "7d"), query("from", start.UTC().Format(time.RFC3339)), query("sort", "time"), query("sort", "-url"), query("sort", "admin"),
+		query("q", "tenant:other tenant:acme -admin:x"), query("q", "-tenant:zzz -object:x -reason:x"), query("type", "trail", "type", "api"), query("q", secret+":1"),
+		query("event", events[2].RequestID), query("q", events[1].RequestID), query("q", "request:acme"),
 		query("sort", "-status"), query("sort", "duration"), query("size", "200"), query("sort", "ip", "page", "2", "size", "25"),
 	}
 	for who, scope := range scopes {
@@ -245,7 +247,7 @@ func TestScopes(t *testing.T) {
 				}
 			}
 		}
-		paths := []string{"api/online", "sessions", "sessions?sort=requests&size=200", "api/sessions", "api/sessions?admin=zoe@example.com&range=7d", "sessions?q=" + secret,
+		paths := []string{"api/online", "api/complete", "sessions", "sessions?sort=requests&size=200", "api/sessions", "api/sessions?admin=zoe@example.com&range=7d", "sessions?q=" + secret,
 			"end-session?session=c0ffee", "object/clients/1", "object/clients/acme", "object/clients/" + secret, "object/" + secret + "/1", "?q=clients:acme", "?q=client:" + secret}
 		for i := range events {
 			if i%60 == 0 { // permanent links, and places in the trail

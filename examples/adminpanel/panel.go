@@ -200,11 +200,25 @@ func (p *panel) identify(r *http.Request) (*account, *token, attempt) {
 			return nil, nil, attempt{name: "bearer token", failed: true}
 		}
 	}
+	return p.browsing(r), nil, attempt{}
+}
+
+// browsing is who a browser's request is from, nil if nobody is signed in there.
+func (p *panel) browsing(r *http.Request) *account {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, nil, attempt{}
+		return nil
 	}
-	return p.sessions.account(cookie.Value), nil, attempt{}
+	return p.sessions.account(cookie.Value)
+}
+
+// known tells the middleware who sends a page's request before it is handled, so
+// that one that is refused for want of a reason is on record with who has sent it.
+func (p *panel) known(r *http.Request) adminsessions.User {
+	if isAPI(r) {
+		return adminsessions.User{} // is told once it is found out
+	}
+	return p.browsing(r).user()
 }
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/admin/api/") }

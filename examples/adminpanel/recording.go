@@ -31,8 +31,9 @@ type recording struct {
 	recorder   *instrumentation.Recorder
 }
 
-// startRecording opens the spool, starts shipping and makes the middleware.
-func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger) (*recording, error) {
+// startRecording opens the spool, starts shipping and makes the middleware, which
+// asks known who sends a request.
+func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger, known func(*http.Request) adminsessions.User) (*recording, error) {
 	described, err := describe()
 	if err != nil {
 		return nil, err
@@ -57,6 +58,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	opts := []instrumentation.Option{
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
+		instrumentation.WithAdmin(known),
 		instrumentation.WithSessionID(sessionSecret, c.sessionKey),
 		// The background traffic comes from this machine and says for whom, as a
 		// reverse proxy beside the panel would. A real panel names its proxies

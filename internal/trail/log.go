@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"iter"
+	"regexp"
 	"slices"
 	"time"
 
@@ -15,8 +16,10 @@ type LogRead struct {
 	Window Window
 	// Backward reads from the newest entry to the oldest.
 	Backward bool
-	// Containing, unless empty, leaves out lines in which it does not stand.
+	// Containing, unless empty, leaves out lines in which it does not stand; with
+	// AnyCase in no case.
 	Containing string
+	AnyCase    bool
 	// Batch is how many entries to ask for at a time; 0 means as many as Loki gives.
 	Batch int
 	// Slice is the longest time that one question is about; 0 means four days.
@@ -31,7 +34,7 @@ type LogRead struct {
 // The services and environments of the store do not matter.
 func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, error] {
 	return func(yield func(loki.Entry, error) bool) {
-		e := logExpression(r.ID, r.Containing)
+		e := logExpression(&r)
 		limit, longest := r.Batch, int64(r.Slice)
 		if limit <= 0 {
 			limit = MaxBatch
@@ -95,11 +98,55 @@ func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error)
 // LogID is the id of the log that a stream with these labels belongs to.
 func LogID(labels map[string]string) string { return labels[labelLog] }
 
-func logExpression(id, containing string) *expression {
+func logExpression(r *LogRead) *expression {
 	e := &expression{words: make(map[string]bool)}
-	e.lines.WriteString("{" + labelLog + "=" + quote(id) + "}")
-	if containing != "" {
-		e.contains(containing)
+	e.lines.WriteString("{" + labelLog + "=" + quote(r.ID) + "}")
+	switch {
+	case r.Containing == "":
+	case r.AnyCase:
+		e.lines.WriteString(" |~ " + quote("(?i)"+regexp.QuoteMeta(clean(r.Containing))))
+	default:
+		e.contains(r.Containing)
 	}
 	return e
+}
+
+// FoundLog is a log that Loki has.
+type FoundLog struct {
+	Services, Instances map[string]bool
+	// Since is when it was there, at the latest: it may be up to a month older than its first event.
+	Since time.Time
+}
+
+// longestLabels is the longest time for which Loki answers a question about
+// streams, by default.
+const longestLabels = 30 * 24 * time.Hour
+
+// FindLogs returns the logs within a window, by their ids.
+func FindLogs(ctx context.Context, s interface {
+	Logs(context.Context, Window) ([]map[string]string, error)
+}, w Window) (map[string]*FoundLog, error) {
+	logs := make(map[string]*FoundLog)
+	for end := w.To; end.After(w.From); end = end.Add(-longestLabels) {
+		begin := end.Add(-longestLabels)
+		if begin.Before(w.From) {
+			begin = w.From
+		}
+		streams, err := s.Logs(ctx, Window{From: begin, To: end})
+		if err != nil {
+			return nil, err
+		}
+		for _, labels := range streams {
+			id := LogID(labels)
+			f := logs[id]
+			if f == nil {
+				f = &FoundLog{Services: make(map[string]bool), Instances: make(map[string]bool)}
+				logs[id] = f
+			}
+			f.Since = begin // windows come newest first
+			f.Services[labels[labelService]] = true
+			f.Instances[labels["service_instance_id"]] = true
+		}
+	}
+	return logs, nil
 }

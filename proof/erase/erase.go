@@ -82,20 +82,22 @@ func Find(ctx context.Context, c Config) ([]Event, error) {
 		return nil, err
 	}
 	defer client.CloseIdleConnections()
-	logs, err := logsOf(ctx, store, c.window())
+	w := c.window()
+	logs, err := trail.FindLogs(ctx, store, w)
 	if err != nil {
 		return nil, fmt.Errorf("looking for logs: %w", err)
 	}
+	hints := map[string]bool{c.ID: true, c.Email: true, asWord(c.ID): true, asWord(c.Email): true}
+	delete(hints, "")
 	var found []Event
-	for _, id := range logs {
-		hints := map[string]bool{}
-		for _, h := range []string{c.ID, c.Email} {
-			hints[asWord(h)], hints[h] = true, true
-		}
-		delete(hints, "")
+	for id, log := range logs {
 		seen := map[uint64]bool{}
 		for hint := range hints {
-			for e, err := range store.ReadLog(ctx, trail.LogRead{ID: id, Window: c.window(), Containing: hint}) {
+			within := w
+			if log.Since.After(w.From) {
+				within.From = log.Since
+			}
+			for e, err := range store.ReadLog(ctx, trail.LogRead{ID: id, Window: within, Containing: hint, AnyCase: true}) {
 				if err != nil {
 					return nil, fmt.Errorf("looking for events in the log %s: %w", id, err)
 				}
@@ -111,26 +113,6 @@ func Find(ctx context.Context, c Config) ([]Event, error) {
 	}
 	slices.SortFunc(found, func(a, b Event) int { return cmp.Or(cmp.Compare(a.Log, b.Log), cmp.Compare(a.Number, b.Number)) })
 	return found, nil
-}
-
-// logsOf are the ids of all logs, asked for in windows as long as Loki allows.
-func logsOf(ctx context.Context, store *trail.Store, w trail.Window) ([]string, error) {
-	const longest = 30 * 24 * time.Hour
-	ids := map[string]bool{}
-	for to := w.To; to.After(w.From); to = to.Add(-longest) {
-		from := to.Add(-longest)
-		if from.Before(w.From) {
-			from = w.From
-		}
-		streams, err := store.Logs(ctx, trail.Window{From: from, To: to})
-		if err != nil {
-			return nil, err
-		}
-		for _, labels := range streams {
-			ids[trail.LogID(labels)] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(ids)), nil
 }
 
 // isTheirs reports whether a line is an event of the person's. The trail's own
@@ -242,8 +224,8 @@ func arrived(ctx context.Context, store *trail.Store, c Config, ids map[string]b
 	defer tick.Stop()
 	missing := maps.Clone(ids)
 	for {
-		logs, err := logsOf(ctx, store, w)
-		for _, id := range logs {
+		logs, err := trail.FindLogs(ctx, store, w)
+		for id := range logs {
 			for e, readErr := range store.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Containing: " action=" + proof.ErasedAction + " "}) {
 				if err = errors.Join(err, readErr); readErr != nil {
 					break

@@ -41,7 +41,7 @@ func (v *verification) checkNoPredecessor(l *Log, first *mark) {
 	for _, id := range slices.Sorted(maps.Keys(v.judges)) {
 		f, began := v.logs[id], v.firsts[id]
 		ended := v.judges[id].newest()
-		if id == l.ID || f.gone || !meet(f.instances, l.Instances) || !meet(f.services, l.Services) || !ended.Before(first.Time) ||
+		if id == l.ID || f.gone || !meet(f.Instances, l.Instances) || !meet(f.Services, l.Services) || !ended.Before(first.Time) ||
 			began != nil && !began.Time.Before(first.Time) {
 			continue
 		}

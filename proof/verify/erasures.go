@@ -19,7 +19,7 @@ import (
 func (v *verification) findErasures(ctx context.Context) error {
 	for _, id := range slices.Sorted(maps.Keys(v.logs)) {
 		f := v.logs[id]
-		w := trail.Window{From: f.since, To: v.now.Add(trail.Ahead)}
+		w := trail.Window{From: f.Since, To: v.now.Add(trail.Ahead)}
 		if v.From.After(w.From) {
 			w.From = v.From
 		}

@@ -95,6 +95,12 @@ func (c *Config) keys() (note.Verifiers, error) {
 	return note.VerifierList(list...), nil
 }
 
+// found is a log that is verified.
+type found struct {
+	*trail.FoundLog
+	gone bool // it is known, and not there
+}
+
 // verification is a run over all logs.
 type verification struct {
 	*Config
@@ -151,11 +157,14 @@ func (v *verification) oldest() time.Time { return v.now.Add(-horizon) }
 
 // prepare finds the logs, what is kept of them elsewhere, and what was erased.
 func (v *verification) prepare(ctx context.Context) error {
-	logs, err := logsIn(ctx, v.source, v.oldest(), v.now.Add(trail.Ahead))
+	logs, err := trail.FindLogs(ctx, v.source, trail.Window{From: v.oldest(), To: v.now.Add(trail.Ahead)})
 	if err != nil {
 		return fmt.Errorf("looking for logs: %w", err)
 	}
-	v.logs = logs
+	v.logs = map[string]*found{}
+	for id, f := range logs {
+		v.logs[id] = &found{FoundLog: f}
+	}
 	for i, s := range v.Start {
 		m, err := open([]byte(s), v.keys, "earlier verification")
 		if err != nil {
@@ -229,12 +238,12 @@ func (v *verification) followPredecessors() {
 func (v *verification) choose() {
 	for id := range v.kept {
 		if v.logs[id] == nil {
-			v.logs[id] = &found{since: v.oldest()}
+			v.logs[id] = &found{FoundLog: &trail.FoundLog{Since: v.oldest()}, gone: true}
 		}
 	}
 	for id, m := range v.starts {
 		if v.logs[id] == nil && !m.Time.Before(v.From) {
-			v.logs[id] = &found{since: v.oldest(), gone: true}
+			v.logs[id] = &found{FoundLog: &trail.FoundLog{Since: v.oldest()}, gone: true}
 		}
 	}
 	if len(v.Logs) > 0 {
@@ -261,8 +270,8 @@ func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, b
 
 // firstMark is the oldest checkpoint of a log since a time, nil if there is none.
 func (v *verification) firstMark(ctx context.Context, id string, since time.Time) (*mark, error) {
-	if f := v.logs[id]; since.Before(f.since) {
-		since = f.since
+	if f := v.logs[id]; since.Before(f.Since) {
+		since = f.Since
 	}
 	for m, err := range v.marksOf(ctx, id, trail.Window{From: since, To: v.now.Add(trail.Ahead)}, false) {
 		return m, err
@@ -272,7 +281,7 @@ func (v *verification) firstMark(ctx context.Context, id string, since time.Time
 
 // lastMark is the newest checkpoint of a log before a time, nil if there is none.
 func (v *verification) lastMark(ctx context.Context, id string, before time.Time) (*mark, error) {
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].since, To: before}, true) {
+	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].Since, To: before}, true) {
 		return m, err
 	}
 	return nil, nil
@@ -280,7 +289,7 @@ func (v *verification) lastMark(ctx context.Context, id string, before time.Time
 
 // bounds are where the verification of a log begins, and what is read for it.
 func (v *verification) bounds(ctx context.Context, id string) (start *mark, w trail.Window, err error) {
-	since := v.logs[id].since
+	since := v.logs[id].Since
 	w = trail.Window{From: since, To: v.until()}
 	start = v.starts[id]
 	switch {
@@ -324,7 +333,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	v.judges[id] = j
 	j.since, j.until = v.From, v.To
 	f := v.logs[id]
-	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.services)), slices.Sorted(maps.Keys(f.instances))
+	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.Services)), slices.Sorted(maps.Keys(f.Instances))
 	read := v.at.Entries
 	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Progress: func(at time.Time) {
 		v.progress(id, at, read+j.log.Entries)
