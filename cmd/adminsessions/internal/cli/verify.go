@@ -17,11 +17,12 @@ import (
 )
 
 type verifyCommand struct {
-	Keys    []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered. Default: $$ADMINSESSIONS_PROOF_PUBLIC_KEYS."`
+	Keys    []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
 	Anchors []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or an URL; may be repeated."`
 	Logs    []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
 	All     bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
-	Range
+	From    string   `default:"24h" placeholder:"TIME" help:"From when on, as for search. Default: ${default} ago."`
+	To      string   `default:"now" placeholder:"TIME" help:"Until when. Default: now."`
 
 	Every     time.Duration `group:"schedule" placeholder:"DURATION" help:"Verify all that there is now, and what is new this often (1s to 168h), until interrupted. Once a week all is verified again."`
 	State     string        `group:"schedule" type:"path" placeholder:"FILE" help:"Keep there what is verified, so that the next --every goes on from it."`
@@ -124,7 +125,7 @@ func (p *verdicts) RecordEvent(ctx context.Context, e *adminsessions.Event, d ad
 }
 
 func (c *verifyCommand) config(w *World) (*verify.Config, error) {
-	window, err := c.window(w, c.zone())
+	window, err := (&Range{From: c.From, To: c.To}).window(w, c.zone())
 	if err != nil {
 		return nil, err
 	}
@@ -189,19 +190,17 @@ func publicKeys(s string) (keys []string, err error) {
 
 // once verifies, and prints what was found.
 func (c *verifyCommand) once(ctx context.Context, w *World, config *verify.Config) (proved bool, err error) {
-	asking, cancel := c.within(ctx)
-	defer cancel()
 	told := newProgress(w)
 	config.Progress = func(p verify.Progress) {
 		told.tell("log %d of %d, %d events, up to %s", p.Done+1, p.Logs, p.Entries, p.At.In(c.zone()).Format("2006-01-02 15:04"))
 	}
-	r, err := verify.Run(asking, *config)
+	r, err := verify.Run(ctx, *config)
 	told.clear()
 	if err != nil {
-		if _, ok := errors.AsType[*loki.Error](err); !ok && asking.Err() == nil && strings.HasPrefix(err.Error(), "configuration") {
+		if _, ok := errors.AsType[*loki.Error](err); !ok && ctx.Err() == nil && strings.HasPrefix(err.Error(), "configuration") {
 			return false, usage("%w", oneLine(err))
 		}
-		return false, failed(asking, "verifying the trail", err)
+		return false, failed(ctx, "verifying the trail", err)
 	}
 	if err := c.print(w, r); err != nil {
 		return false, failed(ctx, "printing", err)
@@ -233,7 +232,7 @@ func visibleLines(s string) string {
 // numbers looks for gaps in the numbers of each log: all that can be done without a
 // key.
 func (c *verifyCommand) numbers(ctx context.Context, w *World) error {
-	window, err := c.window(w, c.zone())
+	window, err := (&Range{From: c.From, To: c.To}).window(w, c.zone())
 	if err != nil {
 		return err
 	}
@@ -241,11 +240,9 @@ func (c *verifyCommand) numbers(ctx context.Context, w *World) error {
 	if err != nil {
 		return err
 	}
-	asking, cancel := c.within(ctx)
-	defer cancel()
-	logs, err := store.Numbers(asking, window)
+	logs, err := store.Numbers(ctx, window)
 	if err != nil {
-		return failed(asking, "asking for the numbers of the trail", err)
+		return failed(ctx, "asking for the numbers of the trail", err)
 	}
 	wrong := false
 	list := make([]logJSON, len(logs))
