@@ -31,7 +31,7 @@ const (
 // settings are those that a trail depends on: deploy/loki/README.md has the same.
 func settings() []setting {
 	const slowed = "a draining backlog is slowed down by 429"
-	const neverPasses = "a push larger than that can never pass: the exporter's have up to 2 MiB"
+	const stuck = "a push larger than that can never pass: the exporter's have up to 2 MiB"
 	return []setting{
 		{"limits_config.shard_streams.enabled", wants("false", Doubles, "a backlog that drains above 1.5 MB/s is split into shards; what is sent again after a lost answer then stands there twice, in lists, too"), "false"},
 		{"ingester.wal.enabled", wants("true", Loses, "a Loki that is killed loses what it has acknowledged"), "true"},
@@ -42,9 +42,9 @@ func settings() []setting {
 		{"limits_config.retention_period", retention, "as long as the trail is to be kept; 0 keeps it for ever"},
 		{"limits_config.retention_stream", retentionRules, "no rule whose selector matches the trail"},
 		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
-		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, neverPasses}, tier{16, Slows, slowed}), "128"},
+		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, stuck}, tier{16, Slows, slowed}), "128"},
 		{"limits_config.ingestion_rate_mb", number(tier{drainBytes >> 20, Slows, slowed}), "64"},
-		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, neverPasses}, tier{drainBytes, Slows, slowed}), "128MB"},
+		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, stuck}, tier{drainBytes, Slows, slowed}), "128MB"},
 		{"limits_config.per_stream_rate_limit", bytes(tier{drainBytes, Slows, slowed}), "64MB"},
 		{"server.grpc_server_max_recv_msg_size", bytes(tier{batchBytes + batchBytes/4, Loses, "batches of 2 MiB are refused with a bare 500"}), "67108864"},
 		{"limits_config.max_query_length", atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
