@@ -141,7 +141,8 @@ func TestDoctorOfABadLoki(t *testing.T) {
 		"LOSES      limits_config.deletion_mode: filter-and-delete\n",
 		"LOSES      limits_config.retention_period: 1w\n",
 		"HIDES      limits_config.reject_old_samples_max_age: 1w\n",
-		"6 findings by which events would be lost",
+		"LOSES      deleting: the API for it answers\n",
+		"7 findings by which events would be lost",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
