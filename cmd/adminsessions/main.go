@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		err = errors.Join(errUsage, err)
+		err = errors.Join(errUsage, cli.WithHint(args, err))
 	} else {
 		err = parsed.Run()
 	}

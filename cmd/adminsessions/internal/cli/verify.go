@@ -164,6 +164,9 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 // publicKeys are keys as they are given: themselves, or in a file, which may be the
 // one with the private keys.
 func publicKeys(s string) (keys []string, err error) {
+	if s == "" {
+		return nil, errors.New("it is empty; want a public key, or a file")
+	}
 	if strings.Count(s, "+") >= 2 && !strings.ContainsAny(s, "/\\\n") {
 		return []string{s}, nil
 	}
