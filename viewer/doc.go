@@ -25,6 +25,11 @@
 // total when it has been counted, and while a search goes over a long range, how
 // far it is.
 //
+// What is searched for is a row of terms, read by internal/trail/query for the page,
+// its API and the command line alike. ?event=ID shows one request, and what it has
+// caused. What happens to the trail itself (events of the type TRAIL) is in no view
+// that does not ask for it.
+//
 // Everything shown comes from the line of the event (adminsessions.ParseLine). A
 // line that begins like an event's and can't be read is shown as it is.
 //
