@@ -104,7 +104,7 @@ func (c *config) policy() []policyItem {
 	}
 	var filters []string
 	for _, f := range c.filters {
-		filters = append(filters, f.name+" ("+f.String()+")")
+		filters = append(filters, f.name+" ("+f.inWords()+")")
 	}
 	add("left_out", strings.Join(filters, ", "))
 	add("strict", rulesInWords(c.strict))
@@ -157,13 +157,13 @@ func (c *config) policy() []policyItem {
 func rulesInWords(rules []Rule) string {
 	var words []string
 	for i := range rules {
-		words = append(words, rules[i].String())
+		words = append(words, rules[i].inWords())
 	}
 	return strings.Join(words, ", ")
 }
 
-// String is the rule in words: its patterns, or the name of its function.
-func (r *Rule) String() string {
+// inWords is the rule: its patterns, or the name of its function.
+func (r *Rule) inWords() string {
 	if r.when != nil {
 		return functionName(r.when)
 	}
@@ -174,7 +174,7 @@ func (r *Rule) String() string {
 func (r *PolicyRule) inWords() string {
 	words := []string{r.Name + ":"}
 	if !r.Match.isZero() {
-		words = append(words, r.Match.String())
+		words = append(words, r.Match.inWords())
 	}
 	for _, t := range r.Types {
 		words = append(words, string(t))
