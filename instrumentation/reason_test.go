@@ -403,7 +403,7 @@ func TestReasonsByPolicy(t *testing.T) {
 			t.Errorf("%s: %d, %s", c.method, w.Code, e.Line())
 		}
 	}
-	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / → reason required; views: GET / → counted only") {
+	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / reason required; views: GET / only counted") {
 		t.Errorf("the policy says %q", e.Note)
 	}
 }
