@@ -89,7 +89,7 @@ func (l *fakeLoki) Push(_ context.Context, message []byte) loki.Answer {
 	r := received{at: time.Now(), size: len(raw), labels: req.Streams[0].Labels}
 	r.entries = withoutTrail(l.t, r.labels, all)
 	for _, e := range r.entries {
-		r.seqs = append(r.seqs, parse(l.t, e).Sequence)
+		r.seqs = append(r.seqs, sequenceOf(l.t, e))
 		if len(e.StructuredMetadata) > 0 {
 			l.t.Errorf("entry with metadata: %v", e)
 		}
@@ -120,9 +120,10 @@ func (l *fakeLoki) store(labels string, entries ...push.Entry) {
 		l.stored[labels] = map[uint64]push.Entry{}
 	}
 	for _, e := range entries {
-		seq := parse(l.t, e).Sequence
+		seq := sequenceOf(l.t, e)
 		switch old, ok := l.stored[labels][seq]; {
 		case !ok:
+			parse(l.t, e)
 			l.stored[labels][seq] = e
 			l.order = append(l.order, seq)
 		case old.Line != e.Line || !old.Timestamp.Equal(e.Timestamp):

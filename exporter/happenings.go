@@ -1,8 +1,11 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,6 +140,23 @@ func (t *trail) quarantined(q quarantined) {
 		attrs: []attribute.KeyValue{attribute.String("answer", q.Answer)},
 	})
 }
+
+// deliveredLate has written that events came out of quarantine, under their own
+// numbers, which the tree has declared to be absent. Their leaves, as they are now,
+// stand in the event, which is in the tree.
+func (t *trail) deliveredLate(log string, leaves []proof.ErasedLeaf) {
+	slices.SortFunc(leaves, func(a, b proof.ErasedLeaf) int { return cmp.Compare(a.Number, b.Number) })
+	first, last := leaves[0].Number, leaves[len(leaves)-1].Number
+	t.happened(happening{
+		action: trailQuarantined, reason: lateReason, alone: log + strconv.FormatUint(first, 10), outcome: adminsessions.OutcomeSuccess,
+		count: uint64(len(leaves)), first: first, last: last,
+		note:  func(h *happening) string { return ofEvents(h.count) + " delivered out of quarantine" },
+		attrs: proof.ErasedAttributes(log, leaves),
+	})
+}
+
+// lateReason is the reason of events about deliveries out of quarantine.
+const lateReason = "delivered_late"
 
 func (t *trail) lokiAway(since time.Time, err error, backlog uint64) {
 	t.happened(happening{

@@ -67,6 +67,50 @@ func TestGapsAreDeclared(t *testing.T) {
 	})
 }
 
+// What comes out of quarantine later, under its own number, is on record with the
+// hash of what it is now.
+func TestDeliveredLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, dir := newKey(t), t.TempDir()
+		const events = 400
+		var gone atomic.Bool
+		l := refuseSome(t, &gone, func(seq uint64) bool { return seq%100 == 5 })
+		x := startOver(t, l, dir, WithProof(Proof{Keys: []*proof.Key{k}}))
+		emit(t, x, events)
+		time.Sleep(10 * time.Minute)
+		gone.Store(true)
+		renameToRetry(t, dir)
+		time.Sleep(5 * time.Minute)
+		shutdown(t, x)
+		l.check(events, false)
+		l.proved(x.spool.ID(), verifiers(t, k))
+		late := map[uint64]proof.Hash{}
+		for _, ev := range l.only("quarantined") {
+			if ev.Outcome != adminsessions.OutcomeSuccess {
+				continue
+			}
+			log, leaves, err := proof.ErasedBy(&ev)
+			if err != nil || log != x.spool.ID() || attr(ev, "reason") != lateReason {
+				t.Fatalf("%+v: %v", ev, err)
+			}
+			for _, leaf := range leaves {
+				late[leaf.Number] = leaf.Hash
+			}
+		}
+		if len(late) != 4 {
+			t.Errorf("%d events on record as late, want 4", len(late))
+		}
+		for labels, entries := range l.raw {
+			for n, hash := range late {
+				e := entries[n]
+				if h, _ := proof.Leaf(labels, e.Timestamp.UnixNano(), e.Line, nil); h != hash {
+					t.Errorf("event %d is on record as another one", n)
+				}
+			}
+		}
+	})
+}
+
 // More gaps than a checkpoint can hold.
 func TestManyGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // retryFile is the quarantine file, renamed by an operator who has removed the
@@ -40,8 +41,9 @@ type retry struct {
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool      // a file is being worked on
-	finished  fileStamp // of a file that is done with and could not be removed
+	active    bool                          // a file is being worked on
+	late      map[string][]proof.ErasedLeaf // what was delivered and is not on record, by log
+	finished  fileStamp                     // of a file that is done with and could not be removed
 }
 
 // fileStamp tells a file from another of the same name.
@@ -115,8 +117,36 @@ func (s *shipper) startRetry() {
 	s.start()
 }
 
+// tookLate notes events that Loki has taken out of quarantine.
+func (s *shipper) tookLate(p part) {
+	if s.prover == nil {
+		return
+	}
+	r := &s.retry
+	if r.late == nil {
+		r.late = map[string][]proof.ErasedLeaf{}
+	}
+	log := logIDOf(p.stream.Labels())
+	for i := p.from; i < p.to; i++ {
+		e := &p.stream.entries[i]
+		r.late[log] = append(r.late[log], proof.ErasedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		if len(r.late[log]) == proof.MaxErased {
+			s.tellLate(log)
+		}
+	}
+}
+
+// tellLate has written what of a log was delivered late.
+func (s *shipper) tellLate(log string) {
+	s.trail.deliveredLate(log, s.retry.late[log])
+	delete(s.retry.late, log)
+}
+
 func (s *shipper) finishRetry() {
 	r := &s.retry
+	for log := range r.late {
+		s.tellLate(log)
+	}
 	s.log.Info("events from quarantine are delivered", "events", r.delivered)
 	next := retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryInterval)}
 	if err := r.remove(r.path()); err != nil {

@@ -153,6 +153,9 @@ func splitURL(s string) (origin, rest string) {
 func (p *pageData) fields(e *trail.Event) []field {
 	var fields []field
 	for name, value := range export.Fields(e) {
+		if strings.HasPrefix(name, "was.") || strings.HasPrefix(name, "now.") {
+			continue // stands in the table of changes
+		}
 		f := field{Name: name, Value: value}
 		switch name {
 		case "email", "id":

@@ -1,12 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,7 +141,8 @@ func TestDoctorOfABadLoki(t *testing.T) {
 		"LOSES      limits_config.deletion_mode: filter-and-delete\n",
 		"LOSES      limits_config.retention_period: 1w\n",
 		"HIDES      limits_config.reject_old_samples_max_age: 1w\n",
-		"6 findings by which events would be lost",
+		"LOSES      deleting: the API for it answers\n",
+		"7 findings by which events would be lost",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -152,6 +161,76 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		_, out, errs := try(t, command, "--loki-url", "http://127.0.0.1:1", "--loki-username", "anna", "--loki-password-file", file)
 		if strings.Contains(out+errs, "pa55word") || errs == "" {
 			t.Errorf("%s: %s%s", command, out, errs)
+		}
+	}
+}
+
+// TestExportIsGoneOnWith breaks an export off again and again, between batches and
+// in the middle of an answer: what is resumed in the end is what one export in one
+// go has written.
+func TestExportIsGoneOnWith(t *testing.T) {
+	loki := lokitest.Start(t)
+	const events = 7000
+	start := time.Now().Add(-time.Hour)
+	stream := lokitest.Stream{Labels: map[string]string{"service_name": "panel", "audit_log_id": "a"}}
+	for i := range events {
+		at := start.Add(time.Duration(i) * 100 * time.Millisecond)
+		e := adminsessions.Event{Time: at, Type: adminsessions.API, Method: "GET", StatusCode: 200, URL: fmt.Sprintf("https://panel.example/%d", i)}
+		stream.Entries = append(stream.Entries, lokitest.Entry{Time: at, Line: fmt.Sprintf("%s\tseq=%d", e.Line(), i+1)})
+	}
+	if err := loki.Push(t.Context(), stream); err != nil {
+		t.Fatal(err)
+	}
+	behind, err := url.Parse(loki.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked, failing atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case failing.Load() == 1 && n == 2:
+			http.Error(w, "broken", http.StatusInternalServerError)
+		case failing.Load() == 2 && n == 2: // the answer is cut
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, `{"status":"success","data":{"resultType":"streams","result":[`)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	for _, form := range []string{"ndjson", "csv"} {
+		export := func(name string, more ...string) (int, string) {
+			asked.Store(0)
+			status, _, errs := try(t, append([]string{"export", "--loki-url", server.URL, "--service", "panel", "--from", "61m", "-o", filepath.Join(dir, name+"."+form)}, more...)...)
+			return status, errs
+		}
+		failing.Store(0)
+		if status, errs := export("whole"); status != exitOK {
+			t.Fatalf("status %d, %s", status, errs)
+		}
+		failing.Store(1)
+		status, errs := export("pieces")
+		for pieces := 1; status != exitOK; pieces++ {
+			if status != exitFailure || pieces > 20 {
+				t.Fatalf("piece %d: status %d, %s", pieces, status, errs)
+			}
+			failing.Store(int64(1 + pieces%2))
+			status, errs = export("pieces", "--resume")
+		}
+		whole, err1 := os.ReadFile(filepath.Join(dir, "whole."+form))
+		pieces, err2 := os.ReadFile(filepath.Join(dir, "pieces."+form))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(whole, []byte("\n")); lines < events || !bytes.Equal(whole, pieces) {
+			t.Errorf("%s: %d lines in one go, %d in pieces", form, lines, bytes.Count(pieces, []byte("\n")))
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "*.part*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // recording is everything between a request and Loki.
@@ -38,9 +39,15 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	if err != nil {
 		return nil, err
 	}
+	// In a demo the key is made beside the data; a real panel names one.
+	keys, err := proof.MakeKeyFile(c.proofKey, "adminpanel")
+	if err != nil {
+		return nil, err
+	}
 	x, err := exporter.New(
 		exporter.WithLoki(c.loki),
 		exporter.WithSpoolDir(c.spoolDir),
+		exporter.WithProof(exporter.Proof{Keys: keys}),
 		exporter.WithResource(described),
 		exporter.WithLogger(logger),
 	)

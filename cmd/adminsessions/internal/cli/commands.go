@@ -30,6 +30,7 @@ func Groups() [][2]string {
 		{"trail", "The trail"},
 		{"delivery", "Its delivery"},
 		{"program", "This program"},
+		{"schedule", "Again and again"},
 		{"loki", "How Loki is reached"},
 	}
 }
