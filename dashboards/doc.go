@@ -37,7 +37,8 @@
 //
 // Grafana 12.3 expands the variables of a query twice if it may cut it into days:
 // $admin in the search box then becomes the raw value of the variable admin. The
-// word do-not-chunk in the refId keeps a query whole, and keeps it from that.
+// words do-not-chunk and do-not-shard in the refId keep a query whole, and keep it
+// from that.
 //
 // A filter that is empty must match everything. No event has the label nothing,
 // so nothing=~`(?:${ip:regex})` holds while the variable is empty, and costs

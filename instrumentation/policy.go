@@ -120,6 +120,10 @@ func (c *config) policy() []policyItem {
 	add("hidden_names", strings.Join(c.hiddenNames, ", "))
 	add("shown_names", strings.Join(c.shownNames, ", "))
 	add("hidden_paths", strings.Join(c.hiddenPaths, ", "))
+	if c.rules != nil {
+		add("rules_from", c.rules.Source)
+		add("rules", c.rules.inWords())
+	}
 	var headers, fields []string
 	for _, h := range c.headers {
 		headers = append(headers, h.name)
@@ -129,6 +133,14 @@ func (c *config) policy() []policyItem {
 	}
 	add("headers", strings.Join(headers, ", "))
 	add("form_fields", strings.Join(fields, ", "))
+	var bodyFields []string
+	for _, f := range c.bodyFields {
+		bodyFields = append(bodyFields, strings.Join(f.path, "."))
+	}
+	add("body_fields", strings.Join(bodyFields, ", "))
+	if c.bodyHash {
+		add("body_sha256", "of every body")
+	}
 	var body []string
 	for _, f := range c.bodyFields {
 		body = append(body, strings.Join(f.path, "."))

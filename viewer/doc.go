@@ -66,6 +66,19 @@
 // HEAD, at the page's own path, with a note that begins as the page writes it:
 // nobody can hide an act that way.
 //
+// # Who may see what
+//
+// Config.Authorize returns a [Scope] for each request: the whole trail, that of some
+// tenants, or of one administrator. It is part of every query and of the key of
+// everything that is remembered, and each event that comes back is compared with
+// it once more. What the Handler asks the trail it can only ask within a scope.
+//
+// # Sessions and objects
+//
+// A second list shows sessions, and Config.Sessions lets viewers end them. Each
+// object has its history, which [Handler.ObjectHistory] also puts on the panel's
+// own pages.
+//
 // # While Loki is away
 //
 // The page shows the last answer it had for the same view, as of when, and since

@@ -14,7 +14,7 @@ func ownLife() string {
 
 // lifeCells are what the table of the trail's own life shows.
 var lifeCells = []cell{
-	word("outcome"), word("request"),
+	when, word("outcome"), word("request"),
 	{"from", `{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`},
 	{"to", `{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`},
 	{"what", `{{ trimPrefix "trail." .action | replace "_" " " }}`},
@@ -30,7 +30,7 @@ func life(id uint32, at dashboard.GridPos) cog.Builder[dashboard.Panel] {
 		dateColumn.with(to),
 		{field: "what", title: "What", width: 120, more: []property{to}},
 		outcomeColumn,
-		{field: "words", title: "In words", least: 240, more: []property{wrapped, inspected}},
+		{field: "words", title: "In words", least: 240, more: []property{inspected}},
 		{field: "who", title: "By", width: 120},
 		{field: "service", title: "Service", width: 110}, {field: "instance", title: "Instance", width: 110}, {field: "log", title: "Log", width: 120, more: []property{inspected}},
 		carried("request"), carried("from"), carried("to"),

@@ -49,7 +49,7 @@ func counts(name string, kinds ...string) cell {
 }
 
 var verdictCells = []cell{
-	word("outcome"), word("request"),
+	when, word("outcome"), word("request"),
 	{"from", `{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`},
 	{"to", `{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`},
 	{"instance", `{{ .service_name }} {{ .service_instance_id }}`},
@@ -70,7 +70,7 @@ func verdictTable(id uint32, at dashboard.GridPos) cog.Builder[dashboard.Panel] 
 		{field: "proved", title: "Proved up to, UTC", width: 160, more: []property{unfiltered}},
 		{field: "findings", title: "Found", least: 140, more: []property{wrapped, fixed("red"), {Id: "custom.cellOptions", Value: map[string]any{"type": "color-text", "wrapText": true}}}},
 		{field: "declared", title: "On record", width: 150},
-		{field: "words", title: "In words", least: 160, more: []property{wrapped, inspected}},
+		{field: "words", title: "In words", least: 160, more: []property{inspected}},
 		carried("request"), carried("from"), carried("to"),
 	}
 	return sortedBy(tableOf(id, "Verifications", "What scheduled verifications found, in numbers of events, the newest 50. Found must be empty: missing, altered, doubled (different entries of one number), forked (two histories, both signed), foreign. On record: lost with a reason, or erased.",

@@ -1,3 +1,5 @@
+//go:build grafana
+
 package dashboards_test
 
 import (
@@ -58,15 +60,12 @@ var views = []view{
 // error, and takes pictures:
 //
 //	make demo
-//	go test -run InGrafana ./dashboards -args -grafana http://127.0.0.1:3000 \
+//	go test -tags grafana -run InGrafana ./dashboards -args -grafana http://127.0.0.1:3000 \
 //	  -password-file ../../.data/grafana/admin-password -loki http://127.0.0.1:3100 -pictures ../../docs/pictures
 //
 // The pages of one request, session and object show the newest act that has changed
 // something.
 func TestInGrafana(t *testing.T) {
-	if *grafanaURL == "" {
-		t.Skip("no Grafana to look at: give -grafana")
-	}
 	if *grafanaFill {
 		to := time.Now().Truncate(time.Second)
 		storeAt(t, *grafanaLoki, knownEvents(to))
