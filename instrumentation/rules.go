@@ -305,7 +305,7 @@ func (p *Policy) inWords() string {
 			}
 		}
 		if !r.Match.isZero() {
-			words = append(words, r.Match.String())
+			words = append(words, r.Match.inWords())
 		}
 		add(len(r.Types) > 0, "types", r.Types)
 		add(len(r.Actors) > 0, "actors", r.Actors)
