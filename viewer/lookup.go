@@ -26,12 +26,14 @@ const (
 	// requestWait is how long a search waits for it: words that are no id should
 	// not take longer to find. The next page that asks has the answer.
 	requestWait = time.Second
+	// requestWithin is how far back it is looked for.
+	requestWithin = "30d"
 )
 
 // viewOf reads the view that a request asks for.
 func (h *Handler) viewOf(r *http.Request, zone *time.Location) (view, error) {
 	v, err := parseView(r.URL.RawQuery, zone)
-	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey {
+	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey || r.Method == http.MethodHead {
 		return v, err
 	}
 	terms, readErr := query.Read(v.search)
@@ -125,7 +127,7 @@ func (h *Handler) requestNamed(ctx context.Context, v *view) string {
 	ctx, cancel := context.WithTimeout(ctx, requestWait)
 	defer cancel()
 	at := newView()
-	at.event = id
+	at.event, at.rng = id, timeRange{quick: requestWithin}
 	found, err := h.holds(ctx, &at, "request", trail.Conditions{Requests: []string{id}},
 		func(e *trail.Event) bool { return e.RequestID == id || e.Cause == id })
 	if err != nil || !found {

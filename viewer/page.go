@@ -84,13 +84,6 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
-	if id := h.requestNamed(r.Context(), &v); err == nil && id != "" {
-		named := newView()
-		named.event = id
-		h.looked(r, "led to %s", named.describe())
-		redirect(w, named.values())
-		return
-	}
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
@@ -103,6 +96,13 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.onlyHead(w, r, htmlType) {
+		return
+	}
+	if id := h.requestNamed(r.Context(), &v); id != "" {
+		named := newView()
+		named.event = id
+		h.looked(r, "led to %s", named.describe())
+		redirect(w, named.values())
 		return
 	}
 	h.showView(r, p, out)

@@ -1,12 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -133,7 +143,8 @@ func TestDoctorOfABadLoki(t *testing.T) {
 		"LOSES      limits_config.deletion_mode: filter-and-delete\n",
 		"LOSES      limits_config.retention_period: 1w\n",
 		"HIDES      limits_config.reject_old_samples_max_age: 1w\n",
-		"6 findings by which events would be lost",
+		"LOSES      deleting: the API for it answers\n",
+		"7 findings by which events would be lost",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -153,5 +164,122 @@ func TestNoSecretIsPrinted(t *testing.T) {
 		if strings.Contains(out+errs, "pa55word") || errs == "" {
 			t.Errorf("%s: %s%s", command, out, errs)
 		}
+	}
+}
+
+// TestExportIsGoneOnWith breaks an export off again and again, between batches and
+// in the middle of an answer: what is resumed in the end is what one export in one
+// go has written.
+func TestExportIsGoneOnWith(t *testing.T) {
+	loki := lokitest.Start(t)
+	const events = 7000
+	start := time.Now().Add(-time.Hour)
+	stream := lokitest.Stream{Labels: map[string]string{"service_name": "panel", "audit_log_id": "a"}}
+	for i := range events {
+		at := start.Add(time.Duration(i) * 100 * time.Millisecond)
+		e := adminsessions.Event{Time: at, Type: adminsessions.API, Method: "GET", StatusCode: 200, URL: fmt.Sprintf("https://panel.example/%d", i)}
+		stream.Entries = append(stream.Entries, lokitest.Entry{Time: at, Line: fmt.Sprintf("%s\tseq=%d", e.Line(), i+1)})
+	}
+	if err := loki.Push(t.Context(), stream); err != nil {
+		t.Fatal(err)
+	}
+	behind, err := url.Parse(loki.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked, failing atomic.Int64
+	proxy := httputil.NewSingleHostReverseProxy(behind)
+	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n := asked.Add(1); {
+		case failing.Load() == 1 && n == 2:
+			http.Error(w, "broken", http.StatusInternalServerError)
+		case failing.Load() == 2 && n == 2: // the answer is cut
+			w.Header().Set("Content-Length", "1000")
+			fmt.Fprint(w, `{"status":"success","data":{"resultType":"streams","result":[`)
+		default:
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	for _, form := range []string{"ndjson", "csv"} {
+		export := func(name string, more ...string) (int, string) {
+			asked.Store(0)
+			status, _, errs := try(t, append([]string{"export", "--loki-url", server.URL, "--service", "panel", "--from", "61m", "-o", filepath.Join(dir, name+"."+form)}, more...)...)
+			return status, errs
+		}
+		failing.Store(0)
+		if status, errs := export("whole"); status != exitOK {
+			t.Fatalf("status %d, %s", status, errs)
+		}
+		failing.Store(1)
+		status, errs := export("pieces")
+		for pieces := 1; status != exitOK; pieces++ {
+			if status != exitFailure || pieces > 20 {
+				t.Fatalf("piece %d: status %d, %s", pieces, status, errs)
+			}
+			failing.Store(int64(1 + pieces%2))
+			status, errs = export("pieces", "--resume")
+		}
+		whole, err1 := os.ReadFile(filepath.Join(dir, "whole."+form))
+		pieces, err2 := os.ReadFile(filepath.Join(dir, "pieces."+form))
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if lines := bytes.Count(whole, []byte("\n")); lines < events || !bytes.Equal(whole, pieces) {
+			t.Errorf("%s: %d lines in one go, %d in pieces", form, lines, bytes.Count(pieces, []byte("\n")))
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "*.part*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("left behind: %q, %v", left, err)
+		}
+	}
+}
+
+// TestReportKnowsAddresses tells an address that is new from one that the
+// administrator came from weeks ago, whoever else did, and finds gaps and doubles by
+// the numbers of all events, the trail's own included.
+func TestReportKnowsAddresses(t *testing.T) {
+	loki := lokitest.Start(t)
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	n := 0
+	event := func(at time.Time, email, id, ip string) lokitest.Entry {
+		n++
+		e := adminsessions.Event{Time: at, Type: adminsessions.API, Method: "GET", StatusCode: 200, URL: "https://panel.example/", User: adminsessions.User{ID: id, Email: email}, ClientAddress: netip.MustParseAddr(ip)}
+		return lokitest.Entry{Time: at, Line: fmt.Sprintf("%s\tseq=%d", e.Line(), n)}
+	}
+	weeksAgo, yesterday := today.AddDate(0, 0, -20).Add(5*time.Hour), today.AddDate(0, 0, -1).Add(time.Hour)
+	entries := []lokitest.Entry{
+		event(weeksAgo, "anna@example.com", "2", "10.0.0.1"),
+		event(weeksAgo.Add(1), "bob@example.com", "7", "10.0.0.2"),
+		event(weeksAgo.Add(2), "", "svc 9", "10.0.0.9"),
+		event(yesterday, "anna@example.com", "2", "10.0.0.1"),
+		event(yesterday.Add(1), "anna@example.com", "2", "10.0.0.2"), // bob's
+		event(yesterday.Add(2), "", "svc 9", "10.0.0.9"),
+		event(yesterday.Add(3), "eve@example.com", "", "2001:db8::1"),
+	}
+	n += 3 // three are missing
+	entries = append(entries, event(yesterday.Add(4), "bob@example.com", "7", "10.0.0.2"))
+	if err := loki.Push(t.Context(), lokitest.Stream{Labels: map[string]string{"service_name": "panel", "service_instance_id": "panel-0", "audit_log_id": "a"}, Entries: entries}); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := try(t, "report", "--loki-url", loki.URL(), "--utc", "--json")
+	var r struct {
+		Events, Missing int64
+		Addresses       []struct{ Who, Address string } `json:"new_addresses"`
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v: status %d, %s%s", err, status, out, errs)
+	}
+	var fresh []string
+	for _, a := range r.Addresses {
+		fresh = append(fresh, a.Who+" "+a.Address)
+	}
+	if got := strings.Join(fresh, ", "); got != "anna@example.com 10.0.0.2, eve@example.com 2001:db8::1" {
+		t.Errorf("new addresses: %s", got)
+	}
+	if status != 1 || r.Missing != 3 || r.Events != 5 {
+		t.Errorf("status %d, %d missing of %d", status, r.Missing, r.Events)
 	}
 }

@@ -80,7 +80,7 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(status int) { panic(asked(status)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p, &cli.World{Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv, Now: time.Now}),
+		kong.Bind(p, &cli.World{Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv, Now: time.Now, Logger: p.logger}),
 		kong.ExplicitGroups(groups()),
 		kong.Vars(cli.Vars()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -93,7 +93,7 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		err = errors.Join(errUsage, err)
+		err = errors.Join(errUsage, cli.WithHint(args, err))
 	} else {
 		err = parsed.Run()
 	}

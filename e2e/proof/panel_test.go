@@ -144,7 +144,7 @@ func TestATrailProvesItself(t *testing.T) {
 	r := p.verify(true)
 	p.want(r, verify.Yes, verify.Yes, 1)
 	l := r.Logs[0]
-	if l.First != 1 || l.Last < 190 || len(l.Anchors) != 2 || l.Anchors[0].Place != "file" || l.Anchors[0].Size < l.Last || len(l.Foreign)+len(l.Declared) > 0 {
+	if l.First != 1 || l.Last < 190 || len(l.Anchors) != 2 || l.Anchors[0].Place != p.anchor.Name() || l.Anchors[0].Size < l.Last || len(l.Foreign)+len(l.Declared) > 0 {
 		t.Errorf("%s", r.Text())
 	}
 	if r.UpTo.Before(time.Now().Add(-time.Minute)) {

@@ -198,7 +198,11 @@ func TestSessionsInABrowser(t *testing.T) {
 		t.Errorf("%q has %d rows", got, b.rows())
 	}
 	b.accessible("sessions")
+	b.run(chromedp.EmulateViewport(1440, 600))
+	b.open("sessions?tenant=acme")
 	b.shoot("viewer-sessions")
+	b.run(chromedp.EmulateViewport(1440, 1600))
+	b.open("sessions")
 	b.follow(`th.s-requests a`)
 	if got := eval[string](b, `document.querySelector("tr.event").dataset.key`); got != "shared" {
 		t.Errorf("by requests %q is first", got)

@@ -46,8 +46,8 @@ func TestSinceTheViewerLastLooked(t *testing.T) {
 		return event(now.Add(-ago), n, func(e *adminsessions.Event) { e.User, e.Actor.TenantID = lena, "acme" })
 	}
 	var acts []adminsessions.Event
-	for _, ago := range []time.Duration{400, 200, 170, 90, 2} {
-		acts = append(acts, act(ago*minute))
+	for _, ago := range []time.Duration{400 * minute, 200 * minute, 170 * minute, 90 * minute, 2 * minute} {
+		acts = append(acts, act(ago))
 	}
 	push(t, loki, stream("one", append(looks, acts...)...))
 	line := regexp.MustCompile(`<p class="since" role="note">([^<]*)</p>`)

@@ -175,7 +175,7 @@ func Erase(ctx context.Context, c Config, events []Event, act Act) error {
 			return fmt.Errorf("erasing: the record does not get to Loki, so nothing is deleted: %w", err)
 		}
 	}
-	if err := arrived(ctx, store, c, records); err != nil {
+	if err := arrived(ctx, store, records); err != nil {
 		return fmt.Errorf("erasing: the record is not found in Loki, so nothing is deleted: %w", err)
 	}
 	for _, r := range requests(events) {
@@ -218,7 +218,7 @@ func byLog(events []Event) map[string][]Event {
 }
 
 // arrived waits until all records are in Loki.
-func arrived(ctx context.Context, store *trail.Store, c Config, ids map[string]bool) error {
+func arrived(ctx context.Context, store *trail.Store, ids map[string]bool) error {
 	w := trail.Window{From: time.Now().Add(-time.Hour), To: time.Now().Add(trail.Ahead)}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()

@@ -63,16 +63,16 @@ const day = 24 * time.Hour
 func New(c Config) (*Bucket, error) {
 	var errs []error
 	if c.Endpoint == "" || strings.Contains(c.Endpoint, "/") {
-		errs = append(errs, fmt.Errorf("Endpoint: %q; want a host, with a port if need be", c.Endpoint))
+		errs = append(errs, fmt.Errorf("field Endpoint: %q; want a host, with a port if need be", c.Endpoint))
 	}
 	if c.Bucket == "" {
-		errs = append(errs, errors.New("Bucket: missing"))
+		errs = append(errs, errors.New("field Bucket: missing"))
 	}
 	if c.Retention < day || c.Retention > 100*365*day {
-		errs = append(errs, fmt.Errorf("Retention: %s; want 1 day to 100 years", c.Retention))
+		errs = append(errs, fmt.Errorf("field Retention: %s; want 1 day to 100 years", c.Retention))
 	}
 	if c.Insecure && !isLoopback(c.Endpoint) {
-		errs = append(errs, fmt.Errorf("Insecure: %q is not on loopback", c.Endpoint))
+		errs = append(errs, fmt.Errorf("field Insecure: %q is not on loopback", c.Endpoint))
 	}
 	if c.Prefix == "" {
 		c.Prefix = "checkpoints/"

@@ -16,7 +16,7 @@ import (
 func (v *verification) checkBeginnings() {
 	for i := range v.report.Logs {
 		l := &v.report.Logs[i]
-		first := v.firsts[l.ID]
+		first := v.judges[l.ID].begun
 		switch {
 		case first == nil || first.Since > 0:
 		case first.After != nil:
@@ -39,7 +39,7 @@ func (v *verification) checkPredecessor(l *Log, size uint64) {
 // checkNoPredecessor looks for a log that a new one should have named.
 func (v *verification) checkNoPredecessor(l *Log, first *mark) {
 	for _, id := range slices.Sorted(maps.Keys(v.judges)) {
-		f, began := v.logs[id], v.firsts[id]
+		f, began := v.logs[id], v.judges[id].begun
 		ended := v.judges[id].newest()
 		if id == l.ID || f.gone || !meet(f.Instances, l.Instances) || !meet(f.Services, l.Services) || !ended.Before(first.Time) ||
 			began != nil && !began.Time.Before(first.Time) {

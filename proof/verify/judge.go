@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// maxPending bounds the leaves that are held: of events that no checkpoint
+	// defaultPending bounds the leaves that are held: of events that no checkpoint
 	// covers yet, and of intervals that are looked at again. 48 bytes each.
-	maxPending = 1 << 20
+	defaultPending = 1 << 20
 	// maxKnown bounds the checkpoints whose sizes and roots are remembered.
 	maxKnown = 200_000
 	// maxWhole is of how many the whole is.
@@ -43,13 +43,16 @@ type judge struct {
 	from         *mark   // where the verification goes on from, nil if it begins
 	waiting      []*mark // kept elsewhere, and not come to yet; the smallest first
 
-	pending   []leaf
-	lowest    uint64      // number that was read
-	latest    int64       // time that was read
-	intervals []*interval // that are to be looked at again
-	judged    []leaf      // the leaves judged last, to know repeats by
-	held      int         // leaves in intervals
+	pending    []leaf
+	shedTo     uint64 // number up to which some of pending were given up
+	maxPending int
+	lowest     uint64      // number that was read
+	latest     int64       // time that was read
+	intervals  []*interval // that are to be looked at again
+	judged     []leaf      // the leaves judged last, to know repeats by
+	held       int         // leaves in intervals
 
+	begun   *mark                 // the first checkpoint that stands in the log
 	known   map[uint64]proof.Hash // roots that were signed, by size
 	whole   []*mark               // the last marks
 	proved  []*interval           // that are complete and unaltered
@@ -59,7 +62,7 @@ type judge struct {
 }
 
 func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark, c claims) (*judge, error) {
-	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}}
+	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}, maxPending: defaultPending}
 	if start != nil {
 		part, err := proof.PartAfter(start.Checkpoint)
 		if err != nil {
@@ -130,7 +133,7 @@ func (j *judge) readAgain(e *loki.Entry) {
 		if l.number < iv.from() || l.number > iv.to() {
 			continue
 		}
-		if !iv.has(l) && len(iv.extra) < maxPending {
+		if !iv.has(l) && len(iv.extra) < j.maxPending {
 			iv.extra = append(iv.extra, l)
 		}
 		return
@@ -145,7 +148,7 @@ func (j *judge) take(l leaf) {
 	if n := len(j.pending); j.ended() || n > 0 && j.pending[n-1] == l {
 		return
 	}
-	if len(j.pending) >= maxPending {
+	if len(j.pending) >= j.maxPending {
 		j.shed()
 	}
 	j.pending = append(j.pending, l)
@@ -156,6 +159,8 @@ func (j *judge) take(l leaf) {
 func (j *judge) ended() bool {
 	return !j.until.IsZero() && j.last != nil && !j.last.Time.Before(j.until)
 }
+
+const tooMany = "too many events without a checkpoint"
 
 // late takes an event of an interval that was judged already.
 func (j *judge) late(l leaf) {
@@ -183,13 +188,18 @@ func (j *judge) shed() {
 	for _, l := range j.pending[:half] {
 		lowest, highest = min(lowest, l.number), max(highest, l.number)
 	}
-	addSpan(&j.log, &j.log.Unjudged, Span{From: lowest, To: highest, Why: "too many events without a checkpoint"})
+	j.shedTo = max(j.shedTo, highest)
+	j.log.blind = true
+	addSpan(&j.log, &j.log.Unjudged, Span{From: lowest, To: highest, Why: tooMany})
 	j.pending = append(j.pending[:0], j.pending[half:]...)
 }
 
 // meet takes a checkpoint that stands in the log. Those that are kept elsewhere
 // and are not larger come before it.
 func (j *judge) meet(m *mark) {
+	if j.begun == nil {
+		j.begun = m
+	}
 	if j.ended() && m.Size > j.base.End() {
 		return
 	}
@@ -217,7 +227,13 @@ func (j *judge) compare(m *mark) {
 		}
 	}
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if iv.from() <= j.shedTo && !m.rootOnly {
+		addSpan(&j.log, &j.log.Unjudged, iv.around(max(iv.from(), j.shedTo+1), iv.to(), tooMany))
+		j.pending = kept
+		j.follow(m)
+		return
+	}
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 		j.pending = kept
 		return
@@ -235,7 +251,7 @@ func (j *judge) compare(m *mark) {
 	// Entries may still come whose times were changed; and Loki may have kept some
 	// back.
 	j.intervals = append(j.intervals, iv)
-	for j.held += len(iv.leaves); j.held > maxPending && len(j.intervals) > 1; {
+	for j.held += len(iv.leaves); j.held > j.maxPending && len(j.intervals) > 1; {
 		j.settle(j.intervals[0])
 		j.held -= len(j.intervals[0].leaves)
 		j.intervals = j.intervals[1:]
@@ -246,7 +262,7 @@ func (j *judge) compare(m *mark) {
 // settle judges an interval for good.
 func (j *judge) settle(iv *interval) {
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 	} else {
 		j.disagree(iv)
@@ -308,6 +324,11 @@ func (j *judge) report(iv *interval, p piece, proved bool) {
 	case missing:
 		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, ""))
 	case declared:
+		if p.reason == proof.Unproven {
+			j.log.blind = true
+			addSpan(&j.log, &j.log.Unjudged, iv.around(p.from, p.to, "the log's tree does not know them: it was begun later, or its file was lost"))
+			return
+		}
 		addSpan(&j.log, &j.log.Declared, iv.around(p.from, p.to, p.reason))
 	case erased:
 		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: p.claim.by, Proved: proved})

@@ -87,6 +87,7 @@ type Log struct {
 	Checkpoint string `json:"checkpoint,omitempty"`
 
 	resumed  uint64    // the number of the event up to which it was verified before
+	blind    bool      // a part could not be judged at all
 	headless bool      // not judged from where it should
 	first    time.Time // of its entries
 	open     time.Time // the last entry that waits for a checkpoint, besides the trail's own; zero if none does
@@ -168,6 +169,9 @@ func (l *Log) judge() {
 	}
 	if l.headless || slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
 		l.Complete = Unknown
+	}
+	if l.blind {
+		l.Complete, l.Unaltered = Unknown, Unknown
 	}
 	if len(l.Missing) > 0 {
 		l.Complete = No

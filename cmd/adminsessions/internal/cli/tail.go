@@ -145,7 +145,7 @@ func (t *follower) poll(ctx context.Context) error {
 	fresh, err := t.ask(ctx, trail.Window{From: from, To: now.Add(trail.Ahead)})
 	if err != nil {
 		t.unanswered(ctx, now, err)
-		return nil //nolint:nilerr // it is told, and the next poll asks for the same
+		return nil
 	}
 	if !t.away.IsZero() {
 		t.warn("Loki answers again after %v", now.Sub(t.away).Round(time.Second))

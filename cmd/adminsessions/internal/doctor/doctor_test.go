@@ -23,6 +23,8 @@ type fakeLoki struct {
 	push    http.HandlerFunc
 	skew    time.Duration
 	streams string // of the trail, as JSON
+	deletes bool
+	short   bool // questions over a year are refused
 }
 
 func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,6 +38,14 @@ func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"limits":%s}`, f.limits)
 	case strings.HasSuffix(path, "/push"):
 		f.push(w, r)
+	case strings.HasSuffix(path, "/delete") && f.deletes:
+		fmt.Fprint(w, `[]`)
+	case strings.HasSuffix(path, "/delete"):
+		http.Error(w, "deletion is not available for this tenant", http.StatusForbidden)
+	case strings.HasSuffix(path, "/query_range") && f.short:
+		http.Error(w, "the query time range exceeds the limit (query length: 8760h0m0s, limit: 30d1h)", http.StatusBadRequest)
+	case strings.HasSuffix(path, "/query_range"):
+		fmt.Fprint(w, `{"data":{"resultType":"streams","result":[]}}`)
 	case strings.HasSuffix(path, "/series"):
 		fmt.Fprintf(w, `{"data":[%s]}`, f.streams)
 	case strings.HasSuffix(path, "/values"):
@@ -158,6 +168,20 @@ func TestTenantLimits(t *testing.T) {
 	// A page with status 200 is no configuration.
 	if f := examine(t, &fakeLoki{config: "<html>Sign in</html>"})["configuration"]; f.Effect != Unknown {
 		t.Errorf("%+v", f)
+	}
+}
+
+// What can't be seen is asked for, where that changes nothing.
+func TestWhatIsNotSeenIsAskedFor(t *testing.T) {
+	for short, want := range map[bool]Effect{true: Hides, false: None} {
+		if f := examine(t, &fakeLoki{short: short})["max_query_length"]; f.Effect != want {
+			t.Errorf("%+v, want %s", f, want)
+		}
+	}
+	for deletes, want := range map[bool]Effect{true: Loses, false: None} {
+		if f := examine(t, &fakeLoki{deletes: deletes})["deleting"]; f.Effect != want {
+			t.Errorf("%+v, want %s", f, want)
+		}
 	}
 }
 

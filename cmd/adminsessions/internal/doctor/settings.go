@@ -2,14 +2,17 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"net/http"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // setting is one of Loki's settings, and what a value of it does to a trail.
@@ -31,7 +34,7 @@ const (
 // settings are those that a trail depends on: deploy/loki/README.md has the same.
 func settings() []setting {
 	const slowed = "a draining backlog is slowed down by 429"
-	const neverPasses = "a push larger than that can never pass: the exporter's have up to 2 MiB"
+	const stuck = "a push larger than that can never pass: the exporter's have up to 2 MiB"
 	return []setting{
 		{"limits_config.shard_streams.enabled", wants("false", Doubles, "a backlog that drains above 1.5 MB/s is split into shards; what is sent again after a lost answer then stands there twice, in lists, too"), "false"},
 		{"ingester.wal.enabled", wants("true", Loses, "a Loki that is killed loses what it has acknowledged"), "true"},
@@ -42,12 +45,12 @@ func settings() []setting {
 		{"limits_config.retention_period", retention, "as long as the trail is to be kept; 0 keeps it for ever"},
 		{"limits_config.retention_stream", retentionRules, "no rule whose selector matches the trail"},
 		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
-		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, neverPasses}, tier{16, Slows, slowed}), "128"},
+		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, stuck}, tier{16, Slows, slowed}), "128"},
 		{"limits_config.ingestion_rate_mb", number(tier{drainBytes >> 20, Slows, slowed}), "64"},
-		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, neverPasses}, tier{drainBytes, Slows, slowed}), "128MB"},
+		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, stuck}, tier{drainBytes, Slows, slowed}), "128MB"},
 		{"limits_config.per_stream_rate_limit", bytes(tier{drainBytes, Slows, slowed}), "64MB"},
 		{"server.grpc_server_max_recv_msg_size", bytes(tier{batchBytes + batchBytes/4, Loses, "batches of 2 MiB are refused with a bare 500"}), "67108864"},
-		{"limits_config.max_query_length", atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
+		{queryLength, atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
 		{"limits_config.max_query_lookback", atLeast(year, Hides, "what is older is not found, and nothing says so"), "0s"},
 		{"limits_config.max_query_series", number(tier{5000, Hides, "counts by administrator and address over weeks fail with an error"}), "20000"},
 		{"limits_config.max_entries_limit_per_query", number(tier{5000, Hides, "page, exports and this program ask for up to 5000 entries at a time, and are refused"}), "5000"},
@@ -179,12 +182,36 @@ func (e *examination) settings(ctx context.Context) {
 		config.limits = limits
 	}
 	for _, s := range settings() {
-		e.setting(s, config)
+		e.setting(ctx, s, config)
 	}
 }
 
-func (e *examination) setting(s setting, config value) {
+// queryLength is a setting that can be asked for without seeing it.
+const queryLength = "limits_config.max_query_length"
+
+// farBack finds out whether a question over a year is answered.
+func (e *examination) farBack(ctx context.Context, s setting) (f Finding, known bool) {
+	now := e.Now()
+	_, _, err := e.Client.Logs(ctx, loki.LogQuery{Expr: `{service_name="adminsessions-doctor"}`, From: now.Add(-year).UnixNano(), To: now.UnixNano(), Limit: 1})
+	refusal, ok := errors.AsType[*loki.Error](err)
+	switch {
+	case err == nil:
+		return Finding{Of: s.path, Effect: None, Found: "a year or more: such a question is answered"}, true
+	case ok && refusal.Kind == loki.TooBroad && refusal.Status == http.StatusBadRequest:
+		_, why := s.judge(value{node: &yaml.Node{Value: "1s"}}, e)
+		return Finding{Of: s.path, Effect: Hides, Found: refusal.Detail, Why: why, Do: "set it to " + s.do}, true
+	}
+	return f, false
+}
+
+func (e *examination) setting(ctx context.Context, s setting, config value) {
 	v := config.beside(s.path)
+	if v.node == nil && s.path == queryLength && config.root.Kind == 0 {
+		if f, known := e.farBack(ctx, s); known {
+			e.add(f)
+			return
+		}
+	}
 	if v.node == nil {
 		if config.root.Kind != 0 { // this version has no such setting
 			return
