@@ -66,6 +66,7 @@ func TestDescribe(t *testing.T) {
 		{"GET", "/admin/clients/{$}", "https://panel.example/admin/clients/", 200, "clients.list", "", ""},
 		{"GET", "/admin/clients/{id}", "https://panel.example/admin/clients/a%2Fb", 200, "clients.view", "clients", "a/b"},
 		{"POST", "/admin/clients", "https://panel.example/admin/clients", 201, "clients.create", "", ""},
+		{"GET", "/admin/api/home_company/{uuid}/payment_gateways", "https://panel.example/admin/api/home_company/7/payment_gateways", 200, "home_company.payment_gateways.list", "home_company", "7"},
 		{"POST", "/admin/settings", "https://panel.example/admin/settings", 303, "settings.update", "", ""},
 		{"POST", "/admin/mail-settings", "https://panel.example/admin/mail-settings", 303, "mail_settings.update", "", ""},
 		{"GET", "/admin/settings", "https://panel.example/admin/settings", 200, "settings.view", "", ""},

@@ -256,3 +256,16 @@ func FuzzChanged(f *testing.F) {
 		}
 	})
 }
+
+func TestManyCallsOfChanged(t *testing.T) {
+	e := handle(t, func(ctx context.Context) {
+		for i := range 10_000 {
+			if !instrumentation.Changed(ctx, map[string]int{"n": i}, map[string]int{"n": i + 1}) {
+				t.Fatal("there was no record")
+			}
+		}
+	})
+	if len(e.Changes) != adminsessions.MaxChanges || e.Changes[1] != (adminsessions.Change{Field: "n", Old: "1", New: "2"}) || !slices.Contains(e.Cut, "changes") {
+		t.Errorf("%d changes, cut %q", len(e.Changes), e.Cut)
+	}
+}

@@ -90,6 +90,9 @@ func TestReasons(t *testing.T) {
 		{"GET without", httptest.NewRequest(http.MethodGet, "/admin/export?x=1", nil), 428, ""},
 		// The rule is unsure: somebody may read these as one that it means.
 		{"another case", httptest.NewRequest(http.MethodDelete, "/admin/Clients/7", nil), 428, ""},
+		{"a detour to read", httptest.NewRequest(http.MethodGet, "/x/../admin/clients/7", nil), 428, ""},
+		{"a detour by a method that is not meant", httptest.NewRequest(http.MethodPut, "/x/../admin/clients/7", nil), 200, ""},
+		{"a detour, the method in disguise", httptest.NewRequest(http.MethodPut, "/x/../admin/clients/7?_method=DELETE", nil), 428, ""},
 		{"a detour", httptest.NewRequest(http.MethodDelete, "/x/../admin/clients/7", nil), 428, ""},
 		{"a method in disguise", post("/admin/clients/7", urlencoded, "_method=DELETE"), 428, ""},
 	} {
@@ -349,6 +352,33 @@ func TestWithRequiredReasonIsChecked(t *testing.T) {
 	}
 }
 
+// Another middleware further out that asks for none makes no difference.
+func TestReasonsWithinAnotherMiddleware(t *testing.T) {
+	var inner, outer recordtest.Sink
+	handled := false
+	h := requireReason(t, &inner, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled = true }))
+	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&outer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	mw(h).ServeHTTP(w, httptest.NewRequest(http.MethodDelete, "/admin/clients/7", nil))
+	if handled || w.Code != 428 || inner.Only(t).StatusCode != 428 || outer.Only(t).StatusCode != 428 {
+		t.Errorf("handled %t, answer %d", handled, w.Code)
+	}
+	// Of one middleware that is mounted twice, the outer one has asked.
+	var s recordtest.Sink
+	mw, err = instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithRequiredReason(instrumentation.Routes("/")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = httptest.NewRecorder()
+	mw(mw(ok)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?audit_reason=x1", nil))
+	if w.Code != 200 || s.Only(t).Reason != "x1" {
+		t.Errorf("answer %d", w.Code)
+	}
+}
+
 // A rule of a policy asks for a reason, too.
 func TestReasonsByPolicy(t *testing.T) {
 	policy, err := instrumentation.NewPolicy(
@@ -376,7 +406,7 @@ func TestReasonsByPolicy(t *testing.T) {
 			t.Errorf("%s: %d, %s", c.method, w.Code, e.Line())
 		}
 	}
-	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / → reason required; views: GET / → counted only") {
+	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / reason required; views: GET / only counted") {
 		t.Errorf("the policy says %q", e.Note)
 	}
 }

@@ -305,7 +305,7 @@ func (p *Policy) inWords() string {
 			}
 		}
 		if !r.Match.isZero() {
-			words = append(words, r.Match.String())
+			words = append(words, r.Match.inWords())
 		}
 		add(len(r.Types) > 0, "types", r.Types)
 		add(len(r.Actors) > 0, "actors", r.Actors)
@@ -324,7 +324,7 @@ func (p *Policy) inWords() string {
 // treat asks the policy about a request that has arrived. It may panic with
 // what an application's function panics with.
 func (m *middleware) treat(r *http.Request) *treatment {
-	if m.rules == nil {
+	if m.rules == nil || len(m.rules.rules) == 0 {
 		return nil
 	}
 	t := m.rules.begin(r)
