@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/slotfile"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
 )
@@ -34,7 +35,7 @@ type prover struct {
 	cutAt    time.Time          // when the last one was made; zero before the first of this process
 	absences *absences
 	path     string
-	file     *slotFile
+	file     *slotfile.File
 	scratch  []byte
 	unsaved  bool
 
@@ -69,7 +70,7 @@ func newProver(c *config, a *absences) *prover {
 
 // open reads what an earlier process has kept. The spool's folder is locked.
 func (p *prover) open() error {
-	file, text, damaged, err := openSlotFile(p.path)
+	file, text, damaged, err := slotfile.Open(p.path)
 	if err != nil {
 		return fmt.Errorf("opening the log's tree %s: %w", p.path, err)
 	}
@@ -309,7 +310,7 @@ func (p *prover) beforeRemove() error {
 	if p.file == nil {
 		return errors.New("the log's tree is not open")
 	}
-	if err := p.file.sync(); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return fmt.Errorf("syncing the log's tree: %w", err)
 	}
 	return nil
@@ -321,7 +322,7 @@ func (p *prover) close() error {
 		return nil
 	}
 	p.save() // what is known of numbers that were refused
-	return p.file.close()
+	return p.file.Close()
 }
 
 // save keeps the tree. It must be kept before the cursor moves past its events.
@@ -336,7 +337,7 @@ func (p *prover) save() {
 		})
 	}
 	if err == nil {
-		err = p.file.write(text)
+		err = p.file.Write(text)
 	}
 	p.unsaved = err != nil
 	if err == nil {
