@@ -5,8 +5,11 @@
 //	phone.json           the same on a narrow screen, one column
 //	activity.json        who is online, who does how much, what fails, what is new
 //	admin.json           one administrator: addresses, sessions, user agents
-//	event.json           one request, every field, and what else its session did
-//	pipeline.json        is the trail whole, and does it arrive
+//	event.json           one request, every field and change, and what else its session did
+//	object.json          what was done to one thing, and who looked at it
+//	changes.json         what was changed, by whom
+//	session-list.json    each session, and its story
+//	pipeline.json        is the trail whole and proved, and does it arrive
 //	alerts/              rules for Prometheus and for Loki's ruler
 //	runbooks/            what each alert means and what to do, a file an alert
 //	generate/            the program that writes all but the runbooks
@@ -34,11 +37,17 @@
 //
 // Grafana 12.3 expands the variables of a query twice if it may cut it into days:
 // $admin in the search box then becomes the raw value of the variable admin. The
-// word do-not-chunk in the refId keeps a query whole, and keeps it from that.
+// words do-not-chunk and do-not-shard in the refId keep a query whole, and keep it
+// from that.
 //
 // A filter that is empty must match everything. No event has the label nothing,
 // so nothing=~`(?:${ip:regex})` holds while the variable is empty, and costs
 // nothing then.
+//
+// A text of a line is compared as the literal ` tenant="acme"` in the part for
+// people. No other text can say so, because within quotes a quote has a backslash
+// before it; only a value that begins with a space, or ends in a backslash, could
+// be taken for another, and finds too much instead of too little.
 //
 // # LogQL
 //
@@ -50,5 +59,10 @@
 //   - (?s:.*) instead of .* makes a filter four times as dear;
 //   - a regular expression that is broken in a line filter alone is, asked as
 //     Grafana asks, answered with no lines instead of an error;
-//   - U+FFFD in a label that is taken out of a line fails the whole query.
+//   - U+FFFD in a label that is taken out of a line fails the whole query;
+//   - of two keys of a line that logfmt makes one of, it keeps the first.
+//
+// Events of type TRAIL are the trail's own. Every query about administrators
+// leaves them out by the word, type!="TRAIL", never by a line filter, which a text
+// could be made to match.
 package dashboards

@@ -74,6 +74,7 @@ func (s *shipper) delivered(b *batch, r result) {
 	if b.retry {
 		s.metrics.retried.addN(retriedDelivered, p.len())
 		s.retry.delivered += p.len()
+		s.tookLate(p)
 	} else {
 		s.metrics.delivered.Add(uint64(p.len()))
 		s.metrics.delay.observe(max(0, s.now().Sub(time.Unix(0, p.first().spooled))))

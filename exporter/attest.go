@@ -1,5 +1,7 @@
 package exporter
 
+import "github.com/adminsessions/adminsessions/proof"
+
 // The shipper's part in the proof: the tree is saved before the spool's cursor
 // moves, and checkpoints go to the notary one at a time.
 
@@ -8,6 +10,9 @@ func (s *shipper) prove(b *batch) {
 	p := s.prover
 	if p == nil {
 		return
+	}
+	if s.preceded != nil && p.waiting.IsZero() && p.last == nil && p.tree.Size() == 0 {
+		p.waiting = p.now().Add(ancestryPatience)
 	}
 	p.add(b)
 	s.step("added")
@@ -29,6 +34,11 @@ func (s *shipper) attest() {
 		s.tookCertified(text)
 	default:
 	}
+	select {
+	case before := <-s.preceded:
+		s.tookPredecessor(before)
+	default:
+	}
 	if p.due() {
 		p.cut()
 	}
@@ -46,6 +56,12 @@ func (s *shipper) attest() {
 func (s *shipper) tookCertified(text string) {
 	s.prover.certified(text)
 	s.certifying = false
+}
+
+// tookPredecessor notes which log was before this one.
+func (s *shipper) tookPredecessor(before *proof.Predecessor) {
+	s.preceded = nil
+	s.prover.precededBy(before)
 }
 
 // seal makes a last checkpoint, of everything that was delivered.

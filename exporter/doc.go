@@ -30,6 +30,11 @@
 //     again if that file is renamed to quarantine.retry.ndjson.
 //   - A clock costs no event. Where Loki refuses entries for their times, they get
 //     times that it takes, and say when they arrived by this machine's clock.
+//   - The trail tells of itself: that it was started and stopped, that events were
+//     dropped or quarantined, that Loki was away, are events of type TRAIL.
+//   - With a key that signs ([WithProof]) the trail proves that nothing is missing
+//     from it and nothing was altered; with a key for the spool ([WithSpoolKeys])
+//     who has the disk can neither read nor forge what waits there.
 //   - Every event has a number within its log. What is lost nevertheless, because
 //     the spool or the disk is full or a file was damaged, is counted by reason,
 //     and its number is missing in Loki: completeness can be proved by a query.
@@ -57,6 +62,8 @@
 // Loki's address and credentials are read from ADMINSESSIONS_LOKI_…, see
 // [adminsessions.Loki]; the spool's options from ADMINSESSIONS_SPOOL_DIR, _LIMIT
 // (bytes), _SYNC (interval, always, none), _FULL (drop, block), and, in whole
-// milliseconds, _SYNC_INTERVAL, _BLOCK_TIMEOUT and _LOCK_TIMEOUT. A value that
+// milliseconds, _SYNC_INTERVAL, _BLOCK_TIMEOUT and _LOCK_TIMEOUT; its keys from one
+// of _KEY_FILE, _KEY and _KEY_COMMAND; the keys that sign checkpoints from one of
+// ADMINSESSIONS_PROOF_KEY_FILE, _KEY and _COMMAND (with _PUBLIC_KEY). A value that
 // can't be used fails the start.
 package exporter

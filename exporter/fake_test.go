@@ -1,7 +1,6 @@
 package exporter
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,58 +46,16 @@ type fakeLoki struct {
 	answer func(p received) loki.Answer
 	// clock is Loki's, if set.
 	clock func() time.Time
+	// unreadable says that queries fail.
+	unreadable atomic.Bool
+	// history answers queries instead, if set.
+	history *fakeLoki
 
 	mu     sync.Mutex
 	pushes []received
 	order  []uint64                         // sequence numbers as they arrived, each once
 	stored map[string]map[uint64]push.Entry // by labels and sequence number
 	raw    map[string]map[uint64]push.Entry // as they came, the trail's own, too
-}
-
-// trailNumbers are the numbers of the trail's own events, by log.
-var trailNumbers struct {
-	sync.Mutex
-	of map[string]map[uint64]bool
-}
-
-// withoutTrail returns the entries that are not the trail's own, with the numbers
-// that they would have if there were none of these.
-func withoutTrail(t testing.TB, labels string, entries []push.Entry) (others []push.Entry) {
-	trailNumbers.Lock()
-	defer trailNumbers.Unlock()
-	id := logIDOf([]byte(labels))
-	if trailNumbers.of == nil {
-		trailNumbers.of = map[string]map[uint64]bool{}
-	}
-	if trailNumbers.of[id] == nil {
-		trailNumbers.of[id] = map[uint64]bool{}
-	}
-	for _, e := range entries {
-		if ev := parse(t, e); ev.Type == adminsessions.Trail {
-			trailNumbers.of[id][ev.Sequence] = true
-		}
-	}
-	for _, e := range entries {
-		ev := parse(t, e)
-		if ev.Type == adminsessions.Trail {
-			continue
-		}
-		_, e.Line = renumbered(id, ev.Sequence, e.Line)
-		others = append(others, e)
-	}
-	return others
-}
-
-// renumbered returns the number that an event would have if there were none of the
-// trail's own, and its line with that. trailNumbers is held.
-func renumbered(id string, seq uint64, line string) (uint64, string) {
-	n := seq
-	for own := range trailNumbers.of[id] {
-		if own < seq {
-			n--
-		}
-	}
-	return n, strings.Replace(line, fmt.Sprintf("\tseq=%d", seq), fmt.Sprintf("\tseq=%d", n), 1)
 }
 
 type received struct {
@@ -131,7 +89,7 @@ func (l *fakeLoki) Push(_ context.Context, message []byte) loki.Answer {
 	r := received{at: time.Now(), size: len(raw), labels: req.Streams[0].Labels}
 	r.entries = withoutTrail(l.t, r.labels, all)
 	for _, e := range r.entries {
-		r.seqs = append(r.seqs, parse(l.t, e).Sequence)
+		r.seqs = append(r.seqs, sequenceOf(l.t, e))
 		if len(e.StructuredMetadata) > 0 {
 			l.t.Errorf("entry with metadata: %v", e)
 		}
@@ -152,41 +110,6 @@ func (l *fakeLoki) Push(_ context.Context, message []byte) loki.Answer {
 	return a
 }
 
-// keep keeps the entries as they came.
-func (l *fakeLoki) keep(labels string, entries []push.Entry) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.raw == nil {
-		l.raw = map[string]map[uint64]push.Entry{}
-	}
-	if l.raw[labels] == nil {
-		l.raw[labels] = map[uint64]push.Entry{}
-	}
-	for _, e := range entries {
-		seq := parse(l.t, e).Sequence
-		if old, ok := l.raw[labels][seq]; ok && (old.Line != e.Line || !old.Timestamp.Equal(e.Timestamp)) {
-			l.t.Errorf("event %d comes again with other bytes:\n%v\n%v", seq, old, e)
-		}
-		l.raw[labels][seq] = e
-	}
-}
-
-// trail are the trail's own events that were stored, in the order of their
-// numbers.
-func (l *fakeLoki) trail() (events []adminsessions.Event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, entries := range l.raw {
-		for _, e := range entries {
-			if ev := parse(l.t, e); ev.Type == adminsessions.Trail {
-				events = append(events, ev)
-			}
-		}
-	}
-	slices.SortFunc(events, func(a, b adminsessions.Event) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	return events
-}
-
 func (l *fakeLoki) store(labels string, entries ...push.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -197,9 +120,10 @@ func (l *fakeLoki) store(labels string, entries ...push.Entry) {
 		l.stored[labels] = map[uint64]push.Entry{}
 	}
 	for _, e := range entries {
-		seq := parse(l.t, e).Sequence
+		seq := sequenceOf(l.t, e)
 		switch old, ok := l.stored[labels][seq]; {
 		case !ok:
+			parse(l.t, e)
 			l.stored[labels][seq] = e
 			l.order = append(l.order, seq)
 		case old.Line != e.Line || !old.Timestamp.Equal(e.Timestamp):
@@ -374,12 +298,4 @@ func refusal(r received, format string, bad func(push.Entry) bool) error {
 		messages = append(messages, m)
 	}
 	return errors.New(strings.Join(messages, "; "))
-}
-
-// owns is how many events the trail has written about itself.
-func owns(s Stats) (n uint64) {
-	for _, count := range s.Trail {
-		n += count
-	}
-	return n
 }

@@ -1,8 +1,11 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +36,10 @@ func (x *Exporter) tellStarted() {
 	case !o.Clean:
 		found, note = "not_closed", "the trail was started; the process before was killed"
 	}
+	atRest := "plain"
+	if len(x.cfg.spoolKeys) > 0 {
+		atRest = "encrypted"
+	}
 	attrs := []attribute.KeyValue{
 		attribute.String("version", version()),
 		attribute.String("clock", clockState()),
@@ -40,6 +47,9 @@ func (x *Exporter) tellStarted() {
 		attribute.Int64("backlog", int64(o.Backlog)),
 		attribute.String("sync", string(x.cfg.sync)),
 		attribute.String("full", string(x.cfg.full)),
+		attribute.String(folderAttribute, absolute(x.cfg.spoolDir)),
+		attribute.String("at_rest", atRest),
+		attribute.String("proof", x.cfg.proof.words()),
 	}
 	x.trail.writeNow(happening{
 		action: trailStarted, outcome: adminsessions.OutcomeSuccess,
@@ -119,7 +129,7 @@ func (x *Exporter) tellLost(p *prover, before *proof.Predecessor) {
 	}
 	if before != nil {
 		p.after = before
-		x.trail.spoolLost(lostVanished, "the spool was removed; this log takes the place of another one", before)
+		x.trail.spoolLost(lostVanished, vanishedWords, before)
 	}
 }
 
@@ -130,6 +140,23 @@ func (t *trail) quarantined(q quarantined) {
 		attrs: []attribute.KeyValue{attribute.String("answer", q.Answer)},
 	})
 }
+
+// deliveredLate has written that events came out of quarantine, under their own
+// numbers, which the tree has declared to be absent. Their leaves, as they are now,
+// stand in the event, which is in the tree.
+func (t *trail) deliveredLate(log string, leaves []proof.ErasedLeaf) {
+	slices.SortFunc(leaves, func(a, b proof.ErasedLeaf) int { return cmp.Compare(a.Number, b.Number) })
+	first, last := leaves[0].Number, leaves[len(leaves)-1].Number
+	t.happened(happening{
+		action: trailQuarantined, reason: lateReason, alone: log + strconv.FormatUint(first, 10), outcome: adminsessions.OutcomeSuccess,
+		count: uint64(len(leaves)), first: first, last: last,
+		note:  func(h *happening) string { return ofEvents(h.count) + " delivered out of quarantine" },
+		attrs: proof.ErasedAttributes(log, leaves),
+	})
+}
+
+// lateReason is the reason of events about deliveries out of quarantine.
+const lateReason = "delivered_late"
 
 func (t *trail) lokiAway(since time.Time, err error, backlog uint64) {
 	t.happened(happening{

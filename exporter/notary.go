@@ -45,8 +45,8 @@ type notary struct {
 	told     logLimit
 	fileTold logLimit
 
-	// todo carries a checkpoint's text from the shipper, which waits for it to
-	// come back on done before it sends another one. Neither is ever closed.
+	// A checkpoint's text comes from the shipper on todo, and goes back on done
+	// before there is another one. Neither is ever closed.
 	todo chan string
 	done chan string
 

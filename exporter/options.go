@@ -81,6 +81,8 @@ type config struct {
 	full         FullPolicy
 	blockTimeout time.Duration
 
+	spoolKeys []*spool.Key
+
 	proof Proof
 
 	resource *resource.Resource
@@ -127,6 +129,28 @@ func WithSpoolLimit(bytes int64) Option { return func(c *config) { c.spoolLimit 
 // spool's folder, as in a rolling update: 0 (it fails at once) to 1 hour, default
 // 15 s. ADMINSESSIONS_SPOOL_LOCK_TIMEOUT, in milliseconds.
 func WithSpoolLockTimeout(d time.Duration) Option { return func(c *config) { c.lockTimeout = d } }
+
+// WithSpoolKeys encrypts the events in the spool and in quarantine, with AES-256-GCM:
+// who has the disk can neither read nor forge them. Each key is 32 random bytes. The
+// first one encrypts, the others only read: a key is replaced by putting the new one
+// before it, and left out when the spool has been emptied. A spool that had no key
+// goes on, encrypted from then on. Without the key it can't be opened. Default: the
+// keys in base64, one a line, in the file ADMINSESSIONS_SPOOL_KEY_FILE, in
+// ADMINSESSIONS_SPOOL_KEY, or written by the command
+// ADMINSESSIONS_SPOOL_KEY_COMMAND; none of them set, the spool is not encrypted.
+func WithSpoolKeys(keys ...[]byte) Option {
+	return func(c *config) {
+		c.spoolKeys = nil
+		for i, b := range keys {
+			k, err := spool.NewKey(b)
+			if err != nil {
+				c.fail("WithSpoolKeys: number %d has %d bytes; want %d", i+1, len(b), spool.KeyBytes)
+				continue
+			}
+			c.spoolKeys = append(c.spoolKeys, k)
+		}
+	}
+}
 
 // WithSync sets the sync policy, default [SyncInterval]. ADMINSESSIONS_SPOOL_SYNC.
 func WithSync(p SyncPolicy) Option { return func(c *config) { c.sync = p } }
@@ -176,6 +200,7 @@ func newConfig(opts []Option, getenv func(string) string) (*config, error) {
 		o(c)
 	}
 	c.readProof(getenv)
+	c.readSpoolKeys(getenv)
 	c.validate()
 	c.validateProof()
 	return c, errors.Join(c.errs...)
@@ -215,6 +240,17 @@ func (c *config) readEnvironment(getenv func(string) string) {
 	milliseconds("SYNC_INTERVAL", &c.syncInterval)
 	read("FULL", func(v string) error { c.full = FullPolicy(v); return nil })
 	milliseconds("BLOCK_TIMEOUT", &c.blockTimeout)
+}
+
+func (c *config) readSpoolKeys(getenv func(string) string) {
+	if len(c.spoolKeys) > 0 {
+		return
+	}
+	keys, err := spool.KeysFromEnvironment(getenv)
+	if err != nil {
+		c.fail("%w", err)
+	}
+	c.spoolKeys = keys
 }
 
 func (c *config) fail(format string, args ...any) {
@@ -260,8 +296,8 @@ func oneOf[T ~string](c *config, field string, v T, accepted ...T) {
 func (c *config) spoolOptions() spool.Options {
 	o := spool.Options{
 		Dir: c.spoolDir, LockTimeout: c.lockTimeout, SyncInterval: c.syncInterval, MaxBytes: c.spoolLimit,
-		ReservedBytes: c.spoolLimit / 4 * 3,
-		BlockTimeout:  c.blockTimeout, Logger: c.logger, Now: c.now,
+		ReservedBytes: c.spoolLimit / 4 * 3, Keys: c.spoolKeys,
+		BlockTimeout: c.blockTimeout, Logger: c.logger, Now: c.now,
 	}
 	switch c.sync {
 	case SyncInterval:

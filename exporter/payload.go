@@ -61,8 +61,7 @@ func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
 		return "", ev, false
 	}
 	ev, err := adminsessions.ParseLine(line)
-	// What happens to the trail itself only its writer says.
-	return line, ev, err == nil && ev.Type != adminsessions.Trail && r.EventName() == ev.EventName()
+	return line, ev, err == nil && !ownAction(&ev) && r.EventName() == ev.EventName()
 }
 
 // eventOf makes an event of any other record.

@@ -70,6 +70,7 @@ func TestOtherRecordsBecomeEvents(t *testing.T) {
 		"not a line":                       {adminsessions.ScopeName, adminsessions.EventName, "x\ty", nil, `note="x\ty"`},
 		"two lines":                        {adminsessions.ScopeName, adminsessions.EventName, line + "\n" + line, nil, `type=- method=-`},
 		"with a character that Loki fails": {adminsessions.ScopeName, adminsessions.EventName, line + "\uFFFD", nil, `type=- method=-`},
+		"what only the exporter says":      {adminsessions.ScopeName, "audit.trail", trailLine("trail.stopped"), nil, `type=- method=-`},
 		"empty":                            {"backup", "", "", nil, `type=- method=- status=-`},
 		"fields by their keys":             {"backup", "", "", []attribute.KeyValue{attribute.String("user.email", "a@b.c")}, `email=a@b.c`},
 	} {
@@ -228,4 +229,21 @@ func FuzzPayload(f *testing.F) {
 			t.Errorf("the line of a record with body %q: %v", body, err)
 		}
 	})
+}
+
+// trailLine is the line of an event of the trail's own.
+func trailLine(action string) string {
+	ev := adminsessions.Event{Type: adminsessions.Trail, Action: action, RequestID: "1"}
+	return ev.Line()
+}
+
+// What instrumentation says of its policy comes as a record, too, where its
+// provider is not the exporter's.
+func TestThePolicyAsARecord(t *testing.T) {
+	for action, own := range map[string]bool{"trail.policy_changed": true, "trail.verified": true, "trail.started": false, "trail.checkpoint": false, "clients.delete": false} {
+		ev := adminsessions.Event{Type: adminsessions.Trail, Action: action}
+		if ownAction(&ev) == own {
+			t.Errorf("%s is the exporter's own: %v", action, !own)
+		}
+	}
 }

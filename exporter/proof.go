@@ -174,6 +174,12 @@ func (x *Exporter) startProof(ctx context.Context, p *prover) {
 	x.shipper.prover, x.shipper.notary, x.shipper.certified = p, n, n.done
 	x.tellLost(p, before)
 	p.save()
+	if reader, ok := x.shipper.loki.(lokiReader); ok {
+		answer := make(chan *proof.Predecessor, 1)
+		x.shipper.preceded = answer
+		newLog := x.spool.Opened().New && before == nil
+		go x.lookBack(ctx, reader, newLog, answer)
+	}
 	for _, signed := range kept(x.cfg.spoolDir, anchorAgain) {
 		n.anchor(signed)
 	}

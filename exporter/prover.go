@@ -25,6 +25,7 @@ type prover struct {
 	own      string // the spool's identity; another one while a copy delivers what was in it
 	since    uint64 // its first number
 	tree     *proof.Tree
+	waiting  time.Time          // until when the first checkpoint waits for that
 	after    *proof.Predecessor // named by the log's first checkpoint; nil if not known, or named
 	last     *proof.Predecessor // the last checkpoint
 	pending  string             // a checkpoint that is not in the trail yet
@@ -123,7 +124,7 @@ func (p *prover) begin(log *spool.Log, acked uint64, kept *proof.Checkpoint) (be
 	default:
 		before = p.last
 		if before == nil && kept != nil {
-			before = &proof.Predecessor{Origin: kept.Origin, Size: kept.Size, Root: kept.Root}
+			before = predecessorOf(kept)
 		}
 		p.startTree()
 		p.tree.AppendGap(since-1, absentElsewhere)
@@ -142,7 +143,7 @@ func (p *prover) resume(c *proof.Checkpoint) bool {
 		return false
 	}
 	p.startTree()
-	p.tree, p.last = t, &proof.Predecessor{Origin: c.Origin, Size: c.Size, Root: c.Root}
+	p.tree, p.last = t, predecessorOf(c)
 	return true
 }
 
@@ -156,7 +157,7 @@ func (p *prover) startTree() {
 func (p *prover) enterOwn() {
 	c := p.tree.Checkpoint(proof.OriginPrefix+p.logID, p.now())
 	p.startTree()
-	p.after = &proof.Predecessor{Origin: c.Origin, Size: c.Size, Root: c.Root}
+	p.after = predecessorOf(&c)
 	p.tree.AppendGap(p.since-1, absentElsewhere)
 }
 
@@ -267,7 +268,7 @@ func isCheckpoint(line []byte) bool {
 // due reports whether a checkpoint is to be made now: of enough events, or of some
 // after a while, or of the first ones of a process.
 func (p *prover) due() bool {
-	if p.pending != "" || p.events == 0 {
+	if p.pending != "" || p.events == 0 || p.now().Before(p.waiting) {
 		return false
 	}
 	age := p.now().Sub(p.cutAt)
@@ -279,10 +280,19 @@ func (p *prover) cut() {
 	if p.pending != "" {
 		return
 	}
+	p.waiting = time.Time{}
 	c := p.tree.Checkpoint(proof.OriginPrefix+p.logID, p.now())
 	c.After, p.after = p.after, nil
 	p.pending, p.events, p.cutAt, p.unsaved = c.Text(), 0, p.now(), true
-	p.last = &proof.Predecessor{Origin: c.Origin, Size: c.Size, Root: c.Root}
+	p.last = predecessorOf(&c)
+}
+
+// precededBy notes the last checkpoint of the log before, nil if there is none.
+func (p *prover) precededBy(before *proof.Predecessor) {
+	p.waiting = time.Time{}
+	if before != nil && p.last == nil && p.logID == p.own {
+		p.after, p.unsaved = before, true
+	}
 }
 
 // certified notes that a checkpoint is in the trail.

@@ -31,13 +31,14 @@ const quarantineFile = "quarantine.ndjson"
 type quarantine struct {
 	path    string
 	metrics *metrics
+	keys    []*spool.Key
 	log     *slog.Logger
 	now     func() time.Time
 	told    logLimit
 }
 
 func newQuarantine(c *config, m *metrics) *quarantine {
-	return &quarantine{path: filepath.Join(c.spoolDir, quarantineFile), metrics: m, log: c.logger, now: c.now}
+	return &quarantine{path: filepath.Join(c.spoolDir, quarantineFile), metrics: m, keys: c.spoolKeys, log: c.logger, now: c.now}
 }
 
 // quarantined is one line of the file: the entry as it was to be pushed, so that
@@ -52,6 +53,40 @@ type quarantined struct {
 	Labels        string    `json:"labels,omitempty"`
 	Line          string    `json:"line,omitempty"`
 	Raw           []byte    `json:"raw,omitempty"` // instead, where the record can't be read
+	// Sealed is all of it but the first, where the spool is encrypted; only the
+	// time, the reason, the log and the number are beside it.
+	Sealed []byte `json:"sealed,omitempty"`
+}
+
+// sealedAs says what is sealed.
+const sealedAs = "quarantine"
+
+// sealed returns a line with its content encrypted, if there is a key.
+func (q quarantined) sealed(keys []*spool.Key) (quarantined, error) {
+	if len(keys) == 0 || len(q.Sealed) > 0 {
+		return q, nil
+	}
+	text, err := json.Marshal(q)
+	if err != nil {
+		return q, err
+	}
+	return quarantined{
+		QuarantinedAt: q.QuarantinedAt, Reason: q.Reason, LogID: q.LogID, Sequence: q.Sequence, Time: q.Time,
+		Sealed: keys[0].Seal(sealedAs, text),
+	}, nil
+}
+
+// opened reads a line of the file.
+func (q *quarantined) opened(text []byte, keys []*spool.Key) error {
+	if err := json.Unmarshal(text, q); err != nil || len(q.Sealed) == 0 {
+		return err
+	}
+	plain, err := spool.OpenSealed(keys, sealedAs, q.Sealed)
+	if err != nil {
+		return fmt.Errorf("it is encrypted: %w", err)
+	}
+	*q = quarantined{}
+	return json.Unmarshal(plain, q)
 }
 
 // entry describes an entry of a part.
@@ -85,7 +120,11 @@ func (s *shipper) setAside(q quarantined) bool {
 	if q.QuarantinedAt.IsZero() {
 		q.QuarantinedAt = s.now().UTC()
 	}
-	line, err := json.Marshal(q)
+	kept, err := q.sealed(s.quarantine.keys)
+	var line []byte
+	if err == nil {
+		line, err = json.Marshal(kept)
+	}
 	if err == nil {
 		err = s.quarantine.append(line)
 	}

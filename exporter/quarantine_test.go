@@ -2,16 +2,21 @@ package exporter
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 func readQuarantine(t *testing.T, dir string) []quarantined {
@@ -88,4 +93,37 @@ func TestQuarantineThatCannotBeWritten(t *testing.T) {
 			})
 		})
 	}
+}
+
+// With a key nothing of an event can be read, beside the spool neither; what was in
+// quarantine comes back all the same.
+func TestEverythingAtRestIsEncrypted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, key := t.TempDir(), bytes.Repeat([]byte{7}, 32)
+		var gone atomic.Bool
+		l := refuseSome(t, &gone, func(seq uint64) bool { return seq == 2 })
+		x := startOver(t, l, dir, WithSpoolKeys(key), WithProof(Proof{Keys: []*proof.Key{newKey(t)}}))
+		emit(t, x, 3)
+		time.Sleep(time.Minute)
+		files, err := os.ReadDir(dir)
+		if err != nil || x.Stats().Quarantined[quarantineRefused] != 1 {
+			t.Fatalf("%v, %v", x.Stats().Quarantined, err)
+		}
+		for _, f := range files {
+			if b, err := os.ReadFile(filepath.Join(dir, f.Name())); err != nil || bytes.Contains(b, []byte("anna@")) || bytes.Contains(b, []byte("panel.example")) {
+				t.Errorf("%s is not encrypted, %v", f.Name(), err)
+			}
+		}
+		shutdown(t, x)
+		if x, err := New(WithSpoolDir(dir), WithLogger(slog.New(slog.DiscardHandler))); err == nil || !strings.Contains(err.Error(), "ADMINSESSIONS_SPOOL_KEY_FILE") {
+			t.Errorf("without the key: %v, %v", x, err)
+		}
+		gone.Store(true)
+		renameToRetry(t, dir)
+		x = startOver(t, l, dir, WithSpoolKeys(bytes.Repeat([]byte{8}, 32), key))
+		time.Sleep(time.Minute)
+		shutdown(t, x)
+		l.check(3, false)
+		gonefile(t, dir, retryFile)
+	})
 }

@@ -3,7 +3,6 @@ package exporter
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // retryFile is the quarantine file, renamed by an operator who has removed the
@@ -39,8 +41,9 @@ type retry struct {
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool      // a file is being worked on
-	finished  fileStamp // of a file that is done with and could not be removed
+	active    bool                          // a file is being worked on
+	late      map[string][]proof.ErasedLeaf // what was delivered and is not on record, by log
+	finished  fileStamp                     // of a file that is done with and could not be removed
 }
 
 // fileStamp tells a file from another of the same name.
@@ -114,8 +117,36 @@ func (s *shipper) startRetry() {
 	s.start()
 }
 
+// tookLate notes events that Loki has taken out of quarantine.
+func (s *shipper) tookLate(p part) {
+	if s.prover == nil {
+		return
+	}
+	r := &s.retry
+	if r.late == nil {
+		r.late = map[string][]proof.ErasedLeaf{}
+	}
+	log := logIDOf(p.stream.Labels())
+	for i := p.from; i < p.to; i++ {
+		e := &p.stream.entries[i]
+		r.late[log] = append(r.late[log], proof.ErasedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		if len(r.late[log]) == proof.MaxErased {
+			s.tellLate(log)
+		}
+	}
+}
+
+// tellLate has written what of a log was delivered late.
+func (s *shipper) tellLate(log string) {
+	s.trail.deliveredLate(log, s.retry.late[log])
+	delete(s.retry.late, log)
+}
+
 func (s *shipper) finishRetry() {
 	r := &s.retry
+	for log := range r.late {
+		s.tellLate(log)
+	}
 	s.log.Info("events from quarantine are delivered", "events", r.delivered)
 	next := retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryInterval)}
 	if err := r.remove(r.path()); err != nil {
@@ -147,7 +178,7 @@ func (s *shipper) readRetry(b *batch) (end bool, err error) {
 			return false, err
 		}
 		if text := bytes.TrimSpace(line); len(text) > 0 {
-			if err := b.addQuarantined(text); err != nil {
+			if err := b.addQuarantined(text, s.quarantine.keys); err != nil {
 				s.log.Error("a line of the file of events from quarantine can't be read; it goes back into quarantine", "offset", r.reached, "error", err)
 				if err := s.quarantine.append(bytes.Clone(text)); err != nil {
 					return false, err
@@ -176,9 +207,9 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 }
 
 // addQuarantined appends an entry as it stands in the quarantine file.
-func (b *batch) addQuarantined(text []byte) error {
+func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 	var q quarantined
-	if err := json.Unmarshal(text, &q); err != nil {
+	if err := q.opened(text, keys); err != nil {
 		return err
 	}
 	i := strings.LastIndex(q.Line, "\tseq=")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // maxSpan bounds how far apart in time the entries of a batch may lie. Loki
@@ -95,8 +96,9 @@ type shipper struct {
 	// Without a key that signs checkpoints there are neither of these.
 	prover     *prover
 	notary     *notary
-	certified  <-chan string // checkpoints that are in the trail, from notary
-	certifying bool          // notary has one
+	certified  <-chan string             // checkpoints that are in the trail, from notary
+	certifying bool                      // notary has one
+	preceded   <-chan *proof.Predecessor // the last checkpoint of the log before, nil if there is none
 
 	skewTold   logLimit
 	retimeTold logLimit
@@ -353,6 +355,8 @@ func (s *shipper) wait(ctx context.Context) {
 		s.answered(r)
 	case text := <-s.certified:
 		s.tookCertified(text)
+	case before := <-s.preceded:
+		s.tookPredecessor(before)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,6 +41,12 @@ func trailActions() []string {
 	return []string{trailStarted, trailStopped, trailDropped, trailQuarantined, trailLokiAway, trailLokiBack, trailClockSkew, trailCheckpoint, trailSpoolLost}
 }
 
+// ownAction reports whether an event says what only the exporter says.
+func ownAction(ev *adminsessions.Event) bool {
+	action, ok := strings.CutPrefix(ev.Action, "trail.")
+	return ev.Type == adminsessions.Trail && (!ok || slices.Contains(trailActions(), action))
+}
+
 const (
 	// trailInterval is how often at most an event of a kind is written.
 	trailInterval = time.Minute
@@ -53,6 +60,7 @@ const (
 type happening struct {
 	action  string
 	reason  string // tells kinds of one action apart, if there are several
+	alone   string // if not empty, it is not merged with others but of the same
 	outcome adminsessions.Outcome
 	count   uint64    // how often
 	first   uint64    // the lowest number that it is about, 0 if none
@@ -65,9 +73,9 @@ type happening struct {
 	checkpoint string
 }
 
-type happeningKind struct{ action, reason string }
+type happeningKind struct{ action, reason, alone string }
 
-func (h *happening) kind() happeningKind { return happeningKind{h.action, h.reason} }
+func (h *happening) kind() happeningKind { return happeningKind{h.action, h.reason, h.alone} }
 
 // merge makes h stand for what is older, too.
 func (h *happening) merge(older *happening) {
@@ -197,7 +205,9 @@ func (t *trail) write(h *happening) error {
 		}
 		return err
 	}
-	t.written[h.kind()] = t.now()
+	if h.alone == "" {
+		t.written[h.kind()] = t.now()
+	}
 	t.metrics.trail.add(h.action)
 	return nil
 }

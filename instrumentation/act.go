@@ -95,6 +95,10 @@ func actOf(method, route string) act {
 			continue
 		}
 		seg = plainSegment(seg)
+		if strings.HasPrefix(seg, "by_") && len(nouns) > 0 {
+			afterNoun, endsInID = false, false // which of them: /invoices/by_client/{id}
+			continue
+		}
 		last = seg
 		if len(nouns) == 0 && len(verbs) == 0 && !stripped[mount(seg)] && mount(seg) != "" {
 			stripped[mount(seg)] = true

@@ -1,6 +1,7 @@
 package instrumentation_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -228,5 +229,43 @@ func TestChangesThatAreTooMany(t *testing.T) {
 		if !slices.Equal(got, want) || !slices.Contains(e.Cut, "changes") {
 			t.Errorf("changes %q, cut %q", got, e.Cut)
 		}
+	}
+}
+
+// Whatever JSON is compared, what has not changed is not said to have, and the
+// same is said each time.
+func FuzzChanged(f *testing.F) {
+	f.Add([]byte(`{"a":{"b":[1,2]}}`), []byte(`{"a":{"b":[1,3]},"token":"x"}`))
+	f.Add([]byte(`[[[]]]`), []byte(`{"":1}`))
+	f.Add([]byte(`{`), []byte(nil))
+	f.Fuzz(func(t *testing.T, before, after []byte) {
+		compare := func(before, after any) ([]adminsessions.Change, adminsessions.Event) {
+			e := handle(t, func(ctx context.Context) { instrumentation.Changed(ctx, before, after) })
+			return e.Changes, e
+		}
+		if got, _ := compare(before, before); len(got) > 0 {
+			t.Errorf("the same differs: %q", got)
+		}
+		first, _ := compare(before, after)
+		again, e := compare(before, after)
+		if !slices.Equal(first, again) {
+			t.Errorf("said %q, then %q", first, again)
+		}
+		if back, err := adminsessions.ParseLine(e.Line()); err != nil || len(back.Changes) > len(e.Changes) {
+			t.Errorf("read back %q, %v", back.Changes, err)
+		}
+	})
+}
+
+func TestManyCallsOfChanged(t *testing.T) {
+	e := handle(t, func(ctx context.Context) {
+		for i := range 10_000 {
+			if !instrumentation.Changed(ctx, map[string]int{"n": i}, map[string]int{"n": i + 1}) {
+				t.Fatal("there was no record")
+			}
+		}
+	})
+	if len(e.Changes) != adminsessions.MaxChanges || e.Changes[1] != (adminsessions.Change{Field: "n", Old: "1", New: "2"}) || !slices.Contains(e.Cut, "changes") {
+		t.Errorf("%d changes, cut %q", len(e.Changes), e.Cut)
 	}
 }

@@ -27,6 +27,14 @@
 // attempt, [SetTarget] of an administrator who acts as somebody else,
 // [Annotate] of what was done.
 //
+// # What
+//
+// What is done, and to what, is read off the route: DELETE /admin/clients/{id} is
+// clients.delete of clients 7731. [SetAction], [SetResource], [SetOutcome] and
+// [Changed] say what the route does not tell, [SetActor] what kind of actor acts,
+// [SetReason] why; [WithRequiredReason] lets nobody through without a reason. Jobs,
+// commands and tools are acts without a request: [Recorder.Do]. See docs/acts.md.
+//
 // # How it ended
 //
 // With the handler's status, whatever became of the connection: a client that

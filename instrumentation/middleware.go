@@ -115,17 +115,24 @@ func (m *middleware) wrap(next http.Handler) http.Handler {
 // isCovered reports whether the request is on record already, because the
 // middleware, or another one, stands further out. A request that a handler makes
 // up and sends through the same handlers is another one: where it may be, it is
-// recorded, for two records are better than none. A strict middleware relies on
-// itself only.
+// recorded, for two records are better than none. A middleware that decides what
+// is handled relies on itself only.
 func (m *middleware) isCovered(outer *scope, r *http.Request) bool {
 	outer.mu.Lock()
 	over := outer.rec == nil
 	outer.mu.Unlock()
-	if over || outer.req == nil || outer.m != m && len(m.strict) > 0 {
+	if over || outer.req == nil || outer.m != m && m.decides() {
 		return false
 	}
 	return r.Method == outer.req.Method && r.RequestURI == outer.req.RequestURI &&
 		strings.HasSuffix(outer.req.URL.Path, r.URL.Path) // the beginning may have been taken off
+}
+
+// decides reports whether some requests are not handled before they are recorded,
+// or before they say why.
+func (m *middleware) decides() bool {
+	return len(m.strict) > 0 || len(m.reasons) > 0 ||
+		m.rules != nil && slices.ContainsFunc(m.rules.rules, func(r policyRule) bool { return r.Strict || r.RequireReason })
 }
 
 // pass hands a request on whose record is being made further out.

@@ -112,7 +112,8 @@ func WithFormFields(names ...string) Option {
 // WithSessionID records which session a request belongs to. id returns the
 // session's secret, or "" if there is none; what is recorded is its
 // HMAC-SHA256 under key, of which 16 bytes or more are needed. With another
-// key the same session looks like another one.
+// key the same session looks like another one. [SessionHash] makes the same, for
+// who wants to find a session again.
 func WithSessionID(id func(*http.Request) string, key []byte) Option {
 	return func(c *config) error {
 		if id == nil {

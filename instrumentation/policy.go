@@ -104,22 +104,18 @@ func (c *config) policy() []policyItem {
 	}
 	var filters []string
 	for _, f := range c.filters {
-		filters = append(filters, f.name+" ("+f.String()+")")
+		filters = append(filters, f.name+" ("+f.inWords()+")")
 	}
 	add("left_out", strings.Join(filters, ", "))
 	add("strict", rulesInWords(c.strict))
 	add("reason_required", rulesInWords(c.reasons))
-	if c.rules != nil {
-		add("source", c.rules.Source)
-		var rules []string
-		for i := range c.rules.rules {
-			rules = append(rules, c.rules.rules[i].inWords())
-		}
-		add("rules", strings.Join(rules, "; "))
-	}
 	add("hidden_names", strings.Join(c.hiddenNames, ", "))
 	add("shown_names", strings.Join(c.shownNames, ", "))
 	add("hidden_paths", strings.Join(c.hiddenPaths, ", "))
+	if c.rules != nil {
+		add("rules_from", c.rules.Source)
+		add("rules", c.rules.inWords())
+	}
 	var headers, fields []string
 	for _, h := range c.headers {
 		headers = append(headers, h.name)
@@ -129,14 +125,14 @@ func (c *config) policy() []policyItem {
 	}
 	add("headers", strings.Join(headers, ", "))
 	add("form_fields", strings.Join(fields, ", "))
-	var body []string
+	var bodyFields []string
 	for _, f := range c.bodyFields {
-		body = append(body, strings.Join(f.path, "."))
+		bodyFields = append(bodyFields, strings.Join(f.path, "."))
 	}
+	add("body_fields", strings.Join(bodyFields, ", "))
 	if c.bodyHash {
-		body = append(body, "SHA-256")
+		add("body_sha256", "of every body")
 	}
-	add("bodies", strings.Join(body, ", "))
 	add("client_address", c.proxies.inWords())
 	if c.truncation != (truncation{}) {
 		add("addresses_cut_to", fmt.Sprintf("/%d and /%d", c.truncation.v4, c.truncation.v6))
@@ -157,49 +153,17 @@ func (c *config) policy() []policyItem {
 func rulesInWords(rules []Rule) string {
 	var words []string
 	for i := range rules {
-		words = append(words, rules[i].String())
+		words = append(words, rules[i].inWords())
 	}
 	return strings.Join(words, ", ")
 }
 
-// String is the rule in words: its patterns, or the name of its function.
-func (r *Rule) String() string {
+// inWords is the rule: its patterns, or the name of its function.
+func (r *Rule) inWords() string {
 	if r.when != nil {
 		return functionName(r.when)
 	}
 	return strings.Join(r.patterns, ", ")
-}
-
-// inWords is a rule of a policy: what it means, and what becomes of that.
-func (r *PolicyRule) inWords() string {
-	words := []string{r.Name + ":"}
-	if !r.Match.isZero() {
-		words = append(words, r.Match.String())
-	}
-	for _, t := range r.Types {
-		words = append(words, string(t))
-	}
-	for _, a := range r.Actors {
-		words = append(words, string(a))
-	}
-	for _, s := range r.Statuses {
-		words = append(words, fmt.Sprintf("%d-%d", s.First, s.Last))
-	}
-	words = append(words, "→")
-	n := len(words)
-	add := func(is bool, what string) {
-		if is {
-			words = append(words, what)
-		}
-	}
-	add(r.CountOnly, "counted only")
-	add(r.Strict, "strict")
-	add(r.RequireReason, "reason required")
-	add(len(r.FormFields) > 0, "form "+strings.Join(r.FormFields, ", "))
-	add(len(r.JSONFields) > 0, "JSON "+strings.Join(r.JSONFields, ", "))
-	add(r.BodyHash, "SHA-256")
-	add(len(words) == n, "recorded")
-	return strings.Join(words, " ")
 }
 
 func (p *proxies) inWords() string {

@@ -28,6 +28,8 @@ const maxReasonBody = 64 << 10
 // sends the same form again, to a program a problem in JSON (RFC 9457). Either way
 // the request is recorded. Handlers can read the form as if nobody had.
 //
+// Without [WithAdmin] nobody is known to have sent a request that is refused.
+//
 // Where rule is unsure whether it means a request, a reason is required. Other
 // requests that bring the header have their reason recorded as well.
 //

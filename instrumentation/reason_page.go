@@ -33,7 +33,7 @@ func (s *scope) askReason(r *http.Request, form sentForm) {
 	style := sha256.Sum256([]byte(reasonStyle))
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(style[:])+
-		"'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'")
+		"'; base-uri 'none'; frame-ancestors 'self'") // no form-action: the answer may lead to another site
 	h.Set("X-Frame-Options", "SAMEORIGIN")
 	h.Set("Referrer-Policy", "same-origin")
 	s.WriteHeader(http.StatusPreconditionRequired)

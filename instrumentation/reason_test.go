@@ -349,6 +349,33 @@ func TestWithRequiredReasonIsChecked(t *testing.T) {
 	}
 }
 
+// Another middleware further out that asks for none makes no difference.
+func TestReasonsWithinAnotherMiddleware(t *testing.T) {
+	var inner, outer recordtest.Sink
+	handled := false
+	h := requireReason(t, &inner, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { handled = true }))
+	mw, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&outer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	mw(h).ServeHTTP(w, httptest.NewRequest(http.MethodDelete, "/admin/clients/7", nil))
+	if handled || w.Code != 428 || inner.Only(t).StatusCode != 428 || outer.Only(t).StatusCode != 428 {
+		t.Errorf("handled %t, answer %d", handled, w.Code)
+	}
+	// Of one middleware that is mounted twice, the outer one has asked.
+	var s recordtest.Sink
+	mw, err = instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&s), instrumentation.WithRequiredReason(instrumentation.Routes("/")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = httptest.NewRecorder()
+	mw(mw(ok)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/?audit_reason=x1", nil))
+	if w.Code != 200 || s.Only(t).Reason != "x1" {
+		t.Errorf("answer %d", w.Code)
+	}
+}
+
 // A rule of a policy asks for a reason, too.
 func TestReasonsByPolicy(t *testing.T) {
 	policy, err := instrumentation.NewPolicy(
@@ -376,7 +403,42 @@ func TestReasonsByPolicy(t *testing.T) {
 			t.Errorf("%s: %d, %s", c.method, w.Code, e.Line())
 		}
 	}
-	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / → reason required; views: GET / → counted only") {
+	if e := s.Policies()[0]; !strings.Contains(e.Note, "rules: deletions: DELETE / reason required; views: GET / only counted") {
 		t.Errorf("the policy says %q", e.Note)
 	}
+}
+
+// Whatever is sent, the handler reads it as it was, and the page that asks for a
+// reason holds nothing of it that a browser would run.
+func FuzzReason(f *testing.F) {
+	f.Add(urlencoded, "a=1&audit_reason=x", "")
+	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"audit_reason\"\r\n\r\nx\r\n--b--\r\n", "")
+	f.Add(urlencoded, "%3Cscript%3E=%22%3E%3Cimg", "UTF-8''%zz")
+	f.Add("multipart/form-data", "a", "---")
+	f.Fuzz(func(t *testing.T, contentType, body, header string) {
+		var s recordtest.Sink
+		handled := false
+		h := requireReason(t, &s, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			handled = true
+			if got, err := io.ReadAll(r.Body); err != nil || string(got) != body {
+				t.Errorf("read %q, %v", got, err)
+			}
+		}))
+		r := browser(post("/admin/clients/7/delete", contentType, body))
+		if header != "" {
+			r.Header["X-Audit-Reason"] = []string{header}
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if handled != (w.Code == 200) || handled != (s.Only(t).Reason != "") {
+			t.Errorf("handled %t, answer %d, reason %q", handled, w.Code, s.Only(t).Reason)
+		}
+		for _, tag := range regexp.MustCompile(`<[a-zA-Z!/]+`).FindAllString(w.Body.String(), -1) {
+			switch strings.Trim(tag, "</") {
+			case "!doctype", "html", "head", "meta", "title", "style", "body", "main", "h", "p", "code", "form", "input", "label", "textarea", "button", "small":
+			default:
+				t.Errorf("the page holds %s", tag)
+			}
+		}
+	})
 }

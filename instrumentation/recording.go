@@ -13,18 +13,19 @@ import (
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
-// Recording is the record of a request that is being handled. It is how code
-// further in says what the middleware cannot see. It may be kept, passed on,
+// Recording is the record of a request that is being handled, or of an act that
+// is being done ([Recorder.Do]). It is how code further in says what can't be seen
+// from outside. It may be kept, passed on,
 // and used from many goroutines at once.
 //
 // Its methods report whether there was a record to write to. There is none in
-// the zero Recording, behind a filter, and after the request has ended; what
+// the zero Recording, behind a filter, and after the request has ended. What
 // comes late is counted
 // (adminsessions_instrumentation_details_refused_total{reason="late"}).
 type Recording struct{ s *scope }
 
-// FromContext returns the recording of the request to which ctx belongs: the
-// request's context, or any made from it.
+// FromContext returns the recording of the request, or the act, to which ctx
+// belongs: its context, or any made from it.
 func FromContext(ctx context.Context) Recording {
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	return Recording{s}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/adminsessions/adminsessions"
@@ -290,6 +291,34 @@ func appendMissing(all, more []string) []string {
 		}
 	}
 	return all
+}
+
+// inWords are the rules, for the record.
+func (p *Policy) inWords() string {
+	var rules []string
+	for i := range p.rules {
+		r := &p.rules[i]
+		words := []string{r.Name + ":"}
+		add := func(given bool, what ...any) {
+			if given {
+				words = append(words, strings.TrimSpace(fmt.Sprintln(what...)))
+			}
+		}
+		if !r.Match.isZero() {
+			words = append(words, r.Match.inWords())
+		}
+		add(len(r.Types) > 0, "types", r.Types)
+		add(len(r.Actors) > 0, "actors", r.Actors)
+		add(len(r.Statuses) > 0, "statuses", r.Statuses)
+		add(r.CountOnly, "only counted")
+		add(len(r.FormFields) > 0, "form fields", r.FormFields)
+		add(len(r.JSONFields) > 0, "JSON fields", r.JSONFields)
+		add(r.BodyHash, "SHA-256 of the body")
+		add(r.Strict, "strict")
+		add(r.RequireReason, "reason required")
+		rules = append(rules, strings.Join(words, " "))
+	}
+	return strings.Join(rules, "; ")
 }
 
 // treat asks the policy about a request that has arrived. It may panic with

@@ -174,3 +174,16 @@ func TestRulesThatMakeNoSenseAreRefused(t *testing.T) {
 		t.Error("a strict rule needs a provider that can say whether a record is safe")
 	}
 }
+
+// What the rules are is on record, with where they come from.
+func TestThePolicysRulesAreOnRecord(t *testing.T) {
+	var s sink
+	p := newPolicy(t, somePolicy...)
+	p.Source = "policy.yaml sha256:ab"
+	newMiddleware(t, &s, instrumentation.WithPolicy(p))
+	e := s.Policies()[0]
+	attrs := attributes(e)
+	if attrs["policy.rules_from"] != p.Source || !strings.Contains(attrs["policy.rules"], "assets: GET /assets/ only counted; not modified: statuses") {
+		t.Errorf("recorded %s", e.Line())
+	}
+}

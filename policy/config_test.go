@@ -87,6 +87,10 @@ func TestAPanelReadsTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(s.events) != 1 || !strings.Contains(s.events[0].Note, "rules: pings: /ping only counted") { // the policy itself is on record
+		t.Fatalf("recorded %+v", s.events)
+	}
+	s.events = nil
 	h := mw(http.NotFoundHandler())
 	for _, path := range []string{"/ping", "/other?badge=77"} {
 		r := httptest.NewRequest("GET", path, nil)

@@ -16,8 +16,8 @@ import (
 // same checkpoint again after an error that it may get over; several checkpoints
 // may be given up, the oldest first, if an anchor is away for long.
 type Anchor interface {
-	// Name is bounded and holds no secret: "file", "webhook", "witness example.com".
-	// It is the value of a metric's label.
+	// Name tells anchors apart and holds no secret: "file /mnt/auditor/panel",
+	// "witness example.com/w1". It is the value of a metric's label.
 	Name() string
 	// Anchor returns nil when the checkpoint is where it can't be rewritten.
 	Anchor(ctx context.Context, signed []byte) error

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -224,11 +223,6 @@ func decodeAll(s string) (hashes []Hash, err error) {
 		}
 	}
 	return hashes, nil
-}
-
-// sameTree reports whether two checkpoints of one size are of one tree.
-func (c *Checkpoint) sameTree(d *Checkpoint) bool {
-	return c.Size == d.Size && c.Root == d.Root && slices.Equal(c.Range, d.Range)
 }
 
 func encode(h Hash) string { return base64.StdEncoding.EncodeToString(h[:]) }

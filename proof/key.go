@@ -124,7 +124,7 @@ func MakeKeyFile(path, name string) ([]*Key, error) {
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err == nil {
-		err = os.WriteFile(path+".pub", []byte(k.public+"\n"), 0o644) //nolint:gosec // it is to be known
+		err = os.WriteFile(path+".pub", []byte(k.public+"\n"), 0o644)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("making the key that signs checkpoints: %w", err)
@@ -164,7 +164,7 @@ type commandSigner struct {
 func (s *commandSigner) Sign(msg []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, s.path, s.args...)
+	cmd := exec.CommandContext(ctx, s.path, s.args...) //nolint:gosec // the operator's
 	cmd.Stdin = bytes.NewReader(msg)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output()

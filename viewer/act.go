@@ -74,9 +74,11 @@ func (p *pageData) objectOf(r *adminsessions.Resource, part, noun string) string
 	phrase := object
 	for _, of := range []string{noun, part} {
 		switch {
-		case of == "":
+		case of == "", of == "to": // moved to
 		case phrase == "":
 			phrase = of
+		case of == "all": // delete_all
+			phrase = "all " + phrase
 		default:
 			phrase = p.L.T("act.of", of, phrase)
 		}

@@ -55,7 +55,7 @@ func (h *Handler) serveEvents(w http.ResponseWriter, r *http.Request) {
 	p := pageData{V: &v, Result: &res}
 	answer.Next = p.NextURL()
 	h.looked(r, "read %d requests by the API: %s", len(res.events), v.describe())
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, answer)
 }
 
 func apiEvents(events []trail.Event) []export.Event {
@@ -86,7 +86,7 @@ func (h *Handler) serveCount(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.looked(r, "counted by the API: %s", v.describe())
-	writeJSON(w, http.StatusOK, struct {
+	writeJSON(w, struct {
 		Window apiWindow `json:"window"`
 		Count  int64     `json:"count"`
 		// AtLeast says that there are more, AtMost that some may have been
@@ -122,7 +122,7 @@ func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
 		admins[i] = admin{p.User.ID, p.User.FullName, p.User.Email, p.Address, p.LastSeen.UTC()}
 	}
 	h.looked(r, "who is online, by the API")
-	writeJSON(w, http.StatusOK, struct {
+	writeJSON(w, struct {
 		Online []admin `json:"online"`
 	}{admins})
 }
@@ -161,9 +161,8 @@ func (h *Handler) writeProblem(w http.ResponseWriter, r *http.Request, status in
 	}{"about:blank", http.StatusText(status), status, detail, kind})
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.Encode(v) //nolint:errcheck // the client is gone

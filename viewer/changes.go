@@ -26,6 +26,7 @@ func changesOf(e *trail.Event) (changes []change, more bool) {
 type fact struct {
 	Label, Value string
 	URL          string
+	Reason       bool // it is why something was done
 }
 
 // facts are what a person asks first about an act: why, what kind of actor, for
@@ -33,7 +34,7 @@ type fact struct {
 func (p *pageData) facts(e *trail.Event) (facts []fact) {
 	add := func(key, value, url string) {
 		if value != "" {
-			facts = append(facts, fact{p.L.T("details." + key), value, url})
+			facts = append(facts, fact{p.L.T("details." + key), value, url, key == "reason"})
 		}
 	}
 	add("reason", e.Reason, "")

@@ -52,7 +52,7 @@ func (h *Handler) serveComplete(w http.ResponseWriter, r *http.Request) {
 		keys = append(keys, key{name, append([]string{}, lists[name]...)})
 	}
 	h.looked(r, "what to search for, by the API")
-	writeJSON(w, http.StatusOK, struct {
+	writeJSON(w, struct {
 		Keys []key `json:"keys"`
 	}{keys})
 }

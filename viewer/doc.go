@@ -25,6 +25,11 @@
 // total when it has been counted, and while a search goes over a long range, how
 // far it is.
 //
+// What is searched for is a row of terms, read by internal/trail/query for the page,
+// its API and the command line alike. ?event=ID shows one request, and what it has
+// caused. What happens to the trail itself (events of the type TRAIL) is in no view
+// that does not ask for it.
+//
 // Everything shown comes from the line of the event (adminsessions.ParseLine). A
 // line that begins like an event's and can't be read is shown as it is.
 //
@@ -60,6 +65,19 @@
 // are asked for: a search does not find itself. What is left out must be a GET or a
 // HEAD, at the page's own path, with a note that begins as the page writes it:
 // nobody can hide an act that way.
+//
+// # Who may see what
+//
+// Config.Authorize returns a [Scope] for each request: the whole trail, that of some
+// tenants, or of one administrator. It is part of every query and of the key of
+// everything that is remembered, and each event that comes back is compared with
+// it once more. What the Handler asks the trail it can only ask within a scope.
+//
+// # Sessions and objects
+//
+// A second list shows sessions, and Config.Sessions lets viewers end them. Each
+// object has its history, which [Handler.ObjectHistory] also puts on the panel's
+// own pages.
 //
 // # While Loki is away
 //

@@ -250,6 +250,15 @@ func (p *pageData) EventTextURL() string {
 	return v.url()
 }
 
+// RequestURL is the view of the request whose id is searched for as a text, "" if
+// the text can't be one.
+func (p *pageData) RequestURL() string {
+	if id := p.V.mayBeRequest(); id != "" {
+		return eventURL(id)
+	}
+	return ""
+}
+
 // TrailURL is the view of the trail's own events, or, from there, the way back.
 func (p *pageData) TrailURL() string {
 	v := p.V.first()

@@ -33,7 +33,9 @@ type Handler struct {
 	values      *cache[trail.Values]
 	sessions    *cache[trail.Sessions]
 	last        lastViews
-	exports     chan struct{} // holds a token for each export under way
+	visits      visits
+	looks       *cache[time.Time] // when viewers looked before their visits
+	exports     chan struct{}     // holds a token for each export under way
 	origin      *http.CrossOriginProtection
 	mux         *http.ServeMux
 
@@ -65,6 +67,7 @@ func NewHandler(c Config) (*Handler, error) {
 		counts:      newCache[trail.Count](c.Now, 4*c.QueryTimeout),
 		running:     newCache[running](c.Now, c.QueryTimeout),
 		online:      newCache[[]trail.Presence](c.Now, c.QueryTimeout),
+		looks:       newCache[time.Time](c.Now, c.QueryTimeout),
 		found:       newCache[bool](c.Now, lookupTimeout),
 		values:      newCache[trail.Values](c.Now, completeTimeout),
 		sessions:    newCache[trail.Sessions](c.Now, c.QueryTimeout),
@@ -88,6 +91,7 @@ func NewHandler(c Config) (*Handler, error) {
 		h.addPage(c.Prefix)
 	}
 	h.mux.HandleFunc("GET "+c.Prefix+"{$}", h.servePage)
+	h.mux.HandleFunc("GET "+c.Prefix+objectPath+"{type}/{id}", h.serveObject)
 	h.mux.HandleFunc("GET "+c.Prefix+sessionsPath, h.serveSessions)
 	h.mux.HandleFunc("GET "+c.Prefix+"api/sessions", h.sameOrigin(h.mayExport(h.serveSessionsAPI)))
 	h.mux.HandleFunc("GET "+c.Prefix+endPath, h.serveEnd)

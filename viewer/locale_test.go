@@ -12,7 +12,7 @@ import (
 // withoutPlural is a message's key without its plural form: each language has its
 // own.
 func withoutPlural(key string) string {
-	for _, counted := range []string{"auto.new", "folded", "sessions.shared", "end.done"} {
+	for _, counted := range []string{"auto.new", "folded", "sessions.shared", "end.done", "since"} {
 		if strings.HasPrefix(key, counted+".") {
 			return counted
 		}

@@ -20,13 +20,20 @@ import (
 // trail knows: client:7731 for an object of a type that it holds, and the id of a
 // request for that request.
 
-// lookupTimeout is how long the trail is asked for what was typed.
-const lookupTimeout = 5 * time.Second
+const (
+	// lookupTimeout is how long the trail is asked for what was typed.
+	lookupTimeout = 5 * time.Second
+	// requestWait is how long a search waits for it: words that are no id should
+	// not take longer to find. The next page that asks has the answer.
+	requestWait = time.Second
+	// requestWithin is how far back it is looked for.
+	requestWithin = "30d"
+)
 
 // viewOf reads the view that a request asks for.
 func (h *Handler) viewOf(r *http.Request, zone *time.Location) (view, error) {
 	v, err := parseView(r.URL.RawQuery, zone)
-	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey {
+	if bad, ok := errors.AsType[*query.Error](err); !ok || bad.Fault != query.UnknownKey || r.Method == http.MethodHead {
 		return v, err
 	}
 	terms, readErr := query.Read(v.search)
@@ -95,10 +102,9 @@ func (h *Handler) holds(ctx context.Context, v *view, name string, only trail.Co
 // UUIDs, and most others that are in use.
 var requestForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:+~-]{7,127}$`)
 
-// requestNamed is the id of a request if the view searches for nothing else, and
-// there is such a request; "" if not. Words that could be an id by their form and
-// are none go on to be searched for, so an error is none here.
-func (h *Handler) requestNamed(ctx context.Context, v *view) string {
+// mayBeRequest is what the view searches for if that may be the id of a request by
+// its form, and nothing else; "" if not.
+func (v *view) mayBeRequest() string {
 	id := v.search
 	if v.event != "" || len(v.params) > 0 || v.page > 1 || !requestForm.MatchString(id) || !strings.ContainsAny(id, "0123456789") ||
 		len(v.terms) != 1 || v.terms[0] != (query.Term{Value: id}) {
@@ -107,8 +113,21 @@ func (h *Handler) requestNamed(ctx context.Context, v *view) string {
 	if _, err := netip.ParseAddr(id); err == nil {
 		return ""
 	}
+	return id
+}
+
+// requestNamed is the id of a request if the view searches for one that exists, as
+// far as that can be found out quickly; "" if not. What is no id goes on to be
+// searched for as text, so an error is none here.
+func (h *Handler) requestNamed(ctx context.Context, v *view) string {
+	id := v.mayBeRequest()
+	if id == "" {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestWait)
+	defer cancel()
 	at := newView()
-	at.event = id
+	at.event, at.rng = id, timeRange{quick: requestWithin}
 	found, err := h.holds(ctx, &at, "request", trail.Conditions{Requests: []string{id}},
 		func(e *trail.Event) bool { return e.RequestID == id || e.Cause == id })
 	if err != nil || !found {

@@ -26,6 +26,7 @@ type pageData struct {
 	Result   *result
 	Sessions *sessionsResult // where sessions are shown, not requests
 	End      *ending         // … or where some end
+	History  *history        // … or what was done to an object
 	Problem  *problem
 	Online   *online
 	// Count is the number of requests on all pages, nil if it is not known.
@@ -35,6 +36,9 @@ type pageData struct {
 	// Skew is how far this application's clock is ahead of Loki's, 0 if they
 	// agree.
 	Skew time.Duration
+	// Since is when the viewer last looked before this visit, zero if that is not
+	// known.
+	Since time.Time
 	// Progress is the part done of a search, 0 to 1000.
 	Progress int
 }
@@ -80,13 +84,6 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 		redirect(w, v.values())
 		return
 	}
-	if id := h.requestNamed(r.Context(), &v); err == nil && id != "" {
-		named := newView()
-		named.event = id
-		h.looked(r, "led to %s", named.describe())
-		redirect(w, named.values())
-		return
-	}
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
@@ -101,6 +98,13 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	if h.onlyHead(w, r, htmlType) {
 		return
 	}
+	if id := h.requestNamed(r.Context(), &v); id != "" {
+		named := newView()
+		named.event = id
+		h.looked(r, "led to %s", named.describe())
+		redirect(w, named.values())
+		return
+	}
 	h.showView(r, p, out)
 }
 
@@ -109,6 +113,7 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	online := h.askOnline(ctx, p.Now)
+	since := h.askLastLook(ctx, p)
 	started := time.Now()
 	res, err := h.load(ctx, p.V, p.Me, func(done float64) {
 		next := int(done * 1000)
@@ -138,7 +143,7 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 		out.head(p.Problem.status)
 		out.show("problem")
 	}
-	p.Online = <-online
+	p.Online, p.Since = <-online, <-since
 	if p.Result != nil {
 		out.show("results")
 		out.flush()

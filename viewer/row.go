@@ -34,6 +34,7 @@ type row struct {
 	MoreChanges         bool // than could be recorded
 	Facts               []fact
 	EventURL            string // the permanent link
+	HistoryURL          string // what was done to the object
 	Notes               []string
 	Folded              string // how many requests it stands for, if for many
 	People              string // the event in one line
@@ -91,6 +92,7 @@ func (p *pageData) row(e *trail.Event) *row {
 	if t := e.Actor.Type; t != "" && t != adminsessions.ActorUser {
 		r.Actor = p.L.name("actor", string(t))
 	}
+	r.HistoryURL = objectURL(e.Resource)
 	r.Changes, r.MoreChanges = changesOf(e)
 	if e.RequestID != "" {
 		r.EventURL = eventURL(e.RequestID)
@@ -153,6 +155,9 @@ func splitURL(s string) (origin, rest string) {
 func (p *pageData) fields(e *trail.Event) []field {
 	var fields []field
 	for name, value := range export.Fields(e) {
+		if strings.HasPrefix(name, "was.") || strings.HasPrefix(name, "now.") {
+			continue // stands in the table of changes
+		}
 		f := field{Name: name, Value: value}
 		switch name {
 		case "email", "id":

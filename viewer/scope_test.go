@@ -2,6 +2,7 @@ package viewer
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,7 +13,8 @@ import (
 )
 
 // everyPath is something at each of the page's routes.
-var everyPath = []string{"/", "/?q=x", "/export.csv", "/export.ndjson", "/api/events", "/api/count", "/api/online", "/assets/page.css"}
+var everyPath = []string{"/", "/?q=x", "/export.csv", "/export.ndjson", "/api/events", "/api/count", "/api/online",
+	"/api/complete", "/api/sessions", "/sessions", "/end-session?session=x", "/object/clients/7", "/settings", "/assets/page.css", "/nothing"}
 
 // TestNobodyWithoutAScope answers nobody who may see nothing, and asks Loki
 // nothing for them.
@@ -59,7 +61,7 @@ func TestLookingWithoutTakingAway(t *testing.T) {
 	if w := get(t, h, "/"); w.Code != http.StatusOK || strings.Contains(w.Body.String(), "export.") {
 		t.Errorf("status %d, or the page offers an export", w.Code)
 	}
-	for _, path := range []string{"/export.csv", "/export.ndjson", "/api/events"} {
+	for _, path := range []string{"/export.csv", "/export.ndjson", "/api/events", "/api/sessions"} {
 		if w := get(t, h, path); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), `"no_export"`) {
 			t.Errorf("%s: status %d: %s", path, w.Code, w.Body)
 		}
@@ -87,5 +89,30 @@ func TestEventsOutsideTheScopeAreNotShown(t *testing.T) {
 		if !strings.Contains(body, "/mine") || strings.Contains(body, "/theirs") || strings.Contains(body, "/nobodys") {
 			t.Errorf("%s: %s", path, body)
 		}
+	}
+}
+
+// TestNoFragmentWithoutAScope puts nothing on a page of the panel for who may see
+// nothing, and tells nobody that there was a look.
+func TestNoFragmentWithoutAScope(t *testing.T) {
+	loki := newFakeLoki(t, holds(eventAgo(0, "/x")))
+	looked := 0
+	scope := Scope{}
+	h := newTestHandler(t, loki.URL, func(c *Config) {
+		c.Authorize = func(*http.Request) Scope { return scope }
+		c.Accessed = func(context.Context, string) { looked++ }
+	})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/admin/clients/7", http.NoBody)
+	if got := h.ObjectHistory(r, adminsessions.Resource{Type: "clients", ID: "7"}); got != "" || looked != 0 || loki.asked() != 0 {
+		t.Errorf("a fragment %q, %d looks, %d questions", got, looked, loki.asked())
+	}
+	scope.All = true
+	for _, object := range []adminsessions.Resource{{}, {Type: "clients"}, {ID: "7"}, {Type: "..", ID: "7"}, {Type: "clients", ID: "."}} {
+		if got := h.ObjectHistory(r, object); got != "" {
+			t.Errorf("%+v: a fragment %q", object, got)
+		}
+	}
+	if got := h.ObjectHistory(r, adminsessions.Resource{Type: "clients", ID: `"><script>`}); !strings.Contains(string(got), "adminsessions") || strings.Contains(string(got), "<script") || looked != 1 {
+		t.Errorf("a fragment %q, %d looks", got, looked)
 	}
 }

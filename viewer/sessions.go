@@ -227,7 +227,7 @@ func (h *Handler) serveSessionsAPI(w http.ResponseWriter, r *http.Request) {
 		answer.Sessions = append(answer.Sessions, session{s.ID, admins, notNil(s.Addresses), notNil(s.Agents), s.Types, s.First.UTC(), s.Last.UTC(), s.Requests})
 	}
 	h.looked(r, "read %d sessions by the API: %s", len(found.shown), v.describe())
-	writeJSON(w, http.StatusOK, answer)
+	writeJSON(w, answer)
 }
 
 // notNil is the list as JSON should show it.

@@ -25,7 +25,8 @@ func startLoki(b *testing.B) *lokitest.Server {
 	return lokitest.Start(b, lokitest.WithArgs("-validation.max-entries-limit="+strconv.Itoa(pageSize)))
 }
 
-// readBack reads the request ids of all events of an instance.
+// readBack reads the request ids of all events of an instance, but for the
+// trail's own.
 func readBack(b *testing.B, loki *lokitest.Server, instance string) arrived {
 	b.Helper()
 	found := arrived{ids: make(map[string]struct{})}
@@ -61,7 +62,7 @@ type idAt struct {
 func readPage(b *testing.B, loki *lokitest.Server, instance string, from, to int64) []idAt {
 	b.Helper()
 	query := url.Values{
-		"query": {fmt.Sprintf(`{service_name=%q, service_instance_id=%q} | pattern "<_> request=<request> ms=<_>" | line_format "{{.request}}" | keep service_name`, serviceName, instance)},
+		"query": {fmt.Sprintf(`{service_name=%q, service_instance_id=%q} | pattern "type=<type> <_> request=<request> ms=<_>" | type!="TRAIL" | line_format "{{.request}}" | keep service_name`, serviceName, instance)},
 		"start": {strconv.FormatInt(from, 10)}, "end": {strconv.FormatInt(to, 10)},
 		"limit": {strconv.Itoa(pageSize)}, "direction": {"forward"},
 	}

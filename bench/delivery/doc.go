@@ -1,7 +1,9 @@
 // Package delivery compares ways to get a panel's events into Grafana Loki: what
 // they cost the process that records, how much they deliver, and what they lose.
 //
-//	adminsessions    this project's exporter, its spool on disk included
+//	adminsessions    this project's exporter, its spool on disk included; also with
+//	                 a tree and checkpoints (proved), and with a spool that is
+//	                 encrypted
 //	loki-client-go   github.com/grafana/loki-client-go, with its defaults
 //	otlp             OpenTelemetry's batch processor and otlploghttp into Loki's
 //	                 OTLP endpoint, with their defaults

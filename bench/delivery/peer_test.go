@@ -13,6 +13,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // A peer delivers events to Loki.
@@ -29,6 +30,8 @@ type peer interface {
 // The names of the peers.
 const (
 	ours       = "adminsessions"
+	proved     = "adminsessions+proof"
+	sealed     = "adminsessions+encryption"
 	lokiClient = "loki-client-go"
 	otlp       = "otlp"
 	otlpTuned  = "otlp-tuned"
@@ -58,6 +61,14 @@ func openPeer(c senderConfig) (peer, error) {
 	switch c.Peer {
 	case ours:
 		return openExporter(c, s)
+	case proved:
+		_, key, err := proof.NewKey("bench")
+		if err != nil {
+			return nil, err
+		}
+		return openExporter(c, s, exporter.WithProof(exporter.Proof{Keys: []*proof.Key{key}}))
+	case sealed:
+		return openExporter(c, s, exporter.WithSpoolKeys(make([]byte, 32)))
 	case lokiClient:
 		return openLokiClient(c.Loki, s)
 	case otlp:
@@ -78,15 +89,15 @@ type exporterPeer struct {
 	exporter *exporter.Exporter
 }
 
-func openExporter(c senderConfig, s stream) (peer, error) {
-	x, err := exporter.New(
+func openExporter(c senderConfig, s stream, more ...exporter.Option) (peer, error) {
+	x, err := exporter.New(append(more,
 		exporter.WithLoki(adminsessions.Loki{URL: c.Loki}),
 		exporter.WithSpoolDir(c.SpoolDir),
 		exporter.WithSpoolLimit(4<<30),
 		exporter.WithFullPolicy(exporter.BlockWhenFull),
 		exporter.WithBlockTimeout(time.Minute),
 		exporter.WithResource(s.resource()),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 // as it takes them, turn by turn. The medians over the turns are compared.
 func BenchmarkThroughput(b *testing.B) {
 	loki := startLoki(b)
-	peers := chosen(none, bare, ours, lokiClient, otlpTuned, otlp)
+	peers := chosen(none, bare, ours, proved, sealed, lokiClient, otlpTuned, otlp)
 	type figures struct{ rate, cpu, allocs, wire, heap, rss, lost []float64 }
 	all := make(map[string]*figures)
 	for _, p := range peers {
@@ -28,7 +28,7 @@ func BenchmarkThroughput(b *testing.B) {
 			if name != none {
 				got := readBack(b, loki, instance)
 				delivered = len(got.ids)
-				if name == ours && (delivered != u.Accepted || got.doubled != 0) {
+				if (name == ours || name == proved || name == sealed) && (delivered != u.Accepted || got.doubled != 0) {
 					b.Errorf("%d of %d events delivered, %d doubled", delivered, u.Accepted, got.doubled)
 				}
 			}
@@ -64,6 +64,9 @@ func BenchmarkThroughput(b *testing.B) {
 		}
 		b.ReportMetric(median(r), unit)
 	}
+	ratio(proved, "cpu/proved", func(f *figures) []float64 { return f.cpu })
+	ratio(proved, "wire/proved", func(f *figures) []float64 { return f.wire })
+	ratio(sealed, "cpu/encrypted", func(f *figures) []float64 { return f.cpu })
 	ratio(lokiClient, "rate/loki-client-go", func(f *figures) []float64 { return f.rate })
 	ratio(lokiClient, "cpu/loki-client-go", func(f *figures) []float64 { return f.cpu })
 	ratio(bare, "rate/bare", func(f *figures) []float64 { return f.rate })

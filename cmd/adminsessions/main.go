@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,8 +30,8 @@ const (
 // Run method and lives in a file of its own.
 type commands struct {
 	cli.Commands
-	Proxy   proxyCommand   `cmd:"" help:"Record every request to a panel, as a reverse proxy before it."`
-	Policy  policyCommand  `cmd:"" help:"Try a policy file."`
+	Proxy   proxyCommand   `cmd:"" group:"record" help:"Record every request to a panel, as a reverse proxy before it."`
+	Policy  policyCommand  `cmd:"" group:"record" help:"Try a policy file."`
 	Version versionCommand `cmd:"" group:"program" help:"Print the version."`
 }
 
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 		kong.Writers(p.stdout, p.stderr),
 		kong.Exit(func(status int) { panic(asked(status)) }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
-		kong.Bind(p, &cli.World{Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv, Now: time.Now}),
+		kong.Bind(p, &cli.World{Stdout: p.stdout, Stderr: p.stderr, Getenv: p.getenv, Now: time.Now, Logger: p.logger}),
 		kong.ExplicitGroups(groups()),
 		kong.Vars(cli.Vars()),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
@@ -92,7 +93,7 @@ func run(ctx context.Context, args []string, p *program) (status int) {
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		err = errors.Join(errUsage, err)
+		err = errors.Join(errUsage, cli.WithHint(args, err))
 	} else {
 		err = parsed.Run()
 	}
@@ -123,10 +124,5 @@ func groups() (list []kong.Group) {
 
 // message is what an error says without the mark of [errUsage].
 func message(err error) string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		if errs := joined.Unwrap(); len(errs) == 2 && errs[0] == errUsage {
-			return errs[1].Error()
-		}
-	}
-	return err.Error()
+	return strings.TrimPrefix(err.Error(), errUsage.Error()+"\n")
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
 	"strings"
@@ -105,7 +104,7 @@ func (c *policyTest) Run(p *program) error {
 	if err != nil {
 		return errors.Join(errUsage, err)
 	}
-	var from io.Reader = p.stdin
+	from := p.stdin
 	if c.Trail != "-" {
 		f, err := os.Open(c.Trail)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -19,6 +20,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 func TestMain(m *testing.M) {
@@ -60,9 +62,21 @@ func record(ts *testscript.TestScript, _ bool, args []string) {
 		address = "http://127.0.0.1:1"
 	}
 	service := ts.Getenv("SERVICE")
-	exp, err := exporter.New(exporter.WithLoki(adminsessions.Loki{URL: address}), exporter.WithSpoolDir(ts.MkAbs(args[1])),
+	var keep []exporter.Option
+	if text := ts.Getenv("ADMINSESSIONS_SPOOL_KEY"); text != "" {
+		key, err := base64.StdEncoding.DecodeString(text)
+		ts.Check(err)
+		keep = append(keep, exporter.WithSpoolKeys(key))
+	}
+	if file := ts.Getenv("PROOF_KEY_FILE"); file != "" {
+		keys, err := proof.MakeKeyFile(ts.MkAbs(file), "panel")
+		ts.Check(err)
+		keep = append(keep, exporter.WithProof(exporter.Proof{Keys: keys}))
+		ts.Check(os.WriteFile(ts.MkAbs("public.key"), []byte(keys[0].Public()+"\n"), 0o644))
+	}
+	exp, err := exporter.New(append(keep, exporter.WithLoki(adminsessions.Loki{URL: address}), exporter.WithSpoolDir(ts.MkAbs(args[1])),
 		exporter.WithLogger(slog.New(slog.DiscardHandler)), exporter.WithResource(resource.NewSchemaless(
-			attribute.String("service.name", service), attribute.String("service.instance.id", "panel-0"))))
+			attribute.String("service.name", service), attribute.String("service.instance.id", "panel-0"))))...)
 	ts.Check(err)
 	for _, e := range happened(time.Now()) {
 		ts.Check(exp.RecordEvent(context.Background(), &e, adminsessions.Synced))

@@ -50,32 +50,33 @@ func activity() *builder {
 	fresh := []column{admin, idColumn, address, numberColumn("A", "Requests", 100)}
 	by := "email, id"
 
+	heading(b, 20, "Who does what")
 	for _, p := range []cog.Builder[dashboard.Panel]{
-		counted(1, "Online", "Different administrators who made a request in the hour before the end of the time range.", distinct(by, ofType("email", "id")+signedIn, "1h"), place(0, 0, 4, 3)),
-		counted(2, "Requests", "Ended requests in the time range. A folded record counts as one.", orZero(sum("", count(ofType(), wholeRange))), place(4, 0, 4, 3)),
-		counted(3, "Addresses", "Different client addresses of signed-in administrators in the time range.", distinct("ip", ofType("email", "ip", "id")+signedIn, wholeRange), place(8, 0, 4, 3)),
-		counted(4, "Failed sign-ins", "Attempts to sign in that failed, those in folded records included. Orange from 5, red from 20.", orZero("sum(sum_over_time("+failures+perRecord()+" ["+wholeRange+"]))"), place(12, 0, 4, 3), step{5, "orange"}, step{20, "red"}),
-		counted(5, "Server errors", "Requests that ended with a 5xx status. Red from 1: an admin panel should have none.", orZero(sum("", count(ofType()+failed(), wholeRange))), place(16, 0, 4, 3), step{1, "red"}),
-		counted(6, "Deletions", "Acts that delete, by whatever method, and that were done or may have been.", orZero(sum("", count(ofType("action", "outcome")+deleted(), wholeRange))), place(20, 0, 4, 3)),
+		counted(1, "Online", "Different administrators who made a request in the hour before the end of the time range.", distinct(by, ofType("email", "id")+signedIn, "1h"), place(0, 1, 4, 3)),
+		counted(2, "Requests", "Ended requests in the time range. A folded record counts as one.", orZero(sum("", count(ofType(), wholeRange))), place(4, 1, 4, 3)),
+		counted(3, "Addresses", "Different client addresses of signed-in administrators in the time range.", distinct("ip", ofType("email", "ip", "id")+signedIn, wholeRange), place(8, 1, 4, 3)),
+		counted(4, "Failed sign-ins", "Attempts to sign in that failed, those in folded records included. Orange from 5, red from 20.", orZero("sum(sum_over_time("+failures+perRecord()+" ["+wholeRange+"]))"), place(12, 1, 4, 3), step{5, "orange"}, step{20, "red"}),
+		counted(5, "Server errors", "Requests that ended with a 5xx status. Red from 1: an admin panel should have none.", orZero(sum("", count(ofType()+failed(), wholeRange))), place(16, 1, 4, 3), step{1, "red"}),
+		counted(6, "Deletions", "Acts that delete, by whatever method, and that were done or may have been.", orZero(sum("", count(ofType("action", "outcome")+deleted(), wholeRange))), place(20, 1, 4, 3)),
 
-		groups(sortedBy(tableOf(7, "Active in the last hour", "Administrators with a request in the hour before the end of the time range: when last, from which address last, how many requests in that hour.", "Nobody, or the query failed", place(0, 3, 13, 9), online...), "Last seen").
+		groups(sortedBy(tableOf(7, "Active in the last hour", "Administrators with a request in the hour before the end of the time range: when last, from which address last, how many requests in that hour.", "Nobody, or the query failed", place(0, 4, 13, 9), online...), "Last seen").
 			WithTarget(instantly("A", "topk by ("+by+") (1,\n  "+lastSeen(by+", ip", ofType("email", "ip", "id")+signedIn, "1h")+"\n)")).
 			WithTarget(instantly("B", sum(by, count(ofType("email", "id")+signedIn, "1h")))), online),
-		bars(8, "Requests by admin", "The ten busiest administrators of each interval. Gray: nobody was signed in.", place(13, 3, 11, 9)).
+		bars(8, "Requests by admin", "The ten busiest administrators of each interval. Gray: nobody was signed in.", place(13, 4, 11, 9)).
 			WithTarget(overTime("A", "topk(10, "+sum("email", count(ofType("email"), onePoint))+")", "{{email}}")).
 			OverrideByName("-", []property{{Id: "displayName", Value: "nobody signed in"}, fixed("gray")}),
 
-		groups(sortedBy(tableOf(9, "Administrators", "All requests, refused requests (401, 403) and server errors of each administrator in the time range.", "Nobody, or the query failed", place(0, 12, 12, 9), admins...), "Requests").
+		groups(sortedBy(tableOf(9, "Administrators", "All requests, refused requests (401, 403) and server errors of each administrator in the time range.", "Nobody, or the query failed", place(0, 13, 12, 9), admins...), "Requests").
 			WithTarget(instantly("A", sum(by, count(ofType("email", "id")+signedIn, wholeRange)))).
 			WithTarget(instantly("B", sum(by, count(ofType("email", "id")+signedIn+refused(), wholeRange)))).
 			WithTarget(instantly("C", sum(by, count(ofType("email", "id")+signedIn+failed(), wholeRange)))), admins),
-		groups(sortedBy(tableOf(10, "What was done", "The 25 most frequent acts: what was done to what kind of thing, not each URL.", "Nothing, or the query failed", place(12, 12, 12, 9), acts...), "Requests").
+		groups(sortedBy(tableOf(10, "What was done", "The 25 most frequent acts: what was done to what kind of thing, not each URL.", "Nothing, or the query failed", place(12, 13, 12, 9), acts...), "Requests").
 			WithTarget(instantly("A", "topk(25, "+sum("action, method", count(ofType("action"), wholeRange))+")")), acts),
 
-		colored(bars(11, "Requests by method", "Ended requests by HTTP method.", place(0, 21, 8, 8)), methodColors).
+		colored(bars(11, "Requests by method", "Ended requests by HTTP method.", place(0, 22, 8, 8)), methodColors).
 			WithTarget(overTime("A", sum("method", count(ofType(), onePoint)), "{{method}}")),
-		durations(place(8, 21, 8, 8)),
-		bars(13, "Refused and failed", "Refused requests (401, 403), other client errors, server errors.", place(16, 21, 8, 8)).
+		durations(place(8, 22, 8, 8)),
+		bars(13, "Refused and failed", "Refused requests (401, 403), other client errors, server errors.", place(16, 22, 8, 8)).
 			WithTarget(overTime("A", sum("", count(ofType()+refused(), onePoint)), "refused")).
 			WithTarget(overTime("B", sum("", count(ofType()+` | status=~"4.." | status!~"401|403"`, onePoint)), "other 4xx")).
 			WithTarget(overTime("C", sum("", count(ofType()+failed(), onePoint)), "5xx")).
@@ -83,23 +84,23 @@ func activity() *builder {
 			OverrideByName("other 4xx", []property{fixed("yellow")}).
 			OverrideByName("5xx", []property{fixed("red")}),
 
-		groups(sortedBy(tableOf(14, "Failed sign-ins by address and name", "From where sign-in was tried in vain, and under which name. Many names from one address: guessing names. Many times one name: guessing a password. Names in small letters; the 50 most frequent.", "None, or the query failed", place(0, 29, 12, 9), tried...), "Attempts").
+		groups(sortedBy(tableOf(14, "Failed sign-ins by address and name", "From where sign-in was tried in vain, and under which name. Many names from one address: guessing names. Many times one name: guessing a password. Names in small letters; the 50 most frequent.", "None, or the query failed", place(0, 30, 12, 9), tried...), "Attempts").
 			WithTarget(instantly("A", "topk(50, "+sum(ofNames, "sum_over_time("+named+records+" | keep ip, name, n | unwrap n ["+wholeRange+"])")+")")).
 			WithTarget(instantly("B", "topk(50, "+lastSeen(ofNames, named, wholeRange)+")")), tried),
-		groups(sortedBy(tableOf(15, "Errors by admin and act", "Requests that ended with 5xx.", "None, or the query failed", place(12, 29, 12, 9), broken...), "Errors").
+		groups(sortedBy(tableOf(15, "Errors by admin and act", "Requests that ended with 5xx.", "None, or the query failed", place(12, 30, 12, 9), broken...), "Errors").
 			WithTarget(instantly("A", "topk(50, "+sum("email, action, error", count(selector()+` |= " status=5"`+ours+words("type", "method", "status", "email", "action")+" | "+matches("type", in("type"))+ofAdmins+ended+failed()+" | logfmt error", wholeRange))+")")), broken),
 	} {
 		b.WithPanel(p)
 	}
 
-	b.WithRow(dashboard.NewRowBuilder("New addresses: reads 30 days back").GridPos(place(0, 38, 24, 1)).Id(16).Collapsed(true).
-		WithPanel(groups(sortedBy(tableOf(17, "New IP addresses by admin", "Addresses from which an administrator worked in the time range but not in the 30 days before it. A new employee, a new office, a journey – or somebody else with the password.", "None, or the query failed", place(0, 39, 24, 8), fresh...), "Requests").
+	b.WithRow(dashboard.NewRowBuilder("New addresses: reads 30 days back").GridPos(place(0, 39, 24, 1)).Id(16).Collapsed(true).
+		WithPanel(groups(sortedBy(tableOf(17, "New IP addresses by admin", "Addresses from which an administrator worked in the time range but not in the 30 days before it. A new employee, a new office, a journey – or somebody else with the password.", "None, or the query failed", place(0, 40, 24, 8), fresh...), "Requests").
 			WithTarget(instantly("A", strings.Join([]string{
 				sum(by+", ip", count(ofType("email", "ip", "id")+signedIn, wholeRange)),
 				"unless",
 				sum(by+", ip", "count_over_time("+ofType("email", "ip", "id")+signedIn+" [30d] offset "+wholeRange+")"),
 			}, "\n"))), fresh)))
-	b.WithRow(dashboard.NewRowBuilder("Hours of the week").GridPos(place(0, 39, 24, 1)).Id(18).Collapsed(true).WithPanel(hours()))
+	b.WithRow(dashboard.NewRowBuilder("Hours of the week").GridPos(place(0, 40, 24, 1)).Id(18).Collapsed(true).WithPanel(hours()))
 	return b
 }
 
@@ -128,7 +129,7 @@ func hours() cog.Builder[dashboard.Panel] {
 	expr := sum("weekday, hour", count(ofType()+
 		" | label_format weekday=`{{ mod (add (printf \"%d\" "+local+".Weekday) 6) 7 }}`, hour=`{{ "+local+".Format \"15\" }}`", wholeRange))
 	days := []mapping{{"0", "text", "Monday"}, {"1", "text", "Tuesday"}, {"2", "text", "Wednesday"}, {"3", "text", "Thursday"}, {"4", "text", "Friday"}, {"5", "text", "Saturday"}, {"6", "text", "Sunday"}}
-	return tableOf(19, "Requests by hour of the week", "How many requests were made in each hour of each day of the week, in the dashboard's time zone. Work at unusual hours stands out.", "Nothing, or the query failed", place(0, 40, 24, 9)).
+	return tableOf(19, "Requests by hour of the week", "How many requests were made in each hour of each day of the week, in the dashboard's time zone. Work at unusual hours stands out.", "Nothing, or the query failed", place(0, 41, 24, 9)).
 		Align(common.FieldTextAlignmentCenter).Filterable(false).Unit("locale").
 		WithTarget(instantly("A", expr)).
 		OverrideByName(`weekday\hour`, []property{{Id: "displayName", Value: " "}, {Id: "custom.width", Value: 100}, mapped(values(days)), {Id: "custom.align", Value: "left"}}).

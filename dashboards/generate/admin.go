@@ -24,7 +24,8 @@ func admin() *builder {
 	all := mine + " | logfmt"
 	none := "Nothing of this administrator in this time range, or the query failed"
 	address := ipColumn.with(links(link("Requests from this address", here(uidSessions, common3, to("ip", "ip")))))
-	session := column{field: field("session"), title: "Session", least: 120}
+	session := column{field: field("session"), title: "Session", least: 120, more: []property{mapped(values([]mapping{{"-", "text", "–"}})), links(
+		link("The story of this session", here(uidStories, append([]string{"admin"}, common3...), to("session", "session"))))}}
 	by := func(id uint32, title, about string, at dashboard.GridPos, pipeline, names string, first ...column) cog.Builder[dashboard.Panel] {
 		columns := append(first, numberColumn("A", "Requests", 100), timeColumn("B", "First"), timeColumn("C", "Last"))
 		return groups(sortedBy(tableOf(id, title, about, none, at, columns...), "Last").
@@ -46,7 +47,7 @@ func admin() *builder {
 		colored(bars(7, "Requests by method", "What was done when. Drag over the bars to zoom.", place(0, 3, 24, 6)), methodColors).
 			WithTarget(overTime("A", sum("method", count(mine, onePoint)), "{{method}}")),
 		requests(12, "Newest requests", "The newest 500 requests of the time range, those that go on included. A click on the date shows every detail.",
-			ofAdmin()+shown(), 500, place(0, 9, 24, 13), append([]column{whenColumn, address, typeColumn, methodColumn, actColumn, whereColumn, statusColumn, tookColumn}, behind...)...),
+			ofAdmin()+shown(), 500, place(0, 9, 24, 13), append([]column{whenColumn, address, typeColumn, methodColumn, actColumn, thingColumn, whereColumn, statusColumn, tookColumn}, behind...)...),
 		by(8, "By IP address", "From where.", place(0, 22, 10, 8), mine, "ip", address),
 		by(9, "By session", "Each sign-in on the web is a session; its id is stored as a keyed hash. More than one address in a session can mean a stolen cookie.", place(10, 22, 14, 8), all, "session, ip", session, address),
 		by(10, "By user agent", "With which browser or program.", place(0, 30, 14, 8), all, "ua", column{field: field("ua"), title: "User agent", least: 200, more: []property{inspected}}),

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // alert is a rule in the form that Grafana, Loki's ruler and Prometheus share.
 type alert struct {
@@ -80,7 +83,7 @@ func trailAlerts() []alert {
 	}
 	difference := between(numbers("max"), "- "+numbers("min"), "+ 1", "- sum by ("+byNumber+") ("+within(seq, "24h")+")")
 	london := "((__timestamp__).In (toDateInZone \"2006\" \"Europe/London\" \"2000\").Location)"
-	return append(actAlerts(), []alert{
+	return slices.Concat(actAlerts(), proofAlerts(), []alert{
 		{
 			name: "AdminSessionsSignInFailuresFromAddress", uid: "adminsessions-sign-in-failures-address",
 			about:    []string{"Somebody guesses from one address, whatever the names tried."},
@@ -229,5 +232,5 @@ func trailAlerts() []alert {
 			summary:  "The audit trail of " + known("service_name") + " is silent", description: "No admin request of " + known("service_name") + " has reached Loki for 24 hours; in the 7 days before it were " + value + ".",
 			dashboard: uidPipeline, panel: 17,
 		},
-	}...)
+	})
 }

@@ -120,6 +120,7 @@ func pipelineAlerts() []alert {
 			description: value + " evaluations of alert rules failed at " + who + " within 10 minutes. What they watch is not watched.",
 		},
 	}
+	alerts = append(alerts, proofPipelineAlerts()...)
 	for i := range alerts {
 		alerts[i].dashboard = uidPipeline
 	}

@@ -57,7 +57,7 @@ var (
 
 // Columns that several tables have.
 var (
-	dateColumn   = column{field: "Time", title: "Date", width: 122, more: []property{unit("time:MM-DD HH:mm:ss"), unfiltered}}
+	dateColumn   = column{field: "when", title: "Date", width: 122, more: []property{unit("time:MM-DD HH:mm:ss"), unfiltered}}
 	typeColumn   = column{field: field("type"), title: "Type", width: 58, more: []property{unfiltered, drawn("pill"), mapped(values(typeColors))}}
 	methodColumn = column{field: field("method"), title: "Method", width: 76, more: []property{unfiltered, drawn("pill"), mapped(values(methodColors))}}
 	statusColumn = column{field: field("status"), title: "Status", width: 60, more: []property{unfiltered, drawn("color-text"), mapped(statuses()...)}}

@@ -44,9 +44,10 @@ func optional(variable, filter string) string {
 	return matches("nothing", in(variable)) + " or " + filter
 }
 
-// refID names a query of a panel. The word in it makes Grafana send the query
-// whole: cut into days, it would expand its variables twice.
-func refID(letter string) string { return letter + "-do-not-chunk" }
+// refID names a query of a panel. The words in it make Grafana send the query
+// whole: cut into days, or by the shards of streams, it would expand its variables
+// twice.
+func refID(letter string) string { return letter + "-do-not-chunk-do-not-shard" }
 
 // checked is a condition for a selector that holds for every stream, as none has
 // the label nothing. Loki reads it before anything else, so a value that breaks

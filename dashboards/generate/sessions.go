@@ -52,6 +52,10 @@ func actors() dashboard.VariableModel {
 // cell is a field that a query makes of a line for a table.
 type cell struct{ name, template string }
 
+// when is the entry's time. Taken from the line, and not from the entry, there is
+// no column without a row, and an empty table says what that means.
+var when = cell{"when", "{{ __timestamp__.UTC.Format \"2006-01-02T15:04:05.000Z\" }}"}
+
 // tidy ends a template's text without the TAB that separates cells.
 const tidy = ` | replace "\t" " "`
 
@@ -73,7 +77,7 @@ const (
 // cells are what a table of requests shows of a line, and what its links need:
 // fields as they are, and texts made of several. The last may hold anything.
 var cells = []cell{
-	word("type"), word("method"), word("status"), word("ip"), word("ms"), word("request"), word("session"),
+	when, word("type"), word("method"), word("status"), word("ip"), word("ms"), word("request"), word("session"),
 	// A link to a request holds its time, so that it finds it for ever. A long one
 	// was recorded when it began, too, at most a day before.
 	{"from", `{{ sub (__timestamp__ | unixEpochMillis) 86400000 }}`},
@@ -110,14 +114,7 @@ func rowOf(cells []cell) string {
 }
 
 // ofRows takes the cells out of the lines that shown makes.
-func ofRows(more ...cell) []dashboard.DataTransformerConfig {
-	return append(cellsOf(append(more, cells...)), dashboard.DataTransformerConfig{
-		Id: "convertFieldType", Options: map[string]any{
-			"conversions": []map[string]any{{"targetField": "ms", "destinationType": "number"}},
-			"fields":      map[string]any{},
-		},
-	})
-}
+func ofRows(more ...cell) []dashboard.DataTransformerConfig { return cellsOf(append(more, cells...)) }
 
 // cellsOf takes the cells out of the lines that rowOf makes.
 func cellsOf(cells []cell) []dashboard.DataTransformerConfig {
@@ -129,6 +126,9 @@ func cellsOf(cells []cell) []dashboard.DataTransformerConfig {
 	groups[last] = strings.Replace(groups[last], `[^\t]*`, `[\s\S]*`, 1)
 	return []dashboard.DataTransformerConfig{{Id: "extractFields", Options: map[string]any{
 		"source": "Line", "format": "regexp", "regExp": "/^" + strings.Join(groups, `\t`) + "$/", "replace": false, "keepTime": false,
+	}}, {Id: "convertFieldType", Options: map[string]any{
+		"conversions": []map[string]any{{"targetField": "ms", "destinationType": "number"}, {"targetField": "when", "destinationType": "time"}},
+		"fields":      map[string]any{},
 	}}}
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
@@ -277,7 +279,7 @@ func knownEvents(now time.Time) []event {
 	})
 
 	// What the trail tells of itself is no act of anybody, whoever it names.
-	for i, action := range []string{"started", "reviewed", "checkpoint", "erased", "stopped"} {
+	for i, action := range []string{"started", "reviewed", "checkpoint", "erased", "verified", "verified", "stopped"} {
 		e := event{Event: adminsessions.Event{
 			Type: adminsessions.Trail, Action: "trail." + action, Outcome: adminsessions.OutcomeSuccess, Note: action + " by Anna Kowalska, 7731",
 			Actor: adminsessions.Actor{Type: adminsessions.ActorSystem},
@@ -285,6 +287,18 @@ func knownEvents(now time.Time) []event {
 		if action == "reviewed" {
 			e.User, e.ClientAddress, e.Outcome = anna, netip.MustParseAddr("10.9.9.9"), adminsessions.OutcomeError
 			e.Actor.Type = ""
+		}
+		switch {
+		case action == "checkpoint":
+			e.Attributes = []attribute.KeyValue{attribute.Int64("size", 41)}
+			e.Checkpoint = "adminsessions/10900f\n41\nroot=\n"
+		case i == 4:
+			e.Outcome = adminsessions.OutcomeFailure
+			e.Attributes = []attribute.KeyValue{attribute.String("complete", "no"), attribute.String("unaltered", "yes"), attribute.String("up_to", now.Add(-3*time.Hour).UTC().Format(time.RFC3339Nano)), attribute.Int64("missing", 2)}
+		case i == 5:
+			e.Attributes = []attribute.KeyValue{attribute.String("complete", "yes"), attribute.String("unaltered", "yes"), attribute.String("up_to", now.Add(-2*time.Hour+1).UTC().Format(time.RFC3339Nano))}
+			e.instance = "panel-9" // of two that verify
+			e.environment = "staging"
 		}
 		add(time.Duration(57-i)*time.Minute, e)
 	}

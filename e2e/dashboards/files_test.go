@@ -29,7 +29,7 @@ type query struct {
 }
 
 // letter is the query's place among those of its panel.
-func (q query) letter() string { return strings.TrimSuffix(q.refID, "-do-not-chunk") }
+func (q query) letter() string { return strings.TrimSuffix(q.refID, "-do-not-chunk-do-not-shard") }
 
 func (q query) name() string { return q.dashboard + "/" + q.panel + "/" + q.letter() }
 

@@ -1,3 +1,5 @@
+//go:build grafana
+
 package dashboards_test
 
 import (
@@ -19,12 +21,15 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 var (
 	grafanaURL      = flag.String("grafana", "", "the Grafana of a running demo, for TestInGrafana")
 	grafanaPassword = flag.String("password-file", "", "the file with its admin password")
-	grafanaLoki     = flag.String("loki", "", "the Loki behind it, into which the known events are put; empty to take what is there")
+	grafanaLoki     = flag.String("loki", "", "the Loki behind it")
+	grafanaFill     = flag.Bool("fill", false, "put the known events into that Loki")
 	pictures        = flag.String("pictures", "", "save pictures of the dashboards in this directory")
 )
 
@@ -43,11 +48,11 @@ var views = []view{
 	{"grafana-admin-sessions-narrow", "adminsessions-sessions", "", "light", 1280, 800, []string{"The newest 1,000"}},
 	{"grafana-phone", "adminsessions-phone", "", "dark", 390, 844, []string{"The newest 200"}},
 	{"grafana-activity", "adminsessions-activity", "", "dark", 1440, 1500, []string{"Deletions", "What was done"}},
-	{"grafana-one-admin", "adminsessions-admin", "&var-admin=anna@example.com", "dark", 1440, 1500, []string{"By session"}},
-	{"grafana-request", "adminsessions-event", "&var-request=changing-1&var-session=s-anna-2", "dark", 1440, 1700, []string{"Old", "New", "Reason", "Country", "Acts that it caused"}},
-	{"grafana-object", "adminsessions-object", "&var-object=clients&var-object_id=7731", "dark", 1440, 900, []string{"What was done to clients 7731", "Who looked at it"}},
+	{"grafana-one-admin", "adminsessions-admin", "&var-admin=ADMIN", "dark", 1440, 1500, []string{"By session"}},
+	{"grafana-request", "adminsessions-event", "&var-request=REQUEST&var-session=SESSION", "dark", 1440, 1700, []string{"Old", "New", "Acts that it caused"}},
+	{"grafana-object", "adminsessions-object", "&var-object=KIND&var-object_id=OBJECT", "dark", 1440, 900, []string{"What was done to", "Who looked at it"}},
 	{"grafana-changes", "adminsessions-changes", "", "dark", 1440, 700, []string{"The newest 500 changes"}},
-	{"grafana-sessions", "adminsessions-session-list", "&var-session=s-anna-2", "dark", 1440, 900, []string{"The story of s-anna-2"}},
+	{"grafana-sessions", "adminsessions-session-list", "&var-session=SESSION", "dark", 1440, 900, []string{"The story of"}},
 	{"grafana-pipeline", "adminsessions-pipeline", "", "dark", 1440, 1300, []string{"The trail's own life", "Backlog"}},
 }
 
@@ -55,16 +60,19 @@ var views = []view{
 // error, and takes pictures:
 //
 //	make demo
-//	go test -run InGrafana ./dashboards -args -grafana http://127.0.0.1:3000 \
-//	  -password-file ../../.data/grafana/admin-password -pictures ../../docs/pictures
+//	go test -tags grafana -run InGrafana ./dashboards -args -grafana http://127.0.0.1:3000 \
+//	  -password-file ../../.data/grafana/admin-password -loki http://127.0.0.1:3100 -pictures ../../docs/pictures
+//
+// The pages of one request, session and object show the newest act that has changed
+// something.
 func TestInGrafana(t *testing.T) {
-	if *grafanaURL == "" {
-		t.Skip("no Grafana to look at: give -grafana")
-	}
-	if *grafanaLoki != "" {
+	if *grafanaFill {
 		to := time.Now().Truncate(time.Second)
 		storeAt(t, *grafanaLoki, knownEvents(to))
 	}
+	changed := newestChange(t, *grafanaLoki)
+	of := strings.NewReplacer("REQUEST", percentEncode(changed.RequestID), "SESSION", percentEncode(changed.SessionID),
+		"KIND", percentEncode(changed.Resource.Type), "OBJECT", percentEncode(changed.Resource.ID), "ADMIN", percentEncode(changed.User.Email))
 	browser := signedIn(t)
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
@@ -72,10 +80,9 @@ func TestInGrafana(t *testing.T) {
 			defer cancel()
 			ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
 			defer cancel()
-			address := fmt.Sprintf("%s/d/%s?orgId=1&from=now-24h&to=now&theme=%s%s", *grafanaURL, v.uid, v.theme, v.query)
+			address := fmt.Sprintf("%s/d/%s?orgId=1&from=now-1h&to=now&theme=%s%s", *grafanaURL, v.uid, v.theme, of.Replace(v.query))
 			var text string
-			err := chromedp.Run(ctx, chromedp.EmulateViewport(v.width, v.height), emulation.SetTimezoneOverride("Europe/Warsaw"), chromedp.Navigate(address),
-				chromedp.WaitVisible(`[data-testid*="Panel header"]`, chromedp.ByQuery))
+			err := chromedp.Run(ctx, chromedp.EmulateViewport(v.width, v.height), emulation.SetTimezoneOverride("Europe/Warsaw"), chromedp.Navigate(address))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -110,6 +117,7 @@ func until(ctx context.Context, t *testing.T, condition string) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	began := time.Now()
 	for held := 0; held < 15; {
 		var holds bool
 		if err := chromedp.Run(ctx, chromedp.Evaluate(condition, &holds)); err != nil {
@@ -117,6 +125,10 @@ func until(ctx context.Context, t *testing.T, condition string) {
 		}
 		if held++; !holds {
 			held = 0
+		}
+		if time.Since(began) > time.Minute {
+			shoot(ctx, t, strings.ReplaceAll("failed-"+t.Name(), "/", "-"))
+			t.Fatalf("after a minute this does not hold: %s", condition)
 		}
 		select {
 		case <-ctx.Done():
@@ -174,6 +186,38 @@ func signedIn(t *testing.T) context.Context {
 
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams {
 	return p.WithAwaitPromise(true).WithReturnByValue(true)
+}
+
+// newestChange is the newest act in a Loki that has changed something, in a session.
+func newestChange(t *testing.T, address string) adminsessions.Event {
+	t.Helper()
+	endpoint, err := url.JoinPath(address, "loki/api/v1/query_range")
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := url.Values{"query": {`{service_name=~".+"} |= " now." | pattern "<_>\tsession=<session> <_>" | session!="-"`}, "limit": {"20"}, "since": {"24h"}}
+	answer, err := http.Get(endpoint + "?" + query.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var found struct {
+		Data struct {
+			Result []struct{ Values [][2]string }
+		}
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&found); err != nil {
+		t.Fatal(err)
+	}
+	for _, stream := range found.Data.Result {
+		for _, v := range stream.Values {
+			if e, err := adminsessions.ParseLine(v[1]); err == nil && len(e.Changes) > 1 && e.Resource.ID != "" {
+				return e
+			}
+		}
+	}
+	t.Fatal("nothing was changed within 24 hours: use the demo panel for a while")
+	return adminsessions.Event{}
 }
 
 // storeAt pushes events to a Loki that runs.

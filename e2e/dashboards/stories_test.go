@@ -266,6 +266,8 @@ func stories(base time.Time) map[string]story {
 	s.says = []saying{{3*minute + 1, quiet}, {6*minute + 1, map[string]float64{"audit_log_id=109004, service_instance_id=" + hidden + "-1": 1}}, {24*time.Hour + 30*minute, quiet}}
 	all[hidden] = s
 
+	ownStories(all, at)
+
 	const address = "AdminSessionsNewAddress"
 	all[address] = story{
 		words: []string{"rory@example.com", "198.51.100.7", "2", address},

@@ -204,7 +204,7 @@ func TestDemoEndsEverythingAndGoesOn(t *testing.T) {
 	d.run()
 	d.awaitReady()
 	loki := lokitest.At(t, d.loki)
-	entries := loki.Await(t.Context(), trail, lokitest.Last(time.Hour), 2)
+	entries := loki.Await(t.Context(), requests, lokitest.Last(time.Hour), 2)
 	for run, e := range entries {
 		if want, got := fmt.Sprint("/admin/login?run=", run), eventOf(t, e).URL; !strings.HasSuffix(got, want) {
 			t.Errorf("entry %d is of %s, want %s", run, got, want)

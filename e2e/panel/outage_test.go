@@ -117,10 +117,22 @@ func missing(t *testing.T, loki *lokitest.Server) float64 {
 	return samples[0].Value
 }
 
-// awaitAll waits until Loki has the numbers 1 to last.
-func awaitAll(t *testing.T, loki *lokitest.Server, last int) []lokitest.Entry {
+// awaitRequests waits until Loki has so many requests, no more and no fewer, and
+// returns everything that it has, the trail's own events as well.
+func awaitRequests(t *testing.T, loki *lokitest.Server, n int) []lokitest.Entry {
 	t.Helper()
-	entries := loki.Await(t.Context(), trail, lokitest.Last(time.Hour), last)
+	if found := loki.Await(t.Context(), requests, lokitest.Last(time.Hour), n); len(found) != n {
+		t.Errorf("%d requests are recorded, want %d", len(found), n)
+	}
+	return loki.Await(t.Context(), trail, lokitest.Last(time.Hour), n)
+}
+
+// awaitAll waits until Loki has so many requests, or more, and returns everything
+// that it has. All numbers from 1 on are there.
+func awaitAll(t *testing.T, loki *lokitest.Server, n int) []lokitest.Entry {
+	t.Helper()
+	loki.Await(t.Context(), requests, lokitest.Last(time.Hour), n)
+	entries := loki.Await(t.Context(), trail, lokitest.Last(time.Hour), n)
 	for i, e := range entries {
 		if seq := eventOf(t, e).Sequence; seq != uint64(i+1) {
 			t.Fatalf("entry %d has number %d: the trail is out of order or has a gap", i+1, seq)

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 var seedFlag = flag.Uint64("seed", 0, "seed of the random choices; 0 takes one from the clock")
@@ -24,7 +26,29 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "keys")
+	if err == nil {
+		err = os.Setenv(keyEnv, filepath.Join(dir, "key"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// keyEnv names the file of the key that signs the checkpoints of all these tests,
+// in this process and in the sending ones.
+const keyEnv = "ADMINSESSIONS_TEST_KEY_FILE"
+
+func keys() []*proof.Key {
+	keys, err := proof.MakeKeyFile(os.Getenv(keyEnv), "pipeline")
+	if err != nil {
+		panic(err)
+	}
+	return keys
 }
 
 // random returns the test's source of random choices.

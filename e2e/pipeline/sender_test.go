@@ -51,6 +51,7 @@ func exporterOptions(endpoint, spoolDir, instance string, more ...exporter.Optio
 		exporter.WithSpoolLimit(32 << 20),
 		exporter.WithFullPolicy(exporter.BlockWhenFull), exporter.WithBlockTimeout(time.Minute),
 		exporter.WithBatch(10*time.Millisecond, 256<<10),
+		exporter.WithProof(exporter.Proof{Keys: keys(), Events: 500, Interval: time.Second}),
 		exporter.WithBackoff(10*time.Millisecond, 200*time.Millisecond),
 		exporter.WithResource(resource.NewSchemaless(
 			attribute.String("service.name", serviceName),

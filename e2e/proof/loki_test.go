@@ -108,9 +108,11 @@ func TestDeletedFromLoki(t *testing.T) {
 		t.Fatalf("%s", r.Text())
 	}
 	at := func(n int) time.Time { return log.Entries[n-1].Time() }
-	remove(t, server, `{audit_log_id="a"} |= " seq=4711" or "seq=4712"`, at(4700), at(4800))
+	remove(t, server, `{audit_log_id="a"} |= "seq=4711" or "seq=4712"`, at(4700), at(4800))
 	r = check(t, server, config)
 	if l := r.Logs[0]; r.Complete != verify.No || !slices.Equal(numbers(l.Missing), []string{"4711-4712"}) || !l.Missing[0].Before.Equal(at(4710)) {
 		t.Fatalf("%s", r.Text())
 	}
 }
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -1,11 +1,16 @@
 package viewer
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -63,7 +68,7 @@ func TestGrammar(t *testing.T) {
 		queries = append(queries, strings.TrimSpace(strings.Join(some, " ")))
 	}
 	chosen := map[int]bool{}
-	for _, q := range queries {
+	for i, q := range queries {
 		f, err := grammar.Parse(q)
 		if err != nil {
 			t.Fatalf("%s: %v", q, err)
@@ -88,12 +93,61 @@ func TestGrammar(t *testing.T) {
 		if err != nil || status != http.StatusOK || count.Count != len(want) || count.AtMost {
 			t.Errorf("%s: count %+v, status %d, %v; want %d", q, count, status, err, len(want))
 		}
+		if i%8 == 0 {
+			if exported := exportedIDs(t, p, query("q", q)); !slices.Equal(exported, want) {
+				t.Errorf("%s exports\n%q, want\n%q", q, exported, want)
+			}
+		}
+	}
+	// Sorted by what was done.
+	var order []string
+	for _, e := range p.events(t, query("sort", "action", "size", "200")) {
+		order = append(order, e.Fields["action"]+"\x00"+e.Fields["object"]+"\x00"+e.Fields["object_id"])
+	}
+	if len(order) != len(events)-2 || !slices.IsSorted(order) {
+		t.Errorf("%d events sorted by action: %q", len(order), order)
 	}
 	for i := range events {
 		if !chosen[i] {
 			t.Errorf("no query chooses %s", events[i].Line())
 		}
 	}
+}
+
+// exportedIDs are the ids of the requests that NDJSON and CSV hold, which agree.
+func exportedIDs(t *testing.T, p *panel, q url.Values) (ids []string) {
+	t.Helper()
+	read := func(format string) []byte {
+		resp, err := p.get(t.Context(), prefix+"export."+format+"?"+q.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			t.Fatalf("export.%s?%s: status %d, %v", format, q.Encode(), resp.StatusCode, err)
+		}
+		return b
+	}
+	for line := range strings.Lines(string(read("ndjson"))) {
+		var e apiEvent
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, e.Fields["request"])
+	}
+	records, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(read("csv"), []byte("\ufeff")))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	column := slices.Index(records[0], "request")
+	for i, record := range records[1:] {
+		if i >= len(ids) || record[column] != ids[i] {
+			t.Errorf("%s: CSV and NDJSON differ in row %d: %q", q.Encode(), i, record)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // acts are events with everything that they can be chosen by, and many that only

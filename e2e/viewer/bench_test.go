@@ -59,6 +59,12 @@ func BenchmarkView(b *testing.B) {
 		{"search-60-in-30d", "?range=30d&q=some+straw"},
 		{"search-all-and-an-address-in-30d", "?range=30d&q=panel&ip=10.0.0.1"},
 		{"search-all-and-a-session-in-30d", "?range=30d&q=panel&session=none"},
+		{"an-object-in-30d", "?range=30d&object=client/none"},
+		{"a-tenant-in-30d", "?range=30d&tenant=none"},
+		{"an-action-in-30d", "?range=30d&action=frobnicate"},
+		{"an-admin-by-name-in-30d", "?range=30d&admin=nobody"},
+		{"without-all-tenants-in-30d", "?range=30d&q=-tenant:north+-tenant:south+-outcome:failure"},
+		{"a-request-in-400d", "?event=none"},
 		{"sort-search-in-30d", "?range=30d&q=some+straw&sort=-duration"},
 		{"sort-24h-by-duration", "?sort=-duration"},
 	} {

@@ -64,10 +64,10 @@ func TestPage(t *testing.T) {
 
 	t.Run("details", func(t *testing.T) {
 		b := newTab(browser, t, p)
-		b.open("?method=DELETE")
+		b.open("?method=PUT")
 		b.run(chromedp.Click("tr.event td.c-url", chromedp.ByQuery))
 		b.until(`document.querySelector("tr.detail").offsetHeight > 0`)
-		for _, want := range []string{"email", "session", "route", "panel-1", "deleted "} {
+		for _, want := range []string{"email", "session", "route", "panel-1", "as agreed by telephone"} {
 			if !strings.Contains(b.text("tr.detail"), want) {
 				t.Errorf("the details lack %q", want)
 			}

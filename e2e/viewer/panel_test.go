@@ -34,7 +34,8 @@ var (
 // see it and is Anna.
 type panel struct {
 	*httptest.Server
-	loki *lokitest.Server
+	loki    *lokitest.Server
+	handler *viewer.Handler
 
 	mu    sync.Mutex
 	notes []string
@@ -65,6 +66,7 @@ func newPanel(t testing.TB, loki *lokitest.Server, change ...func(*viewer.Config
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.handler = page
 	mux := http.NewServeMux()
 	mux.Handle(prefix, page)
 	mux.Handle("/admin/api/admin_session_logs", page.API())

@@ -197,6 +197,8 @@ func TestScopes(t *testing.T) {
 		query("admin", ben.Email), query("admin", "zoe@example.com"), query("admin", "9"), query("admin", "-"), query("ip", "10.0.0.0/8"), query("session", "c0ffee"),
 		query("type", "api"), query("type", "web"), query("method", "GET"), query("status", "200"), query("status", "4xx"), query("status", "2xx", "status", "401"),
 		query("range", "1h"), query("range", "7d"), query("from", start.UTC().Format(time.RFC3339)), query("sort", "time"), query("sort", "-url"), query("sort", "admin"),
+		query("q", "tenant:other tenant:acme -admin:x"), query("q", "-tenant:zzz -object:x -reason:x"), query("type", "trail", "type", "api"), query("q", secret+":1"),
+		query("event", events[2].RequestID), query("q", events[1].RequestID), query("q", "request:acme"),
 		query("sort", "-status"), query("sort", "duration"), query("size", "200"), query("sort", "ip", "page", "2", "size", "25"),
 	}
 	for who, scope := range scopes {
@@ -245,7 +247,22 @@ func TestScopes(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{"api/online"} {
+		paths := []string{"api/online", "api/complete", "sessions", "sessions?sort=requests&size=200", "api/sessions", "api/sessions?admin=zoe@example.com&range=7d", "sessions?q=" + secret,
+			"end-session?session=c0ffee", "?q=clients:acme", "?q=client:" + secret}
+		if who == "acme" || who == "ben" { // what looks through more than a year
+			paths = append(paths, "object/clients/acme", "object/clients/"+secret)
+		}
+		for i := range events {
+			if i%300 == 150 { // permanent links, and places in the trail
+				id := events[i].RequestID
+				if who == "acme" || who == "ben" {
+					paths = append(paths, "?event="+id, "?q="+id, "export.csv?event="+id)
+				}
+				paths = append(paths,
+					fmt.Sprintf("?past=%d.1", events[i].Time.UnixNano()), fmt.Sprintf("?back=%d.1&page=3", events[i].Time.UnixNano()))
+			}
+		}
+		for _, path := range paths {
 			body, status := p.as(t, who, prefix+path)
 			check(path, body, status)
 		}

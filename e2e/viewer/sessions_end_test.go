@@ -191,14 +191,18 @@ func TestSessionsInABrowser(t *testing.T) {
 	as := func(who string) chromedp.Action {
 		return network.SetCookie("admin", who).WithURL(p.URL)
 	}
-	b := newTab(startBrowser(t), t, p, as("all"))
+	b := newTab(startBrowser(t), t, p, as("all"), chromedp.EmulateViewport(1440, 1600))
 	b.open("")
 	b.follow(`.tabs li:last-child a`)
 	if got := eval[string](b, `document.title`); got != "Sessions – Admin Sessions" || b.rows() != 8 {
 		t.Errorf("%q has %d rows", got, b.rows())
 	}
 	b.accessible("sessions")
+	b.run(chromedp.EmulateViewport(1440, 600))
+	b.open("sessions?tenant=acme")
 	b.shoot("viewer-sessions")
+	b.run(chromedp.EmulateViewport(1440, 1600))
+	b.open("sessions")
 	b.follow(`th.s-requests a`)
 	if got := eval[string](b, `document.querySelector("tr.event").dataset.key`); got != "shared" {
 		t.Errorf("by requests %q is first", got)

@@ -10,25 +10,34 @@ import (
 	"github.com/adminsessions/adminsessions"
 )
 
-// route is a page or a call of an admin panel.
+// route is a page or a call of an admin panel, and the act that it is.
 type route struct {
 	method string
 	web    bool
 	path   string
+	action string
+	object string // the type of the object whose id stands in the path
 }
 
 // routes are some of a real panel's.
 var routes = []route{
-	{"GET", true, "/admin/dashboard"}, {"GET", true, "/admin/clients"}, {"GET", true, "/admin/clients/{uuid}/edit"},
-	{"GET", true, "/admin/monitoring/admin-sessions"}, {"GET", true, "/admin/settings/general"}, {"GET", true, "/admin/invoices"},
-	{"GET", false, "/admin/api/clients"}, {"GET", false, "/admin/api/client/{uuid}"}, {"PUT", false, "/admin/api/client/{uuid}"},
-	{"DELETE", false, "/admin/api/client/{uuid}"}, {"POST", false, "/admin/api/client"}, {"GET", false, "/admin/api/admins"},
-	{"POST", false, "/admin/api/admin"}, {"PUT", false, "/admin/api/admin/{uuid}"}, {"GET", false, "/admin/api/groups/select"},
-	{"GET", false, "/admin/api/dns_zone/{uuid}/records"}, {"POST", false, "/admin/api/dns_zone/{uuid}/record"},
-	{"PATCH", false, "/admin/api/home_company/{uuid}"}, {"GET", false, "/admin/api/invoices"}, {"GET", false, "/admin/api/invoice/{uuid}/pdf"},
-	{"POST", false, "/admin/api/add_ons/module/{uuid}/activate"}, {"DELETE", false, "/admin/api/certificate_authority/{uuid}"},
-	{"GET", false, "/admin/api/currencies"}, {"GET", false, "/admin/api/module_logs"}, {"GET", false, "/admin/api/country/{uuid}/regions"},
+	{"GET", true, "/admin/dashboard", "dashboard.view", ""}, {"GET", true, "/admin/clients", "clients.list", ""},
+	{"GET", true, "/admin/clients/{uuid}/edit", "client.update_form", "client"}, {"GET", true, "/admin/monitoring/admin-sessions", "monitoring.admin_sessions.list", ""},
+	{"GET", true, "/admin/settings/general", "settings.general.view", ""}, {"GET", true, "/admin/invoices", "invoices.list", ""},
+	{"GET", false, "/admin/api/clients", "clients.list", ""}, {"GET", false, "/admin/api/client/{uuid}", "client.view", "client"},
+	{"PUT", false, "/admin/api/client/{uuid}", "client.update", "client"}, {"DELETE", false, "/admin/api/client/{uuid}", "client.delete", "client"},
+	{"POST", false, "/admin/api/client", "client.create", "client"}, {"GET", false, "/admin/api/admins", "admins.list", ""},
+	{"POST", false, "/admin/api/admin", "admin.create", "admin"}, {"PUT", false, "/admin/api/admin/{uuid}", "admin.update", "admin"},
+	{"GET", false, "/admin/api/groups/select", "groups.select", ""}, {"GET", false, "/admin/api/dns_zone/{uuid}/records", "dns_zone.records.list", "dns_zone"},
+	{"POST", false, "/admin/api/dns_zone/{uuid}/record", "dns_zone.record.create", "dns_zone"}, {"PATCH", false, "/admin/api/home_company/{uuid}", "home_company.update", "home_company"},
+	{"GET", false, "/admin/api/invoices", "invoices.list", ""}, {"GET", false, "/admin/api/invoice/{uuid}/pdf", "invoice.pdf.view", "invoice"},
+	{"POST", false, "/admin/api/add_ons/module/{uuid}/activate", "add_ons.module.activate", "module"}, {"DELETE", false, "/admin/api/certificate_authority/{uuid}", "certificate_authority.delete", "certificate_authority"},
+	{"GET", false, "/admin/api/currencies", "currencies.list", ""}, {"GET", false, "/admin/api/module_logs", "module_logs.list", ""},
+	{"GET", false, "/admin/api/country/{uuid}/regions", "country.regions.list", "country"},
 }
+
+// names of objects, where the panel tells them.
+var names = []string{"Acme", "Nordlicht GmbH", "Żabka", "Blue Ocean Ltd", "Kowalski i Synowie"}
 
 // traffic is n requests of a few administrators up to the time end, always the
 // same for the same seed.
@@ -75,16 +84,31 @@ func traffic(seed uint64, end time.Time, span time.Duration, n int) []adminsessi
 			case r.method == "POST":
 				e.StatusCode = 201
 			}
-			if r.method == "DELETE" {
-				e.Note = "deleted " + r.path[len("/admin/api/"):len(r.path)-len("/{uuid}")] + " " + uuid
+			e.Action = r.action
+			if r.object != "" {
+				e.Resource = adminsessions.Resource{Type: r.object, ID: uuid}
 			}
+			if r.object == "client" && r.method != "GET" {
+				e.Resource.Name = names[i%len(names)]
+			}
+			switch r.method {
+			case "DELETE":
+				e.Reason = fmt.Sprintf("Ticket %d", 4000+i)
+			case "PUT", "PATCH":
+				e.Changes = []adminsessions.Change{{Field: "status", Old: "active", New: "suspended"}, {Field: "plan", Old: "Cloud S", New: "Cloud M"}, {Field: "note", New: "as agreed by telephone"}}
+			}
+			if i%7 == 0 {
+				e.Actor = adminsessions.Actor{Type: adminsessions.ActorAgent, CredentialID: "key-7"}
+			}
+			e.Actor.TenantID = []string{"north", "south"}[i%2]
+			e.Geo = adminsessions.Geo{Country: "PL", Locality: "Warsaw", Network: "AS5617 Orange"}
 		})
 		if i%61 == 17 {
 			e.User, e.SessionID = adminsessions.User{}, ""
 			e.SignIn = adminsessions.SignIn{Name: "mallory", Outcome: adminsessions.SignInFailure}
 			e.Type, e.Method, e.Route, e.StatusCode = adminsessions.Web, "POST", "/admin/login", 401
 			e.URL, e.ClientAddress = "https://panel.example/admin/login", netip.MustParseAddr("198.51.100.200")
-			e.Note = ""
+			e.Action, e.Resource, e.Changes, e.Reason, e.Actor = "login", adminsessions.Resource{}, nil, "", adminsessions.Actor{}
 		}
 		events = append(events, e)
 	}

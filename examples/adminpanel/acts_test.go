@@ -14,7 +14,7 @@ import (
 // What the panel does is recorded as acts: which, to what, and what has changed.
 func TestActs(t *testing.T) {
 	p, _ := newTestPanel(t)
-	trail := instrumentationtest.New(t, policy()...)
+	trail := instrumentationtest.New(t, append(policy(), instrumentation.WithAdmin(p.known))...)
 	p.recorder = trail.Recorder()
 	cookie := signedIn(t, p)["Cookie"]
 	request := func(method, path, body string, header ...string) *http.Request {
@@ -50,7 +50,7 @@ func TestActs(t *testing.T) {
 		Action: "clients.unsuspend", Changes: status("suspended", "active"),
 	})
 	trail.Expect(p, request("POST", "/admin/admins/3/role/update", "role=Owner"), adminsessions.Event{
-		Action: "admins.role.update", Resource: adminsessions.Resource{Type: "admins", ID: "3"}, StatusCode: 428, Outcome: "failure", ErrorType: "reason_required",
+		Action: "admins.role.update", Resource: adminsessions.Resource{Type: "admins", ID: "3"}, StatusCode: 428, User: anna.user(), Outcome: "failure", ErrorType: "reason_required",
 	})
 	trail.Expect(p, request("POST", "/admin/admins/3/role/update", "role=Owner&audit_reason=holidays"), adminsessions.Event{
 		Action: "admins.role.update", Resource: adminsessions.Resource{Type: "admins", ID: "3", Name: "Rory O'Neil"}, Outcome: "success", Reason: "holidays",

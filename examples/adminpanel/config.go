@@ -27,6 +27,8 @@ type config struct {
 	operators string // address of the metrics
 	dataDir   string
 	spoolDir  string
+	// proofKey is the file of the key that signs the trail's checkpoints.
+	proofKey string
 	// loki is what tests say of it; else exporter and page read it from the
 	// environment.
 	loki    adminsessions.Loki
@@ -55,6 +57,7 @@ func readConfig(getenv func(string) string) (config, error) {
 		sessionKey: []byte(rand.Text()),
 	}
 	c.spoolDir = or(getenv("ADMINSESSIONS_SPOOL_DIR"), filepath.Join(c.dataDir, "spool"))
+	c.proofKey = or(getenv("ADMINSESSIONS_PROOF_KEY_FILE"), filepath.Join(c.dataDir, "trail.key"))
 
 	var errs []error
 	switch v := or(getenv(envTraffic), "on"); v {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 func main() {
@@ -58,7 +60,8 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	rec, err := startRecording(c, registry, logger)
+	var p *panel
+	rec, err := startRecording(c, registry, logger, func(r *http.Request) adminsessions.User { return p.known(r) })
 	if err != nil {
 		return err
 	}
@@ -66,7 +69,7 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}
-	p, err := newPanel(kept, rec.recorder, c, logger, time.Now)
+	p, err = newPanel(kept, rec.recorder, c, logger, time.Now)
 	if err != nil {
 		return errors.Join(err, rec.shutdown(context.Background()))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"embed"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -28,6 +29,7 @@ type panel struct {
 	queue    queue
 	recorder *instrumentation.Recorder // of acts that are no requests
 	pages    *pages
+	history  func(*http.Request, adminsessions.Resource) template.HTML // of an object, from the trail
 	logger   *slog.Logger
 	now      func() time.Time
 
@@ -130,6 +132,7 @@ func (p *panel) mountAdminSessions(c config) error {
 	if err != nil {
 		return err
 	}
+	p.history = page.ObjectHistory
 	there := http.RedirectHandler(adminSessionsPath, http.StatusFound)
 	p.web(adminSessionsPath, page.ServeHTTP)
 	p.web("GET /admin/monitoring", there.ServeHTTP)
@@ -197,11 +200,25 @@ func (p *panel) identify(r *http.Request) (*account, *token, attempt) {
 			return nil, nil, attempt{name: "bearer token", failed: true}
 		}
 	}
+	return p.browsing(r), nil, attempt{}
+}
+
+// browsing is who a browser's request is from, nil if nobody is signed in there.
+func (p *panel) browsing(r *http.Request) *account {
 	cookie, err := r.Cookie(sessionCookie)
 	if err != nil {
-		return nil, nil, attempt{}
+		return nil
 	}
-	return p.sessions.account(cookie.Value), nil, attempt{}
+	return p.sessions.account(cookie.Value)
+}
+
+// known tells the middleware who sends a page's request before it is handled, so
+// that one that is refused for want of a reason is on record with who has sent it.
+func (p *panel) known(r *http.Request) adminsessions.User {
+	if isAPI(r) {
+		return adminsessions.User{} // is told once it is found out
+	}
+	return p.browsing(r).user()
 }
 
 func isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, "/admin/api/") }

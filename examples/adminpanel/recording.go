@@ -20,6 +20,7 @@ import (
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // recording is everything between a request and Loki.
@@ -31,15 +32,22 @@ type recording struct {
 	recorder   *instrumentation.Recorder
 }
 
-// startRecording opens the spool, starts shipping and makes the middleware.
-func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger) (*recording, error) {
+// startRecording opens the spool, starts shipping and makes the middleware, which
+// asks known who sends a request.
+func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger, known func(*http.Request) adminsessions.User) (*recording, error) {
 	described, err := describe()
+	if err != nil {
+		return nil, err
+	}
+	// In a demo the key is made beside the data; a real panel names one.
+	keys, err := proof.MakeKeyFile(c.proofKey, "adminpanel")
 	if err != nil {
 		return nil, err
 	}
 	x, err := exporter.New(
 		exporter.WithLoki(c.loki),
 		exporter.WithSpoolDir(c.spoolDir),
+		exporter.WithProof(exporter.Proof{Keys: keys}),
 		exporter.WithResource(described),
 		exporter.WithLogger(logger),
 	)
@@ -57,6 +65,7 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	opts := []instrumentation.Option{
 		instrumentation.WithLoggerProvider(rec.provider),
 		instrumentation.WithOTelHTTP(otelhttp.WithTracerProvider(rec.tracer)),
+		instrumentation.WithAdmin(known),
 		instrumentation.WithSessionID(sessionSecret, c.sessionKey),
 		// The background traffic comes from this machine and says for whom, as a
 		// reverse proxy beside the panel would. A real panel names its proxies

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 const clientsPerPage = 15
@@ -72,13 +75,19 @@ func (p *panel) listClients(w http.ResponseWriter, r *http.Request) {
 	p.render(w, r, http.StatusOK, "clients", page)
 }
 
+type clientPage struct {
+	client
+	History template.HTML // what was done to the client
+}
+
 func (p *panel) showClient(w http.ResponseWriter, r *http.Request) {
 	found, err := p.clients.get(pathID(r))
 	if err != nil {
 		p.failed(w, r, err)
 		return
 	}
-	p.render(w, r, http.StatusOK, "client", found)
+	history := p.history(r, adminsessions.Resource{Type: "clients", ID: strconv.Itoa(found.ID)})
+	p.render(w, r, http.StatusOK, "client", clientPage{found, history})
 }
 
 type clientForm struct {

@@ -26,16 +26,16 @@ func Wrap(root *cobra.Command, recorder *instrumentation.Recorder, complete func
 	for _, c := range root.Commands() {
 		Wrap(c, recorder, complete)
 	}
-	run := root.RunE
-	if run == nil {
-		if root.Run == nil {
-			return
+	if !root.Runnable() {
+		return
+	}
+	runE, plain := root.RunE, root.Run
+	run := func(cmd *cobra.Command, args []string) error {
+		if runE != nil {
+			return runE(cmd, args)
 		}
-		f := root.Run
-		run = func(cmd *cobra.Command, args []string) error {
-			f(cmd, args)
-			return nil
-		}
+		plain(cmd, args)
+		return nil
 	}
 	root.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx := cmd.Context()

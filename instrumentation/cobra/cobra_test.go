@@ -113,10 +113,9 @@ func TestWhatTheProgramSays(t *testing.T) {
 type key struct{}
 
 func TestWhoami(t *testing.T) {
-	other := ""
 	for _, uid := range []string{"1", "2", "65534"} {
 		if u, err := user.LookupId(uid); err == nil {
-			other = u.Username
+			other := u.Username
 			who, as := whoami(0, func(string) string { return uid })
 			if who.ID != other || as.ID != "root" {
 				t.Errorf("called with sudo by %s: %+v as %+v", other, who, as)

@@ -41,7 +41,8 @@ func New(t testing.TB, opts ...instrumentation.Option) *Trail {
 }
 
 // Middleware puts the recording middleware around a handler. One that the handler
-// has itself records nothing then: the outermost does.
+// has itself records nothing then, because the outermost does; unless it is strict
+// or requires reasons, so give those options to New, and the handler without it.
 func (tr *Trail) Middleware(next http.Handler) http.Handler { return tr.wrap(next) }
 
 // Recorder records acts without a request.

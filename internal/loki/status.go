@@ -92,3 +92,15 @@ func (c *Client) TryPush(ctx context.Context) *Refusal {
 	}
 	return &Refusal{e.status, e.text}
 }
+
+// MayDelete reports whether Loki lets whoever asks delete entries: it answers with
+// the deletions that were asked for. known is false if it can't be told.
+func (c *Client) MayDelete(ctx context.Context) (may, known bool) {
+	err := c.Get(ctx, apiPath+"/delete", nil, nil)
+	if err == nil {
+		return true, true
+	}
+	e, ok := errors.AsType[*Error](err)
+	return false, ok && (e.Status == http.StatusForbidden || e.Status == http.StatusUnauthorized || e.Status == http.StatusNotFound || e.Status == http.StatusMethodNotAllowed ||
+		strings.Contains(e.Detail, "deletion is not available"))
+}

@@ -38,6 +38,7 @@ type Log struct {
 	Entries []loki.Entry // that Loki is to have
 	Notes   []string     // the checkpoints, signed
 
+	began   time.Time
 	labels  map[string]string
 	scratch []byte
 }
@@ -55,7 +56,7 @@ func New(t testing.TB, id string, at time.Time) *Log {
 		t.Fatal(err)
 	}
 	salt := rand.Text()
-	return &Log{t: t, ID: id, Signer: signer, Public: public, Tree: proof.NewTree(), At: at, Step: time.Second, Every: 10,
+	return &Log{t: t, ID: id, Signer: signer, Public: public, Tree: proof.NewTree(), At: at, began: at, Step: time.Second, Every: 10,
 		labels: map[string]string{"audit_log_id": id, "service_name": "panel", "service_instance_id": "host-1"},
 		Event: func(number uint64) adminsessions.Event {
 			return adminsessions.Event{Type: adminsessions.Web, Method: "GET", StatusCode: 200, RequestID: rand.Text(), Note: fmt.Sprintf("event %d %s", number, salt)}

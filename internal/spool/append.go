@@ -97,7 +97,7 @@ func (l *Log) append(ctx context.Context, ts time.Time, payload []byte, opts []A
 // at the same moment may each add one record more than that.
 func (l *Log) overShare(payload []byte, opts []AppendOption) bool {
 	return slices.Contains(opts, Limited) && !l.closed.Load() &&
-		l.used.Load()+frameSize(len(payload)) > l.opts.MaxBytes-l.opts.ReservedBytes
+		l.used.Load()+l.frameBytes(len(payload)) > l.opts.MaxBytes-l.opts.ReservedBytes
 }
 
 // waitForRoom tries again when room has been made, and now and then while the disk

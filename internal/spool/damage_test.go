@@ -17,21 +17,28 @@ import (
 const spoolDir = "spool"
 
 // built is a closed spool with records 1 to n over several segments.
+// plainAndSealed runs a test with records that are not encrypted, and that are.
+func plainAndSealed(t *testing.T, f func(t *testing.T, keys ...*Key)) {
+	t.Run("plain", func(t *testing.T) { f(t) })
+	t.Run("sealed", func(t *testing.T) { f(t, testKey(t, 1)) })
+}
+
 type built struct {
 	files   map[string][]byte
 	records map[uint64]string
 	id      string
 	acked   uint64
+	keys    []*Key
 }
 
-func build(t testing.TB, n int, acked uint64) built {
+func build(t testing.TB, n int, acked uint64, keys ...*Key) built {
 	t.Helper()
 	m := newMemFS()
-	l, err := Open(Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, SyncInterval: time.Hour})
+	l, err := Open(Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, SyncInterval: time.Hour, Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := built{records: map[uint64]string{}, id: l.ID(), acked: acked}
+	b := built{records: map[uint64]string{}, id: l.ID(), acked: acked, keys: keys}
 	for i := range n {
 		payload := fmt.Sprintf("event %d %s", i+1, strings.Repeat("z", 40*(i%7)))
 		rec := mustAppend(t, l, payload)
@@ -78,7 +85,7 @@ func (b built) reopen(t testing.TB, change func(files map[string][]byte)) outcom
 		m.dir[name], m.durable[name] = f, f
 	}
 	o := outcome{t: t, b: b, read: map[uint64]bool{}, fs: m}
-	l, err := load(Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, OnDamage: func(d Damage) {
+	l, err := load(Options{Dir: spoolDir, FS: m, SegmentBytes: minSegmentBytes, Keys: b.keys, OnDamage: func(d Damage) {
 		o.damage = append(o.damage, d)
 		o.lost += d.Records
 	}})
@@ -173,7 +180,7 @@ func (b built) frames(name string) (list []struct {
 		list = append(list, struct {
 			seq      uint64
 			from, to int
-		}{rec.Seq, int(s.pos) - int(frameSize(len(rec.Payload))), int(s.pos)})
+		}{rec.Seq, int(s.pos - s.frame), int(s.pos)})
 	}
 }
 
@@ -192,8 +199,10 @@ func (o outcome) reported(name string, at int) bool {
 	return slices.ContainsFunc(o.damage, func(d Damage) bool { return d.File == name && d.Offset <= int64(at) })
 }
 
-func TestEveryByteFlipped(t *testing.T) {
-	b := build(t, 50, 0)
+func TestEveryByteFlipped(t *testing.T) { plainAndSealed(t, everyByteFlipped) }
+
+func everyByteFlipped(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	if len(b.segments()) < 3 {
 		t.Fatalf("only %d segments", len(b.segments()))
 	}
@@ -210,8 +219,10 @@ func TestEveryByteFlipped(t *testing.T) {
 	}
 }
 
-func TestEveryByteOfTheCursorFlipped(t *testing.T) {
-	b := build(t, 50, 25)
+func TestEveryByteOfTheCursorFlipped(t *testing.T) { plainAndSealed(t, everyByteOfTheCursorFlipped) }
+
+func everyByteOfTheCursorFlipped(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 25, keys...)
 	for at := range b.files[cursorName] {
 		o := b.reopen(t, func(files map[string][]byte) { files[cursorName][at] ^= 0x55 })
 		what := fmt.Sprintf("cursor byte %d", at)
@@ -223,8 +234,10 @@ func TestEveryByteOfTheCursorFlipped(t *testing.T) {
 	}
 }
 
-func TestEveryOffsetCut(t *testing.T) {
-	b := build(t, 50, 0)
+func TestEveryOffsetCut(t *testing.T) { plainAndSealed(t, everyOffsetCut) }
+
+func everyOffsetCut(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	for _, name := range b.segments() {
 		size := len(b.files[name])
 		for at := range size {
@@ -238,8 +251,10 @@ func TestEveryOffsetCut(t *testing.T) {
 	}
 }
 
-func TestTails(t *testing.T) {
-	b := build(t, 50, 0)
+func TestTails(t *testing.T) { plainAndSealed(t, tails) }
+
+func tails(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	garbage := func(n int) []byte {
 		p := make([]byte, n)
 		for i := range p {
@@ -273,9 +288,11 @@ func TestTails(t *testing.T) {
 	}
 }
 
-func TestMissingFiles(t *testing.T) {
+func TestMissingFiles(t *testing.T) { plainAndSealed(t, missingFiles) }
+
+func missingFiles(t *testing.T, keys ...*Key) {
 	for _, acked := range []uint64{0, 25} {
-		b := build(t, 50, acked)
+		b := build(t, 50, acked, keys...)
 		for _, name := range b.segments() {
 			o := b.reopen(t, func(files map[string][]byte) { delete(files, name) })
 			o.want("without "+name, b.touched(name, 0, 1<<30)...)
@@ -295,7 +312,11 @@ func TestMissingFiles(t *testing.T) {
 }
 
 func TestDamagedHeadersAndCursorTogether(t *testing.T) {
-	b := build(t, 50, 0)
+	plainAndSealed(t, damagedHeadersAndCursorTogether)
+}
+
+func damagedHeadersAndCursorTogether(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	o := b.reopen(t, func(files map[string][]byte) {
 		for _, name := range b.segments()[1:] {
 			clear(files[name][:headerSize])
@@ -308,7 +329,11 @@ func TestDamagedHeadersAndCursorTogether(t *testing.T) {
 // TestSegmentCutBeforeItsFirstRecord: nothing in it tells what it held, nor does the
 // next one, whose header is gone.
 func TestSegmentCutBeforeItsFirstRecord(t *testing.T) {
-	b := build(t, 50, 0)
+	plainAndSealed(t, segmentCutBeforeItsFirstRecord)
+}
+
+func segmentCutBeforeItsFirstRecord(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	names := b.segments()
 	for i, name := range names[:len(names)-1] {
 		for _, at := range []int{0, 10, headerSize - 1} {
@@ -321,8 +346,10 @@ func TestSegmentCutBeforeItsFirstRecord(t *testing.T) {
 	}
 }
 
-func TestUnreadableFileIsSetAside(t *testing.T) {
-	b := build(t, 50, 0)
+func TestUnreadableFileIsSetAside(t *testing.T) { plainAndSealed(t, unreadableFileIsSetAside) }
+
+func unreadableFileIsSetAside(t *testing.T, keys ...*Key) {
+	b := build(t, 50, 0, keys...)
 	for i, name := range b.segments() {
 		o := b.reopen(t, func(files map[string][]byte) {
 			for j := range files[name] {

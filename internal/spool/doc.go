@@ -92,6 +92,14 @@
 // TestFolderOfAnotherUser, TestLinksAndPipesInTheFolder,
 // TestLeftoverCursorIsNotWrittenThrough, TestOpenPlain)
 //
+// With a key from outside, Options.Keys, records are encrypted on disk. Who reads the
+// disk reads nothing of their payloads; who writes it can't make, change, move or
+// repeat a record, and one that is taken out from among others is reported as lost.
+// A spool that had no key goes on, and is encrypted from then on; a key is replaced
+// by putting the new one before it. A missing or wrong key is an error at Open, or of
+// the reader, and loses nothing. (TestSealed, TestSealedAgainstWhoHasTheDisk,
+// TestSealedFromNowOn, TestSealedWithoutTheKey, and the tests of damage)
+//
 // # What is not promised
 //
 //   - A power cut may take the records of the last sync interval, and with them the
@@ -113,6 +121,10 @@
 //   - A folder moved to another file system is taken for a copy.
 //   - Records written after the folder was removed are gone if the process is killed
 //     before the next sync, which puts them back.
+//   - Encryption hides neither how many records there are nor when, how long and under
+//     which numbers they were written. Who writes the disk can destroy what is there:
+//     a file or the end of one, noticed as above; or everything, and put a spool in
+//     its place that was never encrypted.
 //   - Append (not AppendSync) waits as long as a write to the page cache hangs.
 //
 // # Files
@@ -123,6 +135,7 @@
 //	cursor                    what is delivered
 //	00000000000000000001.seg  records; the name is a bound for the lowest number
 //	….seg.<ns>.bad            set aside: damaged, never read or removed again
+//	sealed                    from what number on records are encrypted, if they are
 //
 // All numbers are little endian, all checksums CRC-32C.
 //
@@ -134,7 +147,7 @@
 //	32  first          8  no record here has a lower number
 //	40  previous last  8  the last record written before this segment
 //	48  created        8  ns
-//	56  zero           4
+//	56  key            4  a name for the key that records are encrypted with, 0 if not
 //	60  checksum       4  of the 60 bytes before
 //
 // Frames follow without gaps, each a record:
@@ -154,6 +167,13 @@
 // that a file system hands back has another checksum. "Previous last" tells records
 // that are missing from those that were refused, and so a missing file or one cut
 // at a frame's end.
+//
+// An encrypted payload is a random nonce (12), the encrypted number of the record
+// written before (8) and payload, and the tag (16), of AES-256-GCM with the frame's
+// first 32 bytes as associated data. Its key is HKDF-SHA-256 of the key given, with
+// the secret and the segment's first number as salt. The file sealed holds, behind
+// "adminsessions spool encrypted from ", the number, and an HMAC-SHA-256 of the secret
+// and the number, in hex.
 //
 // The active segment's space is allocated ahead and the file is mapped where the
 // system can; so it ends in zeros. A sealed one is cut to its length.

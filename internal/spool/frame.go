@@ -28,6 +28,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type frameKey struct {
 	marker uint32
 	seed   uint32
+	seal   *sealer // nil where records are not encrypted
 }
 
 func (s secret) key(first uint64) frameKey {
@@ -46,11 +47,19 @@ func (k frameKey) appendFrame(b []byte, rec *Record) []byte {
 	start := len(b)
 	le := binary.LittleEndian
 	b = le.AppendUint32(b, k.marker)
-	b = le.AppendUint32(b, uint32(len(rec.Payload)))
+	n := len(rec.Payload)
+	if k.seal != nil {
+		n += sealOverhead
+	}
+	b = le.AppendUint32(b, uint32(n))
 	b = le.AppendUint64(b, rec.Seq)
 	b = le.AppendUint64(b, uint64(rec.Time))
 	b = le.AppendUint64(b, uint64(rec.Origin))
-	b = append(b, rec.Payload...)
+	if k.seal != nil {
+		b = k.seal.appendSealed(b, rec)
+	} else {
+		b = append(b, rec.Payload...)
+	}
 	return le.AppendUint32(b, crc32.Update(k.seed, castagnoli, b[start:]))
 }
 
@@ -58,23 +67,28 @@ func (k frameKey) appendFrame(b []byte, rec *Record) []byte {
 // does. b holds at least frameHeader bytes.
 func (k frameKey) frameLen(b []byte) int64 {
 	n := binary.LittleEndian.Uint32(b[4:])
-	if binary.LittleEndian.Uint32(b) != k.marker || n > MaxRecordBytesLimit {
+	if binary.LittleEndian.Uint32(b) != k.marker || n > MaxRecordBytesLimit+sealOverhead {
 		return 0
 	}
 	return frameSize(int(n))
 }
 
-// parseFrame decodes b, which is as long as frameLen said. The payload aliases b.
+// parseFrame decodes b, which is as long as frameLen said. The payload aliases b, or
+// is valid until the next call if it was encrypted.
 func (k frameKey) parseFrame(b []byte) (Record, bool) {
 	le := binary.LittleEndian
 	end := len(b) - 4
 	if crc32.Update(k.seed, castagnoli, b[:end]) != le.Uint32(b[end:]) {
 		return Record{}, false
 	}
-	return Record{
+	rec := Record{
 		Seq:     le.Uint64(b[8:]),
 		Time:    int64(le.Uint64(b[16:])),
 		Origin:  int64(le.Uint64(b[24:])),
 		Payload: b[frameHeader:end:end],
-	}, true
+	}
+	if k.seal != nil && !k.seal.open(&rec, b[:frameHeader]) {
+		return Record{}, false
+	}
+	return rec, true
 }

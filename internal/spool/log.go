@@ -27,6 +27,9 @@ type Log struct {
 	since    uint64 // the first number given under ident, if that is a copy's own
 	previous string // the identity before
 
+	sealedFrom uint64 // records from this number on are encrypted; 0 if none are known to be
+	sealedBy   int    // which of the keys says so; -1 if none
+
 	// qmu guards where callers of Append meet.
 	qmu       sync.Mutex
 	closed    atomic.Bool // set with qmu held
@@ -35,13 +38,14 @@ type Log struct {
 	round     *round      // the sync round that has not begun
 
 	// wmu is held by whoever writes: one caller for all that have gathered.
-	wmu      sync.Mutex
-	active   *segment      // nil until the next write needs one
-	nextSeq  atomic.Uint64 // changed with wmu held
-	lastTime int64
-	buf      []byte
-	listed   time.Time // when the folder was last searched
-	broken   backoff   // a disk that refuses is not asked on every call
+	wmu        sync.Mutex
+	active     *segment      // nil until the next write needs one
+	nextSeq    atomic.Uint64 // changed with wmu held
+	lastTime   int64
+	lastRecord uint64 // last record written
+	buf        []byte
+	listed     time.Time // when the folder was last searched
+	broken     backoff   // a disk that refuses is not asked on every call
 
 	// mu guards what is known about the segments, and the counters.
 	mu          sync.Mutex

@@ -56,7 +56,7 @@ func (h *history) forgive(name string, first uint64, before []byte, from, to int
 		if err != nil {
 			return
 		}
-		if end := int(s.pos); end > from && end-int(frameSize(len(rec.Payload))) < to {
+		if end := int(s.pos); end > from && end-int(s.frame) < to {
 			if rec.Seq > pos.written {
 				delete(h.exposed, rec.Seq)
 			} else if h.must[rec.Seq] && rec.Seq > pos.acked {

@@ -87,6 +87,10 @@ type Options struct {
 	// refused with ReasonTooLarge. Default 1 MiB (less if segments are
 	// smaller), at most 16 MiB.
 	MaxRecordBytes int
+	// Keys encrypt what is written from now on, with the first of them, and read
+	// what was written with any of them, or before there was one. Default: records
+	// are not encrypted.
+	Keys []*Key
 	// OnDamage is told of every piece of damage found, when it is found: by
 	// Open before it returns, and by the reader. It is called without locks,
 	// on the goroutine that found it. It must not call Open, Close or the
@@ -139,8 +143,12 @@ func (o Options) withDefaults() (Options, error) {
 	if o.SegmentBytes == 0 {
 		o.SegmentBytes = max(minSegmentBytes, min(DefaultSegmentBytes, o.MaxBytes/segmentsPerLog))
 	}
+	overhead := int64(headerSize + frameOverhead)
+	if len(o.Keys) > 0 {
+		overhead += sealOverhead
+	}
 	if o.MaxRecordBytes == 0 {
-		o.MaxRecordBytes = int(min(DefaultMaxRecordBytes, o.SegmentBytes-headerSize-frameOverhead))
+		o.MaxRecordBytes = int(min(DefaultMaxRecordBytes, o.SegmentBytes-overhead))
 	}
 	if o.SegmentBytes < minSegmentBytes {
 		return o, fmt.Errorf("spool: SegmentBytes is %d; it must be at least %d", o.SegmentBytes, minSegmentBytes)
@@ -155,9 +163,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.MaxRecordBytes > MaxRecordBytesLimit {
 		return o, fmt.Errorf("spool: MaxRecordBytes is %d; it must be at most %d", o.MaxRecordBytes, MaxRecordBytesLimit)
 	}
-	if int64(o.MaxRecordBytes) > o.SegmentBytes-headerSize-frameOverhead {
+	if int64(o.MaxRecordBytes) > o.SegmentBytes-overhead {
 		return o, fmt.Errorf("spool: MaxRecordBytes is %d; with SegmentBytes %d it must be at most %d",
-			o.MaxRecordBytes, o.SegmentBytes, o.SegmentBytes-headerSize-frameOverhead)
+			o.MaxRecordBytes, o.SegmentBytes, o.SegmentBytes-overhead)
 	}
 	if o.FS == nil {
 		o.FS = osFS{}

@@ -32,7 +32,7 @@ func (p *probe) oldest(l *Log) (time int64, segment uint64, offset int64, ok boo
 		rec, err := p.scan.next()
 		switch {
 		case err == nil:
-			p.seq, p.time, p.size = rec.Seq, rec.Time, frameSize(len(rec.Payload))
+			p.seq, p.time, p.size = rec.Seq, rec.Time, p.scan.frame
 		case err != io.EOF:
 			p.leave()
 			p.prev = nil // begin anew the next time
@@ -56,14 +56,18 @@ func (p *probe) open(l *Log, acked uint64) bool {
 	if seg == nil {
 		return false
 	}
-	f, h, _, err := l.openSegment(seg)
+	f, h, whole, err := l.openSegment(seg)
+	var key frameKey
+	if err == nil {
+		key, _, err = l.keyFor(seg, h, whole)
+	}
 	if err != nil {
 		closeIfOpen(f)
 		return false
 	}
 	size, _ := l.extent(seg)
 	p.seg, p.prev, p.file, p.seq = seg, seg, f, 0
-	p.scan.reset(f, l.ident.secret.key(h.first), headerSize, size, h.first, math.MaxUint64)
+	p.scan.reset(f, key, headerSize, size, h.first, math.MaxUint64)
 	return true
 }
 

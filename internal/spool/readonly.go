@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
 )
 
@@ -17,13 +16,13 @@ type View struct {
 	pos position
 }
 
-// OpenReadOnly opens the spool in dir to look at. What is written later need not
-// be seen.
-func OpenReadOnly(dir string) (*View, error) {
+// OpenReadOnly opens the spool in dir to look at, with the keys that it was written
+// with, if there are any. What is written later need not be seen.
+func OpenReadOnly(dir string, keys ...*Key) (*View, error) {
 	if dir == "" {
 		return nil, errors.New("spool: dir is empty; it must name the folder the spool lives in")
 	}
-	o, err := Options{Dir: dir}.withDefaults()
+	o, err := Options{Dir: dir, Keys: keys}.withDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +44,9 @@ func OpenReadOnly(dir string) (*View, error) {
 		}
 	}
 	l.setIdentity(pos)
+	if err := l.readSealed(); err != nil {
+		return nil, err
+	}
 	return &View{dir: dir, log: l, pos: pos}, nil
 }
 
@@ -80,6 +82,11 @@ func (v *View) Records() iter.Seq2[Record, error] {
 // readSegment yields one segment's records. last is the number before them.
 func (v *View) readSegment(seg *segment, last *uint64, yield func(Record, error) bool) (more bool) {
 	f, h, ok, err := v.log.openSegment(seg)
+	var key frameKey
+	var highest uint64
+	if err == nil {
+		key, highest, err = v.log.keyFor(seg, h, ok)
+	}
 	if errors.Is(err, os.ErrNotExist) { // delivered and removed meanwhile
 		return true
 	}
@@ -94,7 +101,7 @@ func (v *View) readSegment(seg *segment, last *uint64, yield func(Record, error)
 	}
 	*last = max(*last, h.first-1)
 	var scan scanner
-	scan.reset(f, v.log.ident.secret.key(h.first), headerSize, seg.size, h.first, math.MaxUint64)
+	scan.reset(f, key, headerSize, seg.size, h.first, highest)
 	for {
 		rec, err := scan.next()
 		if scan.skipped > 0 && !scan.blank { // blanks are space set apart

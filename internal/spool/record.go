@@ -22,6 +22,10 @@ type Record struct {
 	// Append returns, and valid until the next call in one that a Reader
 	// returns.
 	Payload []byte
+
+	// prev is the number of the record that was written before, where that is
+	// known: of encrypted records.
+	prev uint64
 }
 
 // Reason says why a record was refused. The list is closed: see Reasons.

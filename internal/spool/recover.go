@@ -68,6 +68,9 @@ func (l *Log) recover() error {
 		}
 	}
 	l.setIdentity(pos)
+	if err := l.readSealed(); err != nil {
+		return err
+	}
 	high, err := l.recoverTail(pos)
 	if err != nil {
 		return err
@@ -83,7 +86,7 @@ func (l *Log) recover() error {
 	if pos.lastTime > l.lastTime {
 		l.lastTime = pos.lastTime
 	}
-	l.lastWritten = l.lastTime
+	l.lastWritten, l.lastRecord = l.lastTime, l.last
 	l.nextSeq.Store(high + 1)
 	l.acked.Store(pos.acked)
 	l.opened.Backlog = l.backlog()
@@ -103,8 +106,13 @@ func (l *Log) recover() error {
 	}
 	pos.origin, pos.closed = was.at.ID, 0
 	pos.high, pos.written, pos.lastTime, pos.clean = high, max(pos.written, l.last), l.lastTime, false
-	l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos)
-	return err
+	if l.cursor, err = openCursor(l.opts.FS, l.opts.Dir, was, pos); err != nil {
+		return err
+	}
+	if err := l.writeSealed(high + 1); err != nil {
+		return errors.Join(err, l.cursor.file.Close())
+	}
+	return nil
 }
 
 // readAgain returns the number behind which reading begins, if the caller has not

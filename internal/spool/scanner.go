@@ -22,7 +22,8 @@ type scanner struct {
 	w   int
 	pos int64
 
-	// What the last call of next passed over before the frame it returned.
+	// The frame that the last call of next returned, and what it passed over before.
+	frame     int64  // its length
 	skipped   int64  // bytes
 	skippedAt int64  // where they began
 	starts    uint64 // places among them that look like a record's beginning
@@ -56,6 +57,7 @@ func (s *scanner) next() (Record, error) {
 			if rec, ok := s.key.parseFrame(b); ok && rec.Seq >= s.min && rec.Seq <= s.max {
 				s.r += int(n)
 				s.pos += n
+				s.frame = n
 				s.min = rec.Seq + 1
 				return rec, nil
 			}

@@ -33,6 +33,7 @@ type header struct {
 	first    uint64 // no record in the segment has a lower number; also the file's name
 	prevLast uint64 // the last record written to the log before this segment, 0 if none
 	created  int64  // ns
+	keyID    uint32 // of the key that the records are encrypted with, 0 if they are not
 }
 
 func (h header) encode() []byte {
@@ -44,7 +45,7 @@ func (h header) encode() []byte {
 	b = le.AppendUint64(b, h.first)
 	b = le.AppendUint64(b, h.prevLast)
 	b = le.AppendUint64(b, uint64(h.created))
-	b = b[:headerCRC]
+	b = le.AppendUint32(b, h.keyID)
 	return le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -59,6 +60,7 @@ func parseHeader(b []byte) (header, bool) {
 		first:    le.Uint64(b[32:]),
 		prevLast: le.Uint64(b[40:]),
 		created:  int64(le.Uint64(b[48:])),
+		keyID:    le.Uint32(b[56:]),
 	}
 	return h, h.first > 0
 }

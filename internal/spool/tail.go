@@ -3,7 +3,6 @@ package spool
 import (
 	"fmt"
 	"io"
-	"math"
 	"os"
 )
 
@@ -101,7 +100,7 @@ func (l *Log) reportTail(torn []Damage, from, to uint64) {
 
 func (l *Log) scanTail(s *segment) (tail, error) {
 	t := tail{end: headerSize}
-	f, h, _, err := l.openSegment(s)
+	f, h, whole, err := l.openSegment(s)
 	if f == nil {
 		if !permanent(err) {
 			return t, fmt.Errorf("spool: opening segment: %w", err)
@@ -111,8 +110,12 @@ func (l *Log) scanTail(s *segment) (tail, error) {
 		return t, nil
 	}
 	defer f.Close() // what of it can be read is, with or without its header
+	key, highest, err := l.keyFor(s, h, whole)
+	if err != nil {
+		return t, err
+	}
 	var scan scanner
-	scan.reset(f, l.ident.secret.key(h.first), headerSize, s.size, s.first, math.MaxUint64)
+	scan.reset(f, key, headerSize, s.size, s.first, highest)
 	for {
 		rec, err := scan.next()
 		switch {

@@ -52,6 +52,8 @@ func (w *walk) next() (Record, error) {
 			w.unreadable, w.passed, w.found = patience{}, 0, true
 			if rec.Seq > w.ledger.last && w.ledger.damage != nil {
 				w.account(rec.Seq - 1)
+			} else if rec.prev > w.ledger.last && rec.prev < rec.Seq {
+				w.account(rec.prev) // it was written, and taken out
 			}
 			if w.ledger.returned(rec.Seq) {
 				return rec, nil
@@ -83,6 +85,13 @@ func (w *walk) enter() error {
 		return io.EOF
 	}
 	f, h, ok, err := w.l.openSegment(seg)
+	var key frameKey
+	highest := w.l.maxSeq(seg)
+	if err == nil {
+		var bound uint64
+		key, bound, err = w.l.keyFor(seg, h, ok)
+		highest = min(highest, bound)
+	}
 	if err == nil && ok && h.secret != w.l.ident.secret {
 		_ = f.Close()
 		w.giveUp(seg, Damage{Reason: DamageUnreadable, Err: errors.New("segment of another log")})
@@ -117,7 +126,7 @@ func (w *walk) enter() error {
 	limit, _, _ := w.l.limit(seg)
 	w.seg, w.file, w.found, w.tried = seg, f, false, limit
 	w.l.setReading(seg, f)
-	w.scan.reset(f, w.l.ident.secret.key(h.first), headerSize, limit, h.first, w.l.maxSeq(seg))
+	w.scan.reset(f, key, headerSize, limit, h.first, highest)
 	return nil
 }
 

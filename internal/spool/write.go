@@ -29,7 +29,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		return len(reqs), classify(err), err
 	}
 	seg := l.active
-	if seg != nil && seg.size+frameSize(len(reqs[0].payload)) > l.opts.SegmentBytes && seg.size > headerSize {
+	if seg != nil && seg.size+l.frameBytes(len(reqs[0].payload)) > l.opts.SegmentBytes && seg.size > headerSize {
 		l.seal(seg)
 		seg = nil
 	}
@@ -38,7 +38,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 		overhead = headerSize
 	}
 	room := l.opts.MaxBytes - l.used.Load() - overhead
-	if frameSize(len(reqs[0].payload)) > room {
+	if l.frameBytes(len(reqs[0].payload)) > room {
 		l.makeRoom()
 		return 1, ReasonSpoolFull, errSpoolFull
 	}
@@ -56,13 +56,14 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 
 	seq, last := l.nextSeq.Load(), l.lastTime
 	buf := l.buf[:0]
-	for n < len(reqs) && len(buf) < writeChunk && int64(len(buf))+frameSize(len(reqs[n].payload)) <= room {
+	prev := l.lastRecord
+	for n < len(reqs) && len(buf) < writeChunk && int64(len(buf))+l.frameBytes(len(reqs[n].payload)) <= room {
 		q := &reqs[n]
-		q.rec = Record{Seq: seq, Origin: origin(q.ts, now), Payload: q.payload}
+		q.rec = Record{Seq: seq, Origin: origin(q.ts, now), Payload: q.payload, prev: prev}
 		q.rec.Time = l.stamp(q.rec.Origin, last, now)
 		buf = seg.key.appendFrame(buf, &q.rec)
 		q.rec.Payload, q.seg = nil, seg
-		seq, last = seq+1, q.rec.Time
+		prev, seq, last = seq, seq+1, q.rec.Time
 		n++
 		if seg.direct {
 			break // gathering saves no system call
@@ -77,7 +78,7 @@ func (l *Log) writeSome(reqs []request, now time.Time) (n int, reason Reason, er
 	}
 	l.writable()
 	l.nextSeq.Store(seq)
-	l.lastTime = last
+	l.lastTime, l.lastRecord = last, seq-1
 	l.publish(seg, int64(len(buf)), seq-1, last, n)
 	return n, "", nil
 }
@@ -137,10 +138,11 @@ func (l *Log) newSegment(now time.Time) (*segment, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making segment %s: %w", seg.name, err)
 	}
-	l.mu.Lock()
-	last := l.last
-	l.mu.Unlock()
-	h := header{identity: l.ident, first: first, prevLast: last, created: now.UnixNano()}
+	h := header{identity: l.ident, first: first, prevLast: l.lastRecord, created: now.UnixNano()}
+	if len(l.opts.Keys) > 0 {
+		h.keyID = l.opts.Keys[0].id
+		seg.key.seal = l.ident.secret.sealer(first, l.opts.Keys[0])
+	}
 	if _, err := f.WriteAt(h.encode(), 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("making segment %s: %w", seg.name, err),
 			f.Close(), l.opts.FS.Remove(name))
@@ -210,7 +212,7 @@ func (l *Log) lookForRoom(freed bool) {
 		return
 	}
 	// A header fits where a record does not.
-	need := headerSize + frameSize(l.opts.MaxRecordBytes)
+	need := headerSize + l.frameBytes(l.opts.MaxRecordBytes)
 	if free, err := l.opts.FS.Free(l.opts.Dir); err == nil && free < need && l.broken.reason == ReasonDiskFull {
 		return
 	}

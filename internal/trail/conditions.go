@@ -77,7 +77,7 @@ func (e *expression) onlyTexts(c *Conditions) {
 	}
 	if len(c.Requests) > 0 {
 		e.contains(slices.Concat(each(c.Requests, requestTexts)...)...)
-		e.where(slices.Concat(each(c.Requests, func(id string) []string { return e.requestOrCause(id, "=") })...)...)
+		e.where(slices.Concat(each(c.Requests, func(id string) []string { return e.requestOrCause(id, false) })...)...)
 	}
 	e.resources(c.Resources)
 	e.actors(c.Actors)
@@ -94,10 +94,10 @@ func (e *expression) notTexts(c *Conditions) {
 		e.all(e.user(u, true))
 	}
 	for _, id := range c.Requests {
-		e.all(e.requestOrCause(id, "!="))
+		e.all(e.requestOrCause(id, true))
 	}
 	for _, r := range c.Resources {
-		e.where(e.resource(r, "!=")...)
+		e.where(e.resource(r, true)...)
 	}
 	for _, a := range c.Actors {
 		e.all(e.notActor(a))
@@ -208,7 +208,7 @@ func (e *expression) user(u string, not bool) []string {
 	if strings.Contains(u, "@") {
 		return conditions
 	}
-	name := "(?i)(?:" + anything + " )?" + regexp.QuoteMeta(clean(u)) + "(?: " + anything + ")?"
+	name := "(?i)(?:" + anything + " )?" + literally(u) + "(?: " + anything + ")?"
 	return append(conditions,
 		e.word("email")+operator(true, not)+quote("(?i)"+regexp.QuoteMeta(partOfWord(u))+"@"+anything),
 		e.text("name")+operator(true, not)+quote(name))
@@ -219,9 +219,9 @@ func requestTexts(id string) []string {
 }
 
 // requestOrCause are conditions of which one holds for a request, or what it has
-// caused, or, with the operator !=, all for everything else.
-func (e *expression) requestOrCause(id, operator string) []string {
-	return []string{e.request() + operator + quote(encodeWord(id)), e.text("cause") + operator + quote(id)}
+// caused, or, if not, all for everything else.
+func (e *expression) requestOrCause(id string, not bool) []string {
+	return []string{e.request() + operator(false, not) + quote(encodeWord(id)), e.textIs("cause", id, not)}
 }
 
 // whole wants a text to be one of some values.
@@ -231,14 +231,14 @@ func (e *expression) whole(name string, values []string) {
 	}
 	e.contains(each(values, func(v string) string { return " " + name + `="` + encodeText(v) + `"` })...)
 	if slices.ContainsFunc(values, mayBeBetween) {
-		e.where(each(values, func(v string) string { return e.text(name) + "=" + quote(v) })...)
+		e.where(each(values, func(v string) string { return e.textIs(name, v, false) })...)
 	}
 }
 
 // otherThan leaves out events of which a text is one of some values.
 func (e *expression) otherThan(name string, values []string) {
 	for _, v := range values {
-		e.where(e.text(name) + "!=" + quote(v))
+		e.where(e.textIs(name, v, true))
 	}
 }
 
@@ -265,17 +265,17 @@ func (e *expression) resources(resources []adminsessions.Resource) {
 		return
 	}
 	e.where(each(resources, func(r adminsessions.Resource) string {
-		return "(" + strings.Join(e.resource(r, "="), " and ") + ")"
+		return "(" + strings.Join(e.resource(r, false), " and ") + ")"
 	})...)
 }
 
 // resource are conditions on an object: its type and its id, where they are said.
-func (e *expression) resource(r adminsessions.Resource, operator string) (conditions []string) {
+func (e *expression) resource(r adminsessions.Resource, not bool) (conditions []string) {
 	if r.Type != "" {
-		conditions = append(conditions, e.text("object")+operator+quote(r.Type))
+		conditions = append(conditions, e.textIs("object", r.Type, not))
 	}
 	if r.ID != "" {
-		conditions = append(conditions, e.text("object_id")+operator+quote(r.ID))
+		conditions = append(conditions, e.textIs("object_id", r.ID, not))
 	}
 	return conditions
 }
@@ -285,13 +285,13 @@ func (e *expression) actors(actors []adminsessions.ActorType) {
 		e.whole("actor", asStrings(actors))
 		return
 	}
-	conditions := each(actors, func(a adminsessions.ActorType) string { return e.text("actor") + "=" + quote(string(a)) })
+	conditions := each(actors, func(a adminsessions.ActorType) string { return e.textIs("actor", string(a), false) })
 	e.where(append(conditions, "("+e.text("actor")+`="" and (`+e.word("email")+`!="-" or `+e.word("id")+`!="-"))`)...)
 }
 
 // notActor are conditions that all hold for other kinds of actors.
 func (e *expression) notActor(a adminsessions.ActorType) []string {
-	conditions := []string{e.text("actor") + "!=" + quote(string(a))}
+	conditions := []string{e.textIs("actor", string(a), true)}
 	if a == adminsessions.ActorUser {
 		conditions = append(conditions, e.text("actor")+`!="" or (`+e.word("email")+`="-" and `+e.word("id")+`="-")`)
 	}
@@ -309,7 +309,20 @@ func (e *expression) within(name string, texts []string) {
 
 // containing is a regular expression for what contains a text, whatever the case.
 func containing(text string) string {
-	return "(?i)" + anything + regexp.QuoteMeta(clean(text)) + anything
+	return "(?i)" + anything + literally(text) + anything
+}
+
+// textIs is the condition that a text is a value.
+func (e *expression) textIs(name, value string, not bool) string {
+	if strings.Contains(value, "\x00") { // not even escaped does LogQL take it
+		return e.text(name) + operator(true, not) + quote(literally(value))
+	}
+	return e.text(name) + operator(false, not) + quote(value)
+}
+
+// literally is a regular expression for a text.
+func literally(s string) string {
+	return strings.ReplaceAll(regexp.QuoteMeta(clean(s)), "\x00", `\x00`)
 }
 
 // each makes something of each value.

@@ -2,7 +2,9 @@ package trail
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"regexp"
 	"slices"
 	"time"
 
@@ -11,12 +13,16 @@ import (
 
 // LogRead says how [Store.ReadLog] reads the entries of one log.
 type LogRead struct {
-	ID     string // the value of the label audit_log_id
+	// ID is the value of the label audit_log_id. Empty means every log of the
+	// store's services and environments.
+	ID     string
 	Window Window
 	// Backward reads from the newest entry to the oldest.
 	Backward bool
-	// Containing, unless empty, leaves out lines in which it does not stand.
+	// Containing, unless empty, leaves out lines in which it does not stand; with
+	// AnyCase in no case.
 	Containing string
+	AnyCase    bool
 	// Batch is how many entries to ask for at a time; 0 means as many as Loki gives.
 	Batch int
 	// Slice is the longest time that one question is about; 0 means four days.
@@ -28,10 +34,11 @@ type LogRead struct {
 
 // ReadLog returns every entry of a log as Loki has it, whatever its line says and
 // whichever stream it is in, in the order of time. It holds one answer in memory.
-// The services and environments of the store do not matter.
+// The services and environments of the store do not matter if the log is named,
+// and its scope never does: who asks must be allowed to see all.
 func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, error] {
 	return func(yield func(loki.Entry, error) bool) {
-		e := logExpression(r.ID, r.Containing)
+		e := s.logExpression(&r)
 		limit, longest := r.Batch, int64(r.Slice)
 		if limit <= 0 {
 			limit = MaxBatch
@@ -41,18 +48,24 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 		}
 		w := Walk{Forward: !r.Backward}
 		rest := span{r.Window.From.UnixNano(), r.Window.To.UnixNano()}
-		width := min(int64(firstSlice), longest)
+		width, tries := min(int64(firstSlice), longest), 0
 		for rest.length() > 0 {
 			part := w.first(rest, width)
 			entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: e.String(), From: part.from, To: part.to, Limit: limit, Newest: r.Backward})
-			if err == nil && len(entries) >= limit {
+			cut := err == nil && len(entries) >= limit
+			if cut {
 				part, entries, err = s.cut(ctx, e, &w, part, entries)
-			} else {
-				width = min(width*sliceFactor, longest)
 			}
 			if err != nil {
-				yield(loki.Entry{}, err)
-				return
+				if tries++; !goOn(ctx, err, tries) {
+					yield(loki.Entry{}, err)
+					return
+				}
+				width = max(width/sliceFactor, shortest)
+				continue
+			}
+			if tries = 0; !cut {
+				width = min(width*sliceFactor, longest)
 			}
 			for _, entry := range entries {
 				if !yield(entry, nil) {
@@ -64,6 +77,28 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 				r.Progress(w.reached(rest).Time())
 			}
 		}
+	}
+}
+
+const (
+	// maxTries is how often a question is asked that Loki does not answer because it
+	// is away or has too much to do, each time about a shorter time.
+	maxTries   = 6
+	firstPause = 250 * time.Millisecond
+	shortest   = int64(time.Minute)
+)
+
+// goOn waits after an answer that did not come, and reports whether to ask again.
+func goOn(ctx context.Context, err error, tries int) bool {
+	var failed *loki.Error
+	if !errors.As(err, &failed) || failed.Kind != loki.Unavailable && failed.Kind != loki.TooBroad || tries >= maxTries {
+		return false
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(firstPause << tries):
+		return true
 	}
 }
 
@@ -88,18 +123,70 @@ func (s *Store) cut(ctx context.Context, e *expression, w *Walk, part span, entr
 // Logs returns the index labels of every stream of a log that the store's
 // services and environments have had within a window.
 func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error) {
+	return s.client.Streams(ctx, w.From, w.To, s.logsSelector())
+}
+
+func (s *Store) logsSelector() string {
 	selector := s.selector()
-	return s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+", "+labelLog+`!=""}`)
+	return selector[:len(selector)-1] + ", " + labelLog + `!=""}`
 }
 
 // LogID is the id of the log that a stream with these labels belongs to.
 func LogID(labels map[string]string) string { return labels[labelLog] }
 
-func logExpression(id, containing string) *expression {
+func (s *Store) logExpression(r *LogRead) *expression {
 	e := &expression{words: make(map[string]bool)}
-	e.lines.WriteString("{" + labelLog + "=" + quote(id) + "}")
-	if containing != "" {
-		e.contains(containing)
+	if r.ID == "" {
+		e.lines.WriteString(s.logsSelector())
+	} else {
+		e.lines.WriteString("{" + labelLog + "=" + quote(r.ID) + "}")
+	}
+	switch {
+	case r.Containing == "":
+	case r.AnyCase:
+		e.lines.WriteString(" |~ " + quote("(?i)"+regexp.QuoteMeta(clean(r.Containing))))
+	default:
+		e.contains(r.Containing)
 	}
 	return e
+}
+
+// FoundLog is a log that Loki has.
+type FoundLog struct {
+	Services, Instances map[string]bool
+	// Since is when it was there, at the latest: it may be up to a month older than its first event.
+	Since time.Time
+}
+
+// longestLabels is the longest time for which Loki answers a question about
+// streams, by default.
+const longestLabels = 30 * 24 * time.Hour
+
+// FindLogs returns the logs within a window, by their ids.
+func FindLogs(ctx context.Context, s interface {
+	Logs(context.Context, Window) ([]map[string]string, error)
+}, w Window) (map[string]*FoundLog, error) {
+	logs := make(map[string]*FoundLog)
+	for end := w.To; end.After(w.From); end = end.Add(-longestLabels) {
+		begin := end.Add(-longestLabels)
+		if begin.Before(w.From) {
+			begin = w.From
+		}
+		streams, err := s.Logs(ctx, Window{From: begin, To: end})
+		if err != nil {
+			return nil, err
+		}
+		for _, labels := range streams {
+			id := LogID(labels)
+			f := logs[id]
+			if f == nil {
+				f = &FoundLog{Services: make(map[string]bool), Instances: make(map[string]bool)}
+				logs[id] = f
+			}
+			f.Since = begin // windows come newest first
+			f.Services[labels[labelService]] = true
+			f.Instances[labels["service_instance_id"]] = true
+		}
+	}
+	return logs, nil
 }

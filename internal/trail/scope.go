@@ -107,10 +107,7 @@ func (s *Scope) show(e *Event) {
 		return
 	}
 	e.Sequence = 0
-	if people, rest, ok := strings.Cut(e.Line, "\t"); ok {
-		machines, _, _ := strings.Cut(rest, "\t")
-		e.Line = people + "\t" + machines
-	}
+	e.Line = withoutNumber(e.Line)
 }
 
 // scope lets through what a scope allows, and nothing else.

@@ -3,10 +3,12 @@ package trail
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 func TestScopeCheck(t *testing.T) {
@@ -90,4 +92,22 @@ func FuzzTenantText(f *testing.F) {
 			t.Errorf("tenant %q: allowed %t: %s", mine, got, line)
 		}
 	})
+}
+
+// TestCursorTellsNoNumber has the place of an event be the same whatever its number
+// in the log is: by the number somebody could tell how many others there are.
+func TestCursorTellsNoNumber(t *testing.T) {
+	line := (&adminsessions.Event{User: adminsessions.User{ID: "1"}, RequestID: "r"}).Line()
+	at := func(line string) Cursor {
+		e := newEvent(&loki.Entry{Nanos: 1, Line: line})
+		return e.Cursor()
+	}
+	one := at(string(adminsessions.AppendSequence([]byte(line), 1, time.Time{})))
+	two := at(string(adminsessions.AppendSequence([]byte(line), 2, time.Unix(1, 0))))
+	if one != two || one != at(line) {
+		t.Errorf("places %v and %v by the number", one, two)
+	}
+	if at("a\tb\tc") == at("a\tb\td") || at(line) == at(line+" x=\"y\"") {
+		t.Error("different lines have one place")
+	}
 }

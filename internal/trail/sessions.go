@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/adminsessions/adminsessions"
@@ -161,15 +162,15 @@ func (s *Store) sessionCountsQL(f Filter, length string) string {
 // and how.
 func (s *Store) sessionSeenQL(f Filter, which, length string) string {
 	e := s.expression(f, anyStage)
-	by := sessionLabel
-	for _, word := range []string{"email", "id", "ip", "type"} {
-		if label := e.word(word); which == "max" {
-			by += ", " + label
+	by := []string{sessionLabel}
+	if which == "max" {
+		for _, word := range []string{"email", "id", "ip", "type"} {
+			by = append(by, e.word(word))
 		}
 	}
 	e.onlySessions()
 	e.labels = append(e.labels, "label_format seen="+quote("{{ __timestamp__ | unixEpochMillis }}"), "unwrap seen")
-	return fmt.Sprintf("%s_over_time(%s [%s]) by (%s)", which, e.metric(), length, by)
+	return fmt.Sprintf("%s_over_time(%s [%s]) by (%s)", which, e.metric(), length, strings.Join(by, ", "))
 }
 
 func userOf(labels map[string]string) adminsessions.User {

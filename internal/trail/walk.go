@@ -43,6 +43,9 @@ const (
 	firstSlice  = time.Hour
 	lastSlice   = 4 * 24 * time.Hour
 	sliceFactor = 4
+	// longSlice is the last for a walk by ids of requests, which goes far back and
+	// finds few. Loki refuses more than 30 days by default.
+	longSlice = 28 * 24 * time.Hour
 )
 
 // Walk returns the events that w chooses, each exactly once, in the trail's
@@ -61,7 +64,10 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 				rest.to = min(rest.to, w.Past.Nanos+1)
 			}
 		}
-		width := int64(firstSlice)
+		width, last := int64(firstSlice), int64(lastSlice)
+		if len(w.Filter.Only.Requests) > 0 {
+			last = int64(longSlice)
+		}
 		for rest.length() > 0 {
 			b, err := s.read(ctx, query, &w, w.first(rest, width))
 			if err == nil && !w.Both {
@@ -85,7 +91,7 @@ func (s *Store) Walk(ctx context.Context, w Walk) iter.Seq2[Event, error] {
 				w.Progress(1-float64(rest.length())/total, w.reached(rest))
 			}
 			if !b.cut {
-				width = min(width*sliceFactor, int64(lastSlice))
+				width = min(width*sliceFactor, last)
 			}
 		}
 	}

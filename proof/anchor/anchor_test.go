@@ -168,7 +168,7 @@ func TestWebhook(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Method == http.MethodGet {
-			io.WriteString(w, strings.Join(got, "\n"))
+			_, _ = io.WriteString(w, strings.Join(got, "\n"))
 			return
 		}
 		body, _ := io.ReadAll(r.Body)

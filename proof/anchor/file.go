@@ -40,12 +40,12 @@ func NewFile(path string) (*File, error) {
 	return &File{path}, nil
 }
 
-// Name is "file".
-func (*File) Name() string { return "file" }
+// Name is "file" and the path.
+func (f *File) Name() string { return "file " + f.path }
 
 // Anchor appends a checkpoint and syncs the file.
 func (f *File) Anchor(_ context.Context, signed []byte) error {
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("opening the anchor's file: %w", err)
 	}

@@ -40,8 +40,8 @@ func NewLoki(c adminsessions.Loki) (*Loki, error) {
 	return &Loki{client, 366 * 24 * time.Hour}, nil
 }
 
-// Name is "loki".
-func (*Loki) Name() string { return "loki" }
+// Name is "loki" and its address.
+func (l *Loki) Name() string { return "loki " + l.client.URL() }
 
 // Anchor pushes a checkpoint as one line: the signed note as a JSON string.
 func (l *Loki) Anchor(ctx context.Context, signed []byte) error {

@@ -54,7 +54,7 @@ const signature = "— "
 // add takes the next line and returns the note that ended before it, if one did.
 func (s *splitter) add(line string) (note string) {
 	whole := strings.HasSuffix(line, "\n")
-	if s.signed && !(whole && strings.HasPrefix(line, signature)) {
+	if s.signed && (!whole || !strings.HasPrefix(line, signature)) {
 		note = s.text.String()
 		*s = splitter{}
 	}

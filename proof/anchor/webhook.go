@@ -23,6 +23,7 @@ const timeout = 30 * time.Second
 // Webhook posts checkpoints to a server: POST, text/plain, the signed note as it
 // is. Any answer 2xx says that it is kept. Redirects are not followed.
 type Webhook struct {
+	host      string
 	url       string
 	tokenFile string
 	client    *http.Client
@@ -38,7 +39,7 @@ func NewWebhook(address, tokenFile string) (*Webhook, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the anchor's webhook: %w", err)
 	}
-	return &Webhook{u.String(), tokenFile, newClient()}, nil
+	return &Webhook{u.Hostname(), u.String(), tokenFile, newClient()}, nil
 }
 
 func newClient() *http.Client {
@@ -57,14 +58,14 @@ func httpURL(address string) (*url.URL, error) {
 	switch {
 	case u.User != nil:
 		return nil, errors.New("its address holds credentials; put a token into a file")
-	case u.Host == "", u.Scheme != "https" && !(u.Scheme == "http" && local):
+	case u.Host == "", u.Scheme != "https" && (u.Scheme != "http" || !local):
 		return nil, fmt.Errorf("address %q; want https://…, or http://… on loopback", u.Redacted())
 	}
 	return u, nil
 }
 
-// Name is "webhook".
-func (*Webhook) Name() string { return "webhook" }
+// Name is "webhook" and the server's.
+func (w *Webhook) Name() string { return "webhook " + w.host }
 
 // Anchor posts a checkpoint.
 func (w *Webhook) Anchor(ctx context.Context, signed []byte) error {

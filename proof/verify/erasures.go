@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,29 +16,23 @@ import (
 // findErasures collects what acts of erasure say of events that are not there any
 // more. Such an act may stand in any log.
 func (v *verification) findErasures(ctx context.Context) error {
-	for _, id := range slices.Sorted(maps.Keys(v.logs)) {
-		f := v.logs[id]
-		w := trail.Window{From: f.since, To: v.now.Add(trail.Ahead)}
-		if v.From.After(w.From) {
-			w.From = v.From
+	for e, err := range v.source.ReadLog(ctx, v.everywhere(" action="+proof.ErasedAction+" ")) {
+		if err != nil {
+			return fmt.Errorf("looking for acts of erasure: %w", err)
 		}
-		for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Containing: " action=" + proof.ErasedAction + " "}) {
-			if err != nil {
-				return fmt.Errorf("looking for acts of erasure in the log %s: %w", id, err)
-			}
-			event, err := adminsessions.ParseLine(e.Line)
-			if err != nil || event.Type != adminsessions.Trail || event.Action != proof.ErasedAction {
-				continue
-			}
-			log, leaves, err := proof.ErasedBy(&event)
-			if err != nil {
-				v.problem("an act of erasure, number %d of the log %s, can't be read: %v", event.Sequence, id, err)
-				continue
-			}
-			by := id + "/" + strconv.FormatUint(event.Sequence, 10)
-			for _, l := range leaves {
-				v.claims[log] = append(v.claims[log], claim{number: l.Number, hash: l.Hash, by: by})
-			}
+		event, err := adminsessions.ParseLine(e.Line)
+		if err != nil || event.Type != adminsessions.Trail || event.Action != proof.ErasedAction {
+			continue
+		}
+		id := trail.LogID(e.Labels)
+		log, leaves, err := proof.ErasedBy(&event)
+		if err != nil {
+			v.problem("an act of erasure, number %d of the log %s, can't be read: %v", event.Sequence, id, err)
+			continue
+		}
+		by := id + "/" + strconv.FormatUint(event.Sequence, 10)
+		for _, l := range leaves {
+			v.claims[log] = append(v.claims[log], claim{number: l.Number, hash: l.Hash, by: by})
 		}
 	}
 	for _, list := range v.claims {

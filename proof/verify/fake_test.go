@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/prooftest"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
 )
@@ -66,7 +65,7 @@ func (f *fakeLoki) ReadLog(_ context.Context, r trail.LogRead) iter.Seq2[loki.En
 	})
 	return func(yield func(loki.Entry, error) bool) {
 		for _, e := range sorted {
-			if at := e.Time(); at.Before(f.from(r.Window)) || !at.Before(r.Window.To) || trail.LogID(e.Labels) != r.ID || !strings.Contains(e.Line, r.Containing) {
+			if at := e.Time(); at.Before(f.from(r.Window)) || !at.Before(r.Window.To) || r.ID != "" && trail.LogID(e.Labels) != r.ID || !strings.Contains(e.Line, r.Containing) {
 				continue
 			}
 			if f.hide != nil && f.hide(r, &e) {
@@ -101,21 +100,6 @@ func (k kept) Checkpoints(context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// at is the index of the entry with a number.
-func at(entries []loki.Entry, number uint64) int {
-	return slices.IndexFunc(entries, func(e loki.Entry) bool {
-		n, _ := adminsessions.SequenceOf(e.Line)
-		return n == number
-	})
-}
-
-func without(entries []loki.Entry, from, to uint64) []loki.Entry {
-	return slices.DeleteFunc(slices.Clone(entries), func(e loki.Entry) bool {
-		n, ok := adminsessions.SequenceOf(e.Line)
-		return ok && n >= from && n <= to
-	})
-}
-
 // verifyFake verifies what a fake Loki has.
 func verifyFake(t testing.TB, f *fakeLoki, c Config) *Report {
 	t.Helper()
@@ -131,34 +115,9 @@ func verifyFake(t testing.TB, f *fakeLoki, c Config) *Report {
 	return r
 }
 
-// short is a report as the tables of these tests have it.
-func short(r *Report) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s", r.Complete, r.Unaltered)
-	for _, l := range r.Logs {
-		fmt.Fprintf(&b, "; %s %d-%d", l.ID, l.First, l.Last)
-		list := func(name string, spans []Span) {
-			for i, s := range spans {
-				if i == 0 {
-					b.WriteString(" " + name)
-				}
-				fmt.Fprintf(&b, " %d-%d", s.From, s.To)
-			}
-		}
-		list("missing", l.Missing)
-		list("altered", l.Altered)
-		list("doubled", l.Doubled)
-		list("forks", l.Forks)
-		list("declared", l.Declared)
-		list("unjudged", l.Unjudged)
-		for _, e := range l.Erased {
-			fmt.Fprintf(&b, " erased %d-%d by %s %v", e.From, e.To, e.By, e.Proved)
-		}
-		if n := len(l.Foreign); n > 0 {
-			fmt.Fprintf(&b, " foreign %d", n)
-		}
-	}
-	return b.String()
-}
-
 var errAway = errors.New("away")
+
+// anchored is an anchor with a log's checkpoints.
+func anchored(l *prooftest.Log) []proof.Archive {
+	return []proof.Archive{kept{name: "elsewhere", notes: slices.Clone(l.Notes)}}
+}

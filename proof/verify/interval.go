@@ -156,10 +156,9 @@ func countOf(leaves []leaf, number uint64) (n int) {
 // maxForms bounds how many ways to choose among entries of one number are tried.
 const maxForms = 256
 
-// compare reports whether the interval is whole, and whether its leaves make the
-// tree that was signed. Where a number has several entries it is enough that one
+// compare reports whether the interval's leaves make the tree that was signed. Where a number has several entries it is enough that one
 // choice does; chosen then has, by number, the one that was signed.
-func (iv *interval) compare(claims claims) (whole, same bool, chosen map[uint64]leaf) {
+func (iv *interval) compare(claims claims) (same bool, chosen map[uint64]leaf) {
 	whole, forms, most := true, 1, 1
 	for p := range iv.each(claims) {
 		whole = whole && p.kind != missing
@@ -167,13 +166,13 @@ func (iv *interval) compare(claims claims) (whole, same bool, chosen map[uint64]
 		forms = min(maxForms, forms*max(1, len(p.choices)))
 	}
 	if !whole {
-		return false, false, nil
+		return false, nil
 	}
 	// The first of each, the second of each, …: forged entries are likely to have
 	// been written all before or all after the others.
 	for n := range min(most, maxForms) {
 		if chosen, ok := iv.try(claims, func(choices int) int { return min(n, choices-1) }); ok {
-			return true, true, chosen
+			return true, chosen
 		}
 	}
 	for form := 1; form < forms; form++ {
@@ -183,10 +182,10 @@ func (iv *interval) compare(claims claims) (whole, same bool, chosen map[uint64]
 			rest /= choices
 			return n
 		}); ok {
-			return true, true, chosen
+			return true, chosen
 		}
 	}
-	return true, false, nil
+	return false, nil
 }
 
 // try makes the tree with one of the choices of each number.

@@ -2,9 +2,6 @@ package verify
 
 import (
 	"cmp"
-	"fmt"
-	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,9 +14,9 @@ import (
 )
 
 const (
-	// maxPending bounds the leaves that are held: of events that no checkpoint
+	// defaultPending bounds the leaves that are held: of events that no checkpoint
 	// covers yet, and of intervals that are looked at again. 48 bytes each.
-	maxPending = 1 << 20
+	defaultPending = 1 << 20
 	// maxKnown bounds the checkpoints whose sizes and roots are remembered.
 	maxKnown = 200_000
 	// maxWhole is of how many the whole is.
@@ -46,12 +43,16 @@ type judge struct {
 	from         *mark   // where the verification goes on from, nil if it begins
 	waiting      []*mark // kept elsewhere, and not come to yet; the smallest first
 
-	pending   []leaf
-	lowest    uint64      // number that was read
-	intervals []*interval // that are to be looked at again
-	judged    []leaf      // the leaves judged last, to know repeats by
-	held      int         // leaves in intervals
+	pending    []leaf
+	shedTo     uint64 // number up to which some of pending were given up
+	maxPending int
+	lowest     uint64      // number that was read
+	latest     int64       // time that was read
+	intervals  []*interval // that are to be looked at again
+	judged     []leaf      // the leaves judged last, to know repeats by
+	held       int         // leaves in intervals
 
+	begun   *mark                 // the first checkpoint that stands in the log
 	known   map[uint64]proof.Hash // roots that were signed, by size
 	whole   []*mark               // the last marks
 	proved  []*interval           // that are complete and unaltered
@@ -61,7 +62,7 @@ type judge struct {
 }
 
 func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark, c claims) (*judge, error) {
-	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}}
+	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}, maxPending: defaultPending}
 	if start != nil {
 		part, err := proof.PartAfter(start.Checkpoint)
 		if err != nil {
@@ -89,6 +90,7 @@ func (j *judge) read(e *loki.Entry) {
 		add(&j.log, &j.log.Foreign, entryOf(e, why))
 		return
 	}
+	j.latest = max(j.latest, l.nanos)
 	if j.log.first.IsZero() {
 		j.log.first = timeOf(l)
 	}
@@ -131,7 +133,7 @@ func (j *judge) readAgain(e *loki.Entry) {
 		if l.number < iv.from() || l.number > iv.to() {
 			continue
 		}
-		if !iv.has(l) && len(iv.extra) < maxPending {
+		if !iv.has(l) && len(iv.extra) < j.maxPending {
 			iv.extra = append(iv.extra, l)
 		}
 		return
@@ -146,7 +148,7 @@ func (j *judge) take(l leaf) {
 	if n := len(j.pending); j.ended() || n > 0 && j.pending[n-1] == l {
 		return
 	}
-	if len(j.pending) >= maxPending {
+	if len(j.pending) >= j.maxPending {
 		j.shed()
 	}
 	j.pending = append(j.pending, l)
@@ -157,6 +159,8 @@ func (j *judge) take(l leaf) {
 func (j *judge) ended() bool {
 	return !j.until.IsZero() && j.last != nil && !j.last.Time.Before(j.until)
 }
+
+const tooMany = "too many events without a checkpoint"
 
 // late takes an event of an interval that was judged already.
 func (j *judge) late(l leaf) {
@@ -184,13 +188,18 @@ func (j *judge) shed() {
 	for _, l := range j.pending[:half] {
 		lowest, highest = min(lowest, l.number), max(highest, l.number)
 	}
-	addSpan(&j.log, &j.log.Unjudged, Span{From: lowest, To: highest, Why: "too many events without a checkpoint"})
+	j.shedTo = max(j.shedTo, highest)
+	j.log.blind = true
+	addSpan(&j.log, &j.log.Unjudged, Span{From: lowest, To: highest, Why: tooMany})
 	j.pending = append(j.pending[:0], j.pending[half:]...)
 }
 
 // meet takes a checkpoint that stands in the log. Those that are kept elsewhere
 // and are not larger come before it.
 func (j *judge) meet(m *mark) {
+	if j.begun == nil {
+		j.begun = m
+	}
 	if j.ended() && m.Size > j.base.End() {
 		return
 	}
@@ -199,83 +208,6 @@ func (j *judge) meet(m *mark) {
 		j.waiting = j.waiting[1:]
 	}
 	j.mark(m)
-}
-
-// mark judges what was read by a signed statement.
-func (j *judge) mark(m *mark) {
-	if j.fits(m) {
-		j.compare(m)
-	}
-	if !m.rootOnly {
-		j.remember(m)
-	}
-}
-
-// fits notes where a mark was found and whether it contradicts another, and
-// reports whether it is about events that were not judged yet.
-func (j *judge) fits(m *mark) bool {
-	j.note(m)
-	if h, ok := j.known[m.Size]; ok {
-		if h != m.Root {
-			j.fork(m.Size, m.Size, m, "two checkpoints of this many events contradict each other")
-		}
-		return false
-	}
-	if j.contradicts(m) {
-		j.fork(m.Since+1, m.Size, m, "the checkpoint does not follow from the one before, though both are signed")
-	}
-	if !j.started || m.Size > j.base.End() {
-		return true
-	}
-	if j.last != nil && m.Time.After(j.last.Time) && m.Size < j.last.Size && m.Size >= j.log.First && !m.rootOnly {
-		j.fork(m.Size, j.last.Size, m, "a checkpoint of fewer events was signed after one of more: the log was set back")
-	}
-	return false
-}
-
-// contradicts reports whether a mark does not follow from the one that it says it
-// was made after, though that is known.
-func (j *judge) contradicts(m *mark) bool {
-	if m.rootOnly || m.Since == 0 {
-		return false
-	}
-	known := false
-	for _, earlier := range j.whole {
-		if earlier.Size != m.Since {
-			continue
-		}
-		if known = true; m.Follows(earlier.Checkpoint) {
-			return false
-		}
-	}
-	return known
-}
-
-func (j *judge) fork(from, to uint64, m *mark, why string) {
-	addSpan(&j.log, &j.log.Forks, Span{From: from, To: to, Why: fmt.Sprintf("%s (%s, %s)", why, m.place, m.Time.Format(time.RFC3339))})
-}
-
-func (j *judge) note(m *mark) {
-	p := j.places[m.place]
-	if p == nil {
-		p = &Anchored{Place: m.place}
-		j.places[m.place] = p
-	}
-	p.Checkpoints++
-	if m.Size >= p.Size {
-		p.Size, p.Time = m.Size, m.Time
-	}
-}
-
-func (j *judge) remember(m *mark) {
-	if len(j.known) >= maxKnown {
-		clear(j.known)
-	}
-	j.known[m.Size] = m.Root
-	if len(j.whole) >= maxWhole {
-		j.whole = append(j.whole[:0], j.whole[maxWhole/2:]...)
-	}
-	j.whole = append(j.whole, m)
 }
 
 // compare judges the events up to a mark that is about more of them than the last.
@@ -295,7 +227,13 @@ func (j *judge) compare(m *mark) {
 		}
 	}
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if iv.from() <= j.shedTo && !m.rootOnly {
+		addSpan(&j.log, &j.log.Unjudged, iv.around(max(iv.from(), j.shedTo+1), iv.to(), tooMany))
+		j.pending = kept
+		j.follow(m)
+		return
+	}
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 		j.pending = kept
 		return
@@ -313,7 +251,7 @@ func (j *judge) compare(m *mark) {
 	// Entries may still come whose times were changed; and Loki may have kept some
 	// back.
 	j.intervals = append(j.intervals, iv)
-	for j.held += len(iv.leaves); j.held > maxPending && len(j.intervals) > 1; {
+	for j.held += len(iv.leaves); j.held > j.maxPending && len(j.intervals) > 1; {
 		j.settle(j.intervals[0])
 		j.held -= len(j.intervals[0].leaves)
 		j.intervals = j.intervals[1:]
@@ -324,63 +262,14 @@ func (j *judge) compare(m *mark) {
 // settle judges an interval for good.
 func (j *judge) settle(iv *interval) {
 	iv.sort()
-	if _, same, chosen := iv.compare(j.claims); same {
+	if same, chosen := iv.compare(j.claims); same {
 		j.agree(iv, chosen)
 	} else {
 		j.disagree(iv)
 	}
 }
 
-// beginAt begins with the first mark. What was before it is nobody's to judge,
-// unless it is to be there.
-func (j *judge) beginAt(m *mark) {
-	since := m.Since
-	if m.rootOnly {
-		since = 0
-	}
-	j.begin(proof.PartFrom(since))
-	switch {
-	case since == 0:
-	case j.fromBeginning():
-		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: since,
-			Why: "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"})
-	default:
-		j.notBefore(m, since)
-	}
-}
-
 func (j *judge) fromBeginning() bool { return j.since.IsZero() && j.from == nil }
-
-// edge is how much later than asked for the first checkpoint may be.
-const edge = 24 * time.Hour
-
-// notBefore notes that nothing before a number can be judged.
-func (j *judge) notBefore(m *mark, to uint64) {
-	if j.lowest > 0 && j.lowest <= to {
-		addSpan(&j.log, &j.log.Unjudged, Span{From: j.lowest, To: to, Why: "before the first checkpoint that was found"})
-	}
-	if m.Time.After(j.since.Add(edge)) {
-		j.headless = true
-	}
-}
-
-// beginBehind begins with the end of the first mark, if the beginning of what it
-// is about is not there: it may be older than what was asked for.
-func (j *judge) beginBehind(iv *interval) bool {
-	if j.from != nil || j.fromBeginning() || iv.from() != j.log.First || iv.mark.Since == 0 || iv.mark.rootOnly {
-		return false
-	}
-	for p := range iv.each(j.claims) {
-		if p.kind != missing {
-			return false
-		}
-		break
-	}
-	j.notBefore(iv.mark, iv.to())
-	j.follow(iv.mark)
-	j.log.First = iv.to() + 1
-	return true
-}
 
 // follow goes on behind a mark: what was signed is the log from there on,
 // whatever was read.
@@ -435,101 +324,13 @@ func (j *judge) report(iv *interval, p piece, proved bool) {
 	case missing:
 		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, ""))
 	case declared:
+		if p.reason == proof.Unproven {
+			j.log.blind = true
+			addSpan(&j.log, &j.log.Unjudged, iv.around(p.from, p.to, "the log's tree does not know them: it was begun later, or its file was lost"))
+			return
+		}
 		addSpan(&j.log, &j.log.Declared, iv.around(p.from, p.to, p.reason))
 	case erased:
 		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: p.claim.by, Proved: proved})
-	}
-}
-
-// askAnchors judges by the checkpoints kept elsewhere that are about more events
-// than those in the log.
-func (j *judge) askAnchors() {
-	for _, m := range j.waiting {
-		j.mark(m)
-	}
-	j.waiting = nil
-}
-
-// finish gives the report, once everything was read.
-func (j *judge) finish() *Log {
-	l := &j.log
-	for _, iv := range j.intervals {
-		j.settle(iv)
-	}
-	j.tail()
-	if l.Last < l.First {
-		l.First, l.Last = 0, 0
-	}
-	l.sort()
-	l.headless = j.headless
-	l.judge()
-	j.upTo()
-	for _, place := range slices.Sorted(maps.Keys(j.places)) {
-		l.Anchors = append(l.Anchors, *j.places[place])
-	}
-	return l
-}
-
-// upTo finds the last checkpoint up to which everything is as it should be.
-func (j *judge) upTo() {
-	l := &j.log
-	first := uint64(math.MaxUint64) // the first event with which something is wrong
-	for _, list := range [][]Span{l.Missing, l.Altered, l.Doubled, l.Forks} {
-		for _, s := range list {
-			first = min(first, s.From)
-		}
-	}
-	good := j.from
-	next := l.First
-	slices.SortFunc(j.proved, func(a, b *interval) int { return cmp.Compare(a.from(), b.from()) })
-	for _, iv := range j.proved {
-		if iv.from() != next || iv.to() >= first {
-			break
-		}
-		if next = iv.to() + 1; !iv.mark.rootOnly {
-			good = iv.mark
-		}
-	}
-	if good != nil {
-		l.UpTo, l.Checkpoint = good.Time, good.signed
-	}
-}
-
-// isProved reports whether an event is among those that agree with what was
-// signed.
-func (j *judge) isProved(number uint64) bool {
-	return slices.ContainsFunc(j.proved, func(iv *interval) bool { return iv.from() <= number && number <= iv.to() })
-}
-
-// tail notes what stands behind the last checkpoint.
-func (j *judge) tail() {
-	if len(j.pending) == 0 {
-		return
-	}
-	iv := &interval{leaves: slices.DeleteFunc(j.pending, func(l leaf) bool { return !j.until.IsZero() && !timeOf(l).Before(j.until) })}
-	if len(iv.leaves) == 0 {
-		return
-	}
-	iv.sort()
-	from := iv.leaves[0].number
-	if j.started {
-		from = j.base.End() + 1
-	}
-	why := "behind the last checkpoint"
-	if !j.started {
-		why = "no checkpoint by a known key"
-	}
-	next := from
-	for _, leaf := range iv.leaves {
-		if at := timeOf(leaf); !leaf.own && at.After(j.log.open) {
-			j.log.open = at
-		}
-		if leaf.number > next {
-			addSpan(&j.log, &j.log.Unjudged, iv.around(next, leaf.number-1, "not there; the next checkpoint will say whether that is declared"))
-		}
-		if leaf.number >= next {
-			addSpan(&j.log, &j.log.Unjudged, iv.around(leaf.number, leaf.number, why))
-			next = leaf.number + 1
-		}
 	}
 }

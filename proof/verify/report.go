@@ -78,6 +78,8 @@ type Log struct {
 	// Anchors are the places at which checkpoints of the log were found, the log
 	// itself included.
 	Anchors []Anchored `json:"anchors,omitempty"`
+	// Notes say what else is odd about the log.
+	Notes []string `json:"notes,omitempty"`
 	// Predecessor is the log that this one says it took the place of.
 	Predecessor string `json:"predecessor,omitempty"`
 	// Checkpoint is the last one that is proved, signed. A later verification can
@@ -85,6 +87,7 @@ type Log struct {
 	Checkpoint string `json:"checkpoint,omitempty"`
 
 	resumed  uint64    // the number of the event up to which it was verified before
+	blind    bool      // a part could not be judged at all
 	headless bool      // not judged from where it should
 	first    time.Time // of its entries
 	open     time.Time // the last entry that waits for a checkpoint, besides the trail's own; zero if none does
@@ -166,6 +169,9 @@ func (l *Log) judge() {
 	}
 	if l.headless || slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
 		l.Complete = Unknown
+	}
+	if l.blind {
+		l.Complete, l.Unaltered = Unknown, Unknown
 	}
 	if len(l.Missing) > 0 {
 		l.Complete = No

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -100,13 +101,13 @@ func New(s Schedule) (*Verifier, error) {
 		errs = append(errs, err)
 	}
 	if s.Interval < time.Second || s.Whole < s.Interval {
-		errs = append(errs, fmt.Errorf("Interval: %s, Whole: %s; want at least a second, and Whole not shorter than Interval", s.Interval, s.Whole))
+		errs = append(errs, fmt.Errorf("field Interval: %s, Whole: %s; want at least a second, and Whole not shorter than Interval", s.Interval, s.Whole))
 	}
 	if s.Retention < 0 {
-		errs = append(errs, fmt.Errorf("Retention: %s; want a positive duration, or 0 for a Loki that deletes nothing", s.Retention))
+		errs = append(errs, fmt.Errorf("field Retention: %s; want a positive duration, or 0 for a Loki that deletes nothing", s.Retention))
 	}
 	if !s.From.IsZero() || !s.To.IsZero() || len(s.Start) > 0 {
-		errs = append(errs, errors.New("From, To and Start must be zero: the schedule sets them"))
+		errs = append(errs, errors.New("fields From, To and Start must be zero: the schedule sets them"))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("configuration of the verification: %w", err)
@@ -125,9 +126,7 @@ func (v *Verifier) Status() Status {
 	defer v.mu.Unlock()
 	s := v.status
 	s.Runs = map[string]uint64{}
-	for r, n := range v.status.Runs {
-		s.Runs[r] = n
-	}
+	maps.Copy(s.Runs, v.status.Runs)
 	return s
 }
 
@@ -245,24 +244,18 @@ func result(r *Report, err error) string {
 
 // tell logs the result, and records it in the trail.
 func (v *Verifier) tell(ctx context.Context, r *Report, err error) {
-	words := ""
-	switch res := result(r, err); res {
+	switch result(r, err) {
 	case ResultError:
-		words = "the trail can't be verified"
-		v.s.Logger.Error(words, "error", err)
+		v.s.Logger.Error("the trail can't be verified", "error", err)
 	case ResultFinding:
-		words = "the trail is not as it was written"
-		v.s.Logger.Error(words, "complete", r.Complete, "unaltered", r.Unaltered, "report", r.Text())
+		v.s.Logger.Error("the trail is not as it was written", "complete", r.Complete, "unaltered", r.Unaltered, "report", r.Text())
 	case ResultUnknown:
-		words = "not all of the trail can be judged"
-		v.s.Logger.Warn(words, "complete", r.Complete, "unaltered", r.Unaltered, "report", r.Text())
-	default:
-		words = "the trail is complete and unaltered"
+		v.s.Logger.Warn("not all of the trail can be judged", "complete", r.Complete, "unaltered", r.Unaltered, "report", r.Text())
 	}
 	if v.s.Sink == nil {
 		return
 	}
-	e := VerifiedEvent(r, err, words, v.s.Now())
+	e := VerifiedEvent(r, err, v.s.Now())
 	if err := v.s.Sink.RecordEvent(ctx, &e, adminsessions.Spooled); err != nil {
 		v.s.Logger.Error("the result of a verification can't be recorded", "error", err)
 	}
@@ -270,18 +263,20 @@ func (v *Verifier) tell(ctx context.Context, r *Report, err error) {
 
 // VerifiedEvent is the event that says what a verification has found. r is nil if
 // the trail could not be read.
-func VerifiedEvent(r *Report, err error, words string, at time.Time) adminsessions.Event {
+func VerifiedEvent(r *Report, err error, at time.Time) adminsessions.Event {
 	e := adminsessions.Event{
-		Time: at, Type: adminsessions.Trail, RequestID: rand.Text(), Action: VerifiedAction, Note: words,
+		Time: at, Type: adminsessions.Trail, RequestID: rand.Text(), Action: VerifiedAction,
 		Actor: adminsessions.Actor{Type: adminsessions.ActorSystem},
 	}
 	switch result(r, err) {
 	case ResultGood:
-		e.Outcome = adminsessions.OutcomeSuccess
+		e.Outcome, e.Note = adminsessions.OutcomeSuccess, "the trail is complete and unaltered"
 	case ResultFinding:
-		e.Outcome = adminsessions.OutcomeFailure
+		e.Outcome, e.Note = adminsessions.OutcomeFailure, "the trail is not as it was written"
+	case ResultUnknown:
+		e.Outcome, e.Note = adminsessions.OutcomeError, "not all of the trail can be judged"
 	default:
-		e.Outcome = adminsessions.OutcomeError
+		e.Outcome, e.Note = adminsessions.OutcomeError, "the trail can't be verified"
 	}
 	if err != nil {
 		e.Note += ": " + err.Error()

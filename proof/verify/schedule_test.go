@@ -54,7 +54,7 @@ func scheduled(t *testing.T, f *fakeLoki, s Schedule, during time.Duration, seco
 func TestSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := prooftest.New(t, "a", time.Now()).Write(105)
-		time.Sleep(200 * time.Second)
+		<-time.After(200 * time.Second)
 		f := &fakeLoki{entries: w.Entries}
 		state := filepath.Join(t.TempDir(), "state")
 		schedule := Schedule{Config: Config{Keys: []string{w.Public}}, Interval: time.Hour, StateFile: state}
@@ -94,10 +94,10 @@ func TestSchedule(t *testing.T) {
 func TestScheduleOfTheWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := prooftest.New(t, "a", time.Now()).Write(105)
-		time.Sleep(200 * time.Second)
+		<-time.After(200 * time.Second)
 		f := &fakeLoki{entries: w.Entries}
 		v, _ := scheduled(t, f, Schedule{Config: Config{Keys: []string{w.Public}}, Interval: time.Hour, Whole: 5 * time.Hour}, 8*time.Hour+time.Minute, func(*Verifier) {
-			f.entries = without(w.Entries, 33, 33)
+			f.entries = prooftest.Without(w.Entries, 33, 33)
 		})
 		if s := v.Status(); s.Runs[ResultGood] != 5 || s.Runs[ResultFinding] != 4 {
 			t.Errorf("%+v", s.Runs)
@@ -111,7 +111,7 @@ func TestScheduleAndRetention(t *testing.T) {
 		w := prooftest.New(t, "a", time.Now())
 		w.Step = time.Minute
 		w.Write(6000)
-		time.Sleep(6001 * time.Minute)
+		<-time.After(6001 * time.Minute)
 		f := &fakeLoki{entries: w.Entries}
 		v, _ := scheduled(t, f, Schedule{Config: Config{Keys: []string{w.Public}}, Interval: 10 * time.Hour, Whole: 10 * time.Hour, Retention: 48 * time.Hour}, 41*time.Hour, func(*Verifier) {
 			f.expire = 48*time.Hour + time.Minute

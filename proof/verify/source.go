@@ -34,45 +34,8 @@ func (c *labelCache) text(labels map[string]string) string {
 }
 
 const (
-	// lookback is the longest time for which Loki answers a question about
-	// streams, by default.
-	lookback = 30 * 24 * time.Hour
 	// horizon is how far back logs are looked for.
-	horizon = 14 * lookback
+	horizon = 14 * 30 * 24 * time.Hour
 	// margin is how far entries may stand from where they belong in time.
 	margin = 15 * time.Minute
 )
-
-// found is a log in Loki.
-type found struct {
-	services, instances map[string]bool
-	since               time.Time // nothing of it is older
-	gone                bool      // it is known, and not there
-}
-
-// logsIn finds the logs that a source has had since a time.
-func logsIn(ctx context.Context, s source, since, to time.Time) (map[string]*found, error) {
-	logs := map[string]*found{}
-	for end := to; end.After(since); end = end.Add(-lookback) {
-		begin := end.Add(-lookback)
-		if begin.Before(since) {
-			begin = since
-		}
-		streams, err := s.Logs(ctx, trail.Window{From: begin, To: end})
-		if err != nil {
-			return nil, err
-		}
-		for _, labels := range streams {
-			id := trail.LogID(labels)
-			f := logs[id]
-			if f == nil {
-				f = &found{services: map[string]bool{}, instances: map[string]bool{}}
-				logs[id] = f
-			}
-			f.since = begin // windows come newest first
-			f.services[labels["service_name"]] = true
-			f.instances[labels["service_instance_id"]] = true
-		}
-	}
-	return logs, nil
-}

@@ -23,6 +23,37 @@ func (r *Report) Text() string {
 	return b.String()
 }
 
+// String is the report in a line.
+func (r *Report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", r.Complete, r.Unaltered)
+	for _, l := range r.Logs {
+		fmt.Fprintf(&b, "; %s %d-%d", l.ID, l.First, l.Last)
+		brief(&b, "missing", l.Missing)
+		brief(&b, "altered", l.Altered)
+		brief(&b, "doubled", l.Doubled)
+		brief(&b, "forks", l.Forks)
+		brief(&b, "declared", l.Declared)
+		brief(&b, "unjudged", l.Unjudged)
+		for _, e := range l.Erased {
+			fmt.Fprintf(&b, " erased %d-%d by %s %v", e.From, e.To, e.By, e.Proved)
+		}
+		if n := len(l.Foreign); n > 0 {
+			fmt.Fprintf(&b, " foreign %d", n)
+		}
+	}
+	return b.String()
+}
+
+func brief(b *strings.Builder, name string, spans []Span) {
+	for i, s := range spans {
+		if i == 0 {
+			b.WriteString(" " + name)
+		}
+		fmt.Fprintf(b, " %d-%d", s.From, s.To)
+	}
+}
+
 func (l *Log) text(b *strings.Builder) {
 	fmt.Fprintf(b, "\nlog %s", l.ID)
 	if len(l.Services) > 0 {
@@ -55,6 +86,9 @@ func (l *Log) text(b *strings.Builder) {
 	}
 	if l.Omitted > 0 {
 		fmt.Fprintf(b, "  and %d more\n", l.Omitted)
+	}
+	for _, n := range l.Notes {
+		fmt.Fprintf(b, "  NOTE: %s\n", n)
 	}
 	if l.Predecessor != "" {
 		fmt.Fprintf(b, "  takes the place of log %s\n", l.Predecessor)

@@ -82,17 +82,23 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 // keys makes verifiers of the configured keys.
 func (c *Config) keys() (note.Verifiers, error) {
 	if len(c.Keys) == 0 {
-		return nil, errors.New("Keys: missing; want the public keys that checkpoints are signed with")
+		return nil, errors.New("field Keys: missing; want the public keys that checkpoints are signed with")
 	}
 	var list []note.Verifier
 	for i, k := range c.Keys {
 		v, err := note.NewVerifier(strings.TrimSpace(k))
 		if err != nil {
-			return nil, fmt.Errorf("Keys: number %d is no public key (name+hash+key): %w", i+1, err)
+			return nil, fmt.Errorf("field Keys: number %d is no public key (name+hash+key): %w", i+1, err)
 		}
 		list = append(list, v)
 	}
 	return note.VerifierList(list...), nil
+}
+
+// found is a log that is verified.
+type found struct {
+	*trail.FoundLog
+	gone bool // it is known, and not there
 }
 
 // verification is a run over all logs.
@@ -106,7 +112,6 @@ type verification struct {
 	logs   map[string]*found
 	kept   map[string][]*mark // by log, from anchors and from successors
 	starts map[string]*mark
-	firsts map[string]*mark // the oldest checkpoint of each log within the range
 	claims map[string]claims
 	judges map[string]*judge
 	at     Progress
@@ -114,7 +119,7 @@ type verification struct {
 
 func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report, error) {
 	v := &verification{Config: c, source: s, keys: keys, now: c.Now(),
-		kept: map[string][]*mark{}, starts: map[string]*mark{}, firsts: map[string]*mark{}, claims: map[string]claims{}, judges: map[string]*judge{}}
+		kept: map[string][]*mark{}, starts: map[string]*mark{}, claims: map[string]claims{}, judges: map[string]*judge{}}
 	v.report = &Report{From: c.From, To: c.To}
 	if c.To.IsZero() {
 		v.report.To = v.now
@@ -133,6 +138,7 @@ func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report
 		v.at.Done++
 	}
 	v.checkErasures()
+	v.checkBeginnings()
 	v.report.sum()
 	return v.report, nil
 }
@@ -150,11 +156,14 @@ func (v *verification) oldest() time.Time { return v.now.Add(-horizon) }
 
 // prepare finds the logs, what is kept of them elsewhere, and what was erased.
 func (v *verification) prepare(ctx context.Context) error {
-	logs, err := logsIn(ctx, v.source, v.oldest(), v.now.Add(trail.Ahead))
+	logs, err := trail.FindLogs(ctx, v.source, trail.Window{From: v.oldest(), To: v.now.Add(trail.Ahead)})
 	if err != nil {
 		return fmt.Errorf("looking for logs: %w", err)
 	}
-	v.logs = logs
+	v.logs = map[string]*found{}
+	for id, f := range logs {
+		v.logs[id] = &found{FoundLog: f}
+	}
 	for i, s := range v.Start {
 		m, err := open([]byte(s), v.keys, "earlier verification")
 		if err != nil {
@@ -164,12 +173,9 @@ func (v *verification) prepare(ctx context.Context) error {
 		v.starts[strings.TrimPrefix(m.Origin, proof.OriginPrefix)] = m
 	}
 	v.readAnchors(ctx)
-	for id := range v.logs {
-		if v.firsts[id], err = v.firstMark(ctx, id, v.From); err != nil {
-			return fmt.Errorf("looking for the first checkpoint of the log %s: %w", id, err)
-		}
+	if err := v.followPredecessors(ctx); err != nil {
+		return fmt.Errorf("looking for logs that take the place of others: %w", err)
 	}
-	v.followPredecessors()
 	v.choose()
 	return v.findErasures(ctx)
 }
@@ -208,19 +214,41 @@ func (v *verification) problem(format string, args ...any) {
 	}
 }
 
+// everywhere is a question about all logs, for lines that are rare.
+func (v *verification) everywhere(containing string) trail.LogRead {
+	w := trail.Window{To: v.now.Add(trail.Ahead)}
+	for _, f := range v.logs {
+		if !f.gone && (w.From.IsZero() || f.Since.Before(w.From)) {
+			w.From = f.Since
+		}
+	}
+	switch {
+	case w.From.IsZero(): // there is no log
+		w.From = w.To
+	case v.From.After(w.From):
+		w.From = v.From
+	}
+	return trail.LogRead{Window: w, Containing: containing}
+}
+
 // followPredecessors takes what logs say of those before them as checkpoints of
 // those.
-func (v *verification) followPredecessors() {
-	for _, id := range slices.Sorted(maps.Keys(v.logs)) {
-		first := v.firsts[id]
-		if first == nil || first.After == nil {
-			continue
+func (v *verification) followPredecessors(ctx context.Context) error {
+	for e, err := range v.source.ReadLog(ctx, v.everywhere(`\nafter `+proof.OriginPrefix)) {
+		if err != nil {
+			return err
 		}
-		before := strings.TrimPrefix(first.After.Origin, proof.OriginPrefix)
+		id := trail.LogID(e.Labels)
+		m, err := checkpointIn(&e, id, v.keys)
+		if err != nil || m.After == nil {
+			continue // a line that is not believed is reported when its log is read
+		}
+		before := strings.TrimPrefix(m.After.Origin, proof.OriginPrefix)
 		v.kept[before] = append(v.kept[before], &mark{rootOnly: true, place: "log " + id, Checkpoint: &proof.Checkpoint{
-			Origin: first.After.Origin, Size: first.After.Size, Root: first.After.Root, Time: first.Time,
+			Origin: m.After.Origin, Size: m.After.Size, Root: m.After.Root, Time: m.Time,
 		}})
 	}
+	return nil
 }
 
 // choose decides which logs are verified: those within the range, those that
@@ -228,12 +256,12 @@ func (v *verification) followPredecessors() {
 func (v *verification) choose() {
 	for id := range v.kept {
 		if v.logs[id] == nil {
-			v.logs[id] = &found{since: v.oldest()}
+			v.logs[id] = &found{FoundLog: &trail.FoundLog{Since: v.oldest()}, gone: true}
 		}
 	}
 	for id, m := range v.starts {
 		if v.logs[id] == nil && !m.Time.Before(v.From) {
-			v.logs[id] = &found{since: v.oldest(), gone: true}
+			v.logs[id] = &found{FoundLog: &trail.FoundLog{Since: v.oldest()}, gone: true}
 		}
 	}
 	if len(v.Logs) > 0 {
@@ -260,8 +288,8 @@ func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, b
 
 // firstMark is the oldest checkpoint of a log since a time, nil if there is none.
 func (v *verification) firstMark(ctx context.Context, id string, since time.Time) (*mark, error) {
-	if f := v.logs[id]; since.Before(f.since) {
-		since = f.since
+	if f := v.logs[id]; since.Before(f.Since) {
+		since = f.Since
 	}
 	for m, err := range v.marksOf(ctx, id, trail.Window{From: since, To: v.now.Add(trail.Ahead)}, false) {
 		return m, err
@@ -271,7 +299,7 @@ func (v *verification) firstMark(ctx context.Context, id string, since time.Time
 
 // lastMark is the newest checkpoint of a log before a time, nil if there is none.
 func (v *verification) lastMark(ctx context.Context, id string, before time.Time) (*mark, error) {
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].since, To: before}, true) {
+	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].Since, To: before}, true) {
 		return m, err
 	}
 	return nil, nil
@@ -279,7 +307,7 @@ func (v *verification) lastMark(ctx context.Context, id string, before time.Time
 
 // bounds are where the verification of a log begins, and what is read for it.
 func (v *verification) bounds(ctx context.Context, id string) (start *mark, w trail.Window, err error) {
-	since := v.logs[id].since
+	since := v.logs[id].Since
 	w = trail.Window{From: since, To: v.until()}
 	start = v.starts[id]
 	switch {
@@ -288,8 +316,14 @@ func (v *verification) bounds(ctx context.Context, id string) (start *mark, w tr
 		if start, err = v.lastMark(ctx, id, v.From); err != nil {
 			return nil, w, err
 		}
-		if first := v.firsts[id]; start == nil && (first == nil || first.Since > 0) {
-			w.From = v.From
+		if start == nil {
+			first, err := v.firstMark(ctx, id, v.From)
+			if err != nil {
+				return nil, w, err
+			}
+			if first == nil || first.Since > 0 {
+				w.From = v.From
+			}
 		}
 	}
 	if start != nil {
@@ -323,7 +357,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	v.judges[id] = j
 	j.since, j.until = v.From, v.To
 	f := v.logs[id]
-	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.services)), slices.Sorted(maps.Keys(f.instances))
+	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.Services)), slices.Sorted(maps.Keys(f.Instances))
 	read := v.at.Entries
 	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Progress: func(at time.Time) {
 		v.progress(id, at, read+j.log.Entries)
@@ -343,11 +377,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	if f.gone && start != nil {
 		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: start.Size, Why: "the log was verified before, and nothing of it is in Loki any more"})
 	}
-	l := j.finish()
-	if first := v.firsts[id]; first != nil && first.After != nil {
-		l.Predecessor = strings.TrimPrefix(first.After.Origin, proof.OriginPrefix)
-	}
-	return l, nil
+	return j.finish(), nil
 }
 
 func (v *verification) progress(id string, at time.Time, entries uint64) {
@@ -360,8 +390,13 @@ func (v *verification) progress(id string, at time.Time, entries uint64) {
 // lookAgain reads the log once more, from the other side and in smaller pieces,
 // for what is missing or does not fit.
 func (v *verification) lookAgain(ctx context.Context, j *judge, w trail.Window) error {
-	w.From = w.From.Add(-24 * time.Hour)
-	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: j.log.ID, Window: w, Backward: true, Batch: trail.MaxBatch / 5, Slice: 6 * time.Hour}) {
+	read := trail.LogRead{ID: j.log.ID, Window: w, Backward: true, Batch: trail.MaxBatch / 5}
+	if first, newest := j.log.first, j.newest(); !first.IsZero() {
+		// What has other times altogether was read the first time.
+		read.Window = trail.Window{From: first.Add(-margin), To: newest.Add(margin)}
+		read.Slice = max(time.Minute, newest.Sub(first)/16)
+	}
+	for e, err := range v.source.ReadLog(ctx, read) {
 		if err != nil {
 			return err
 		}

@@ -186,7 +186,7 @@ func (q Query) String() string {
 		if i > 0 {
 			b.WriteByte(' ')
 		}
-		plain := t.isPlain() && !(t.Key == "" && afterText)
+		plain := t.isPlain() && (t.Key != "" || !afterText)
 		afterText = t.Key == "" && plain
 		b.WriteString(t.write(plain))
 	}

@@ -26,9 +26,11 @@ type Commands struct {
 // title.
 func Groups() [][2]string {
 	return [][2]string{
+		{"record", "Recording"},
 		{"trail", "The trail"},
 		{"delivery", "Its delivery"},
 		{"program", "This program"},
+		{"schedule", "Again and again"},
 		{"loki", "How Loki is reached"},
 	}
 }

@@ -89,6 +89,7 @@ func candidates(node *kong.Node, words []string) (lines []string) {
 	given := 0             // positional arguments
 	for _, word := range words {
 		switch {
+		case pending != nil && word == "=": // bash takes --flag=value for three words
 		case pending != nil:
 			pending = nil
 		case strings.HasPrefix(word, "-"):
@@ -102,6 +103,9 @@ func candidates(node *kong.Node, words []string) (lines []string) {
 				given++
 			}
 		}
+	}
+	if pending != nil && last == "=" {
+		last = ""
 	}
 	add := func(word, help string) {
 		if strings.HasPrefix(word, last) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -145,6 +146,11 @@ type Trail struct {
 
 // store opens the trail.
 func (t *Trail) store(w *World) (*trail.Store, *loki.Client, error) {
+	for name, values := range map[string][]string{"service": t.Services, "environment": t.Environments} {
+		if slices.Contains(values, "") {
+			return nil, nil, usage("--%s is empty; want a name", name)
+		}
+	}
 	client, err := t.client(w)
 	if err != nil {
 		return nil, nil, err

@@ -51,6 +51,9 @@ type partial struct {
 // openPartial begins an export, or goes on with one that was broken off.
 func openPartial(target string, job exportJob, resume, force bool) (*partial, error) {
 	p := &partial{target: target, name: target + ".part", notes: target + ".part.json", job: job}
+	if at, err := os.Stat(target); err == nil && at.IsDir() {
+		return nil, usage("%s is a folder; want a file to export to", target)
+	}
 	if _, err := os.Lstat(target); err == nil && !force {
 		return nil, usage("%s is there already; --force replaces it", target)
 	}

@@ -45,6 +45,7 @@ type quarantinedEvent struct {
 	Time          int64     `json:"timestamp_ns,string"`
 	Labels        string    `json:"labels,omitempty"`
 	Line          string    `json:"line,omitempty"`
+	Sealed        []byte    `json:"sealed,omitempty"` // the rest, where the spool is encrypted
 
 	file string
 	raw  []byte // the line of the file
@@ -52,10 +53,11 @@ type quarantinedEvent struct {
 }
 
 // readQuarantine reads what is in quarantine, and what is on its way out of it.
-func readQuarantine(dir string) (events []quarantinedEvent, err error) {
+// With the spool's keys what is encrypted can be read, too.
+func readQuarantine(dir string, keys []*spool.Key) (events []quarantinedEvent, err error) {
 	found := false
 	for _, name := range []string{quarantineFile, retryFile, droppingFile} {
-		more, err := readQuarantineFile(dir, name)
+		more, err := readQuarantineFile(dir, name, keys)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			continue
@@ -71,7 +73,7 @@ func readQuarantine(dir string) (events []quarantinedEvent, err error) {
 	return events, nil
 }
 
-func readQuarantineFile(dir, name string) (events []quarantinedEvent, err error) {
+func readQuarantineFile(dir, name string, keys []*spool.Key) (events []quarantinedEvent, err error) {
 	f, err := spool.OpenPlain(filepath.Join(dir, name), os.O_RDONLY)
 	if err != nil {
 		return nil, err
@@ -85,12 +87,28 @@ func readQuarantineFile(dir, name string) (events []quarantinedEvent, err error)
 		}
 		e := quarantinedEvent{raw: bytes.Clone(lines.Bytes()), file: name}
 		e.bad = json.Unmarshal(e.raw, &e)
+		e.open(keys)
 		events = append(events, e)
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, name), err)
 	}
 	return events, nil
+}
+
+// open decrypts what is encrypted, if there are keys. Without it is known when and
+// why it was refused, and its number.
+func (e *quarantinedEvent) open(keys []*spool.Key) {
+	if len(e.Sealed) == 0 || len(keys) == 0 {
+		return
+	}
+	plain, err := spool.OpenSealed(keys, "quarantine", e.Sealed)
+	if err == nil {
+		err = json.Unmarshal(plain, e)
+	}
+	if e.Sealed = nil; err != nil {
+		e.Answer = "can't be decrypted: " + err.Error()
+	}
 }
 
 type quarantineLsCommand struct {
@@ -104,7 +122,11 @@ func (c *quarantineLsCommand) Run(w *World) error {
 	if err != nil {
 		return err
 	}
-	events, err := readQuarantine(dir)
+	keys, err := spool.KeysFromEnvironment(w.Getenv)
+	if err != nil {
+		return usage("the spool's key: %w", err)
+	}
+	events, err := readQuarantine(dir, keys)
 	if err != nil {
 		return usage("reading the quarantine: %w", err)
 	}
@@ -137,6 +159,9 @@ func (e *quarantinedEvent) print(w *World, colour palette, zone *time.Location) 
 	if ev, err := adminsessions.ParseLine(e.Line); err == nil {
 		what = strings.Join(slices.DeleteFunc([]string{nameOf(ev.User), string(ev.Type), ev.Method, ev.Action, ev.URL}, func(s string) bool { return s == "" }), " ")
 	}
+	if len(e.Sealed) > 0 {
+		what = "encrypted: set ADMINSESSIONS_SPOOL_KEY_FILE to read it"
+	}
 	state := ""
 	if e.file != quarantineFile {
 		state = "  (" + strings.TrimSuffix(strings.TrimPrefix(e.file, "quarantine."), ".ndjson") + ")"
@@ -157,7 +182,7 @@ func (c *quarantineRetryCommand) Run(w *World) error {
 	if err != nil {
 		return err
 	}
-	events, err := readQuarantineFile(dir, quarantineFile)
+	events, err := readQuarantineFile(dir, quarantineFile, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		fmt.Fprintln(w.Stderr, "nothing is in quarantine")
@@ -191,7 +216,7 @@ func (c *quarantineDropCommand) Run(w *World) error {
 	if err != nil {
 		return err
 	}
-	events, err := readQuarantineFile(dir, quarantineFile)
+	events, err := readQuarantineFile(dir, quarantineFile, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintln(w.Stderr, "nothing is in quarantine")
 		return nothing()
@@ -244,7 +269,7 @@ func dropQuarantined(w *World, dir string, chosen func(quarantinedEvent) bool) e
 	} else if err != nil {
 		return err
 	}
-	events, err := readQuarantineFile(dir, droppingFile)
+	events, err := readQuarantineFile(dir, droppingFile, nil)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/adminsessions/adminsessions"
@@ -17,6 +20,9 @@ type Query struct {
 // filter reads the query. A query that chooses the type trail is about what
 // happened to the trail itself, which is left out otherwise.
 func (q *Query) filter() (trail.Filter, error) {
+	if n := len(q.text()); n > maxQuery {
+		return trail.Filter{}, usage("query: %d bytes; want at most %d", n, maxQuery)
+	}
 	f, err := query.Parse(q.text())
 	if err != nil {
 		return trail.Filter{}, usage("query: %w", err)
@@ -25,10 +31,24 @@ func (q *Query) filter() (trail.Filter, error) {
 	return f, nil
 }
 
+// maxQuery is how long a query may be, in bytes.
+const maxQuery = 2048
+
 // text is the query as it would stand in the search box.
 func (q *Query) text() string { return strings.Join(q.Query, " ") }
 
 // onlyTrail chooses what happened to the trail itself.
 func onlyTrail() trail.Filter {
 	return trail.Filter{Only: trail.Conditions{Types: []adminsessions.Type{adminsessions.Trail}}}
+}
+
+// minusTerm is a term of a query that leaves out, which is taken for a flag.
+var minusTerm = regexp.MustCompile(`^-[a-z]+:`)
+
+// WithHint is the error of a command line with what may help.
+func WithHint(args []string, err error) error {
+	if i := slices.IndexFunc(args, minusTerm.MatchString); i >= 0 && !slices.Contains(args[:i], "--") {
+		return fmt.Errorf("%w; a query that begins with a minus stands behind --: -- %s", err, visible(args[i]))
+	}
+	return err
 }

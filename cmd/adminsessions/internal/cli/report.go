@@ -2,21 +2,16 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/report"
-	"github.com/adminsessions/adminsessions/exporter"
-	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -103,39 +98,18 @@ func (c *reportCommand) print(w *World, r *report.Report) error {
 }
 
 // acknowledge records the review as an event of the trail's own, with a digest of
-// what was reviewed, by way of a spool: it is numbered, proved and delivered like
-// every other event.
+// what was reviewed.
 func (c *reportCommand) acknowledge(ctx context.Context, w *World, r *report.Report) error {
-	dir, err := c.spool(w)
-	if err != nil {
-		return err
-	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
-	getenv, err := c.environment(w)
+	exp, dir, err := c.recorder(w, c.Spool, "review-spool")
 	if err != nil {
 		return err
 	}
-	to, err := loki.Complete(c.settings(), getenv)
-	if err != nil {
-		return usage("how to reach Loki: %w", oneLine(err))
-	}
-	attributes := []attribute.KeyValue{attribute.String("service.name", c.Services[0])}
-	if len(c.Environments) > 0 {
-		attributes = append(attributes, attribute.String("deployment.environment.name", c.Environments[0]))
-	}
-	if host, err := os.Hostname(); err == nil {
-		attributes = append(attributes, attribute.String("service.instance.id", host))
-	}
-	exp, err := exporter.New(exporter.WithLoki(to), exporter.WithSpoolDir(dir), exporter.WithSync(exporter.SyncAlways),
-		exporter.WithSpoolLockTimeout(5*time.Second), exporter.WithResource(resource.NewSchemaless(attributes...)))
-	if err != nil {
-		return usage("opening the spool for the review: %w", oneLine(err))
-	}
 	err = exp.RecordEvent(ctx, &adminsessions.Event{
-		Time: w.Now(), Type: adminsessions.Trail, User: adminsessions.User{Email: c.Reviewer}, Action: "trail.reviewed", Outcome: adminsessions.OutcomeSuccess,
+		Time: w.Now(), Type: adminsessions.Trail, RequestID: rand.Text(), User: adminsessions.User{Email: c.Reviewer}, Action: "trail.reviewed", Outcome: adminsessions.OutcomeSuccess,
 		Actor: adminsessions.Actor{Type: adminsessions.ActorUser}, Reason: c.Remark, Note: "reviewed: " + r.Title() + ": " + r.Summary(),
 		Attributes: []attribute.KeyValue{
 			attribute.String("review.from", formatTime(r.From)), attribute.String("review.to", formatTime(r.To)),
@@ -143,35 +117,13 @@ func (c *reportCommand) acknowledge(ctx context.Context, w *World, r *report.Rep
 			attribute.String("review.sha256", fmt.Sprintf("%x", sha256.Sum256(b))),
 		},
 	}, adminsessions.Synced)
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	serr := errors.Join(exp.ForceFlush(ending), exp.Shutdown(ending))
-	switch {
-	case err != nil:
-		return &statusError{StatusFailed, fmt.Errorf("recording the review: %w", errors.Join(err, serr))}
-	case serr != nil:
-		return &statusError{StatusFailed, fmt.Errorf("the review is recorded in %s and not delivered yet; the next --acknowledge delivers it: %w", dir, serr)}
+	derr := deliver(ctx, exp, dir)
+	if err != nil {
+		return &statusError{StatusFailed, fmt.Errorf("recording the review: %w", err)}
+	}
+	if derr != nil {
+		return derr
 	}
 	fmt.Fprintf(w.Stderr, "recorded in the trail: reviewed by %s\n", c.Reviewer)
 	return nil
-}
-
-// spool is the folder of the reviews' spool.
-func (c *reportCommand) spool(w *World) (string, error) {
-	if c.Spool != "" {
-		return c.Spool, nil
-	}
-	state := w.Getenv("XDG_STATE_HOME")
-	if state == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", usage("--spool: not given, and there is no home folder: %w", err)
-		}
-		state = filepath.Join(home, ".local", "state")
-	}
-	dir := filepath.Join(state, "adminsessions", "review-spool")
-	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-		return "", usage("--spool: not given, and its default can't be made: %w", err)
-	}
-	return dir, nil
 }

@@ -41,8 +41,8 @@ func (r *rows) write(e *trail.Event) error {
 		at,
 		r.colour.paint(bold, pad(nameOf(e.User), widthAdmin)),
 		pad(addressOf(e), widthAddress),
-		r.colour.paint(typeColour(e.Type), pad(string(e.Type), 4)),
-		r.colour.paint(methodColour(e.Method), pad(cmp.Or(e.SentMethod, e.Method, "-"), widthMethod)),
+		r.colour.paint(typeColour(e.Type), pad(visible(string(e.Type)), 4)),
+		r.colour.paint(methodColour(e.Method), pad(visible(cmp.Or(e.SentMethod, e.Method, "-")), widthMethod)),
 		r.colour.paint(statusColour(e), pad(statusOf(e), widthStatus)),
 		padLeft(durationOf(e), widthDuration),
 	}
@@ -131,6 +131,7 @@ func typeColour(t adminsessions.Type) string {
 		return cyan
 	case adminsessions.MCP:
 		return magenta
+	case adminsessions.Trail:
 	}
 	return dim
 }

@@ -26,6 +26,9 @@ const maxShown = 100
 // Run shows what is recorded of a request: its start, if it went on, its end, and
 // the acts that it has caused.
 func (c *showCommand) Run(ctx context.Context, w *World) error {
+	if c.ID == "" {
+		return usage("the id is empty; want that of a request")
+	}
 	r := &Range{From: c.From, To: c.To, Timeout: c.Timeout}
 	window, err := r.window(w, c.zone())
 	if err != nil {

@@ -22,6 +22,8 @@ type spoolCommand struct {
 }
 
 // SpoolDir names a spool. Nothing in it is changed, and who has it is not held up.
+// One that is encrypted is read with the key that the environment names, as the
+// exporter does.
 type SpoolDir struct {
 	Dir string `arg:"" optional:"" type:"path" help:"The spool's folder. Default: $$ADMINSESSIONS_SPOOL_DIR."`
 }
@@ -41,7 +43,11 @@ func (d *SpoolDir) open(w *World) (*spool.View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := spool.OpenReadOnly(dir)
+	keys, err := spool.KeysFromEnvironment(w.Getenv)
+	if err != nil {
+		return nil, usage("the spool's key: %w", err)
+	}
+	v, err := spool.OpenReadOnly(dir, keys...)
 	if err != nil {
 		return nil, usage("opening the spool to look at: %w", err)
 	}
@@ -300,7 +306,7 @@ func statOf(ctx context.Context, dir string, v *spool.View) (spoolStat, error) {
 			}
 		}
 	}
-	q, err := readQuarantine(dir)
+	q, err := readQuarantine(dir, nil)
 	if err != nil && !os.IsNotExist(err) {
 		return s, err
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
 )
@@ -50,10 +52,30 @@ func failed(ctx context.Context, doing string, err error) error {
 		return &statusError{StatusInterrupted, errors.New("interrupted")}
 	}
 	if refusal, ok := errors.AsType[*loki.Error](err); ok {
-		return &statusError{StatusFailed, fmt.Errorf("%s: %w (%s)", doing, err, advice(refusal))}
+		return &statusError{StatusFailed, fmt.Errorf("%s: %s (%s)", doing, inShort(refusal), advice(refusal))}
 	}
 	return &statusError{StatusFailed, fmt.Errorf("%s: %w", doing, err)}
 }
+
+// inShort is an error of Loki without the question that was asked, which can be a
+// page long.
+func inShort(e *loki.Error) string {
+	what := e.Error()
+	if asked, ok := errors.AsType[*url.Error](e); ok {
+		what = asked.Err.Error()
+		if u, err := url.Parse(asked.URL); err == nil {
+			what = "Loki at " + u.Host + ": " + what
+		}
+	}
+	what = visible(what)
+	if len(what) > maxTold {
+		what = strings.ToValidUTF8(what[:maxTold], "") + " …"
+	}
+	return what
+}
+
+// maxTold is how much of what Loki says is told.
+const maxTold = 600
 
 func advice(e *loki.Error) string {
 	switch e.Kind {

@@ -143,17 +143,8 @@ func (t *follower) poll(ctx context.Context) error {
 		from = t.start
 	}
 	fresh, err := t.ask(ctx, trail.Window{From: from, To: now.Add(trail.Ahead)})
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return nil
-	case err != nil && t.away.IsZero():
-		t.warn("Loki does not answer; what is recorded meanwhile is shown when it does: %v", err)
-		t.away = now
-		if t.backlog.IsZero() {
-			t.backlog = now.Add(-recent)
-		}
-		return nil
-	case err != nil:
+	if err != nil {
+		t.unanswered(ctx, now, err)
 		return nil
 	}
 	if !t.away.IsZero() {
@@ -174,6 +165,19 @@ func (t *follower) poll(ctx context.Context) error {
 		t.seen[fresh[i].Cursor()] = true
 	}
 	return nil
+}
+
+// unanswered notes that Loki does not answer, unless that is because nobody waits
+// any more.
+func (t *follower) unanswered(ctx context.Context, now time.Time, err error) {
+	if ctx.Err() != nil || !t.away.IsZero() {
+		return
+	}
+	t.warn("Loki does not answer; what is recorded meanwhile is shown when it does: %v", err)
+	t.away = now
+	if t.backlog.IsZero() {
+		t.backlog = now.Add(-recent)
+	}
 }
 
 // ask returns the events of a window that have not been shown, all or none.

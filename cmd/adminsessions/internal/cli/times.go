@@ -18,6 +18,9 @@ type Range struct {
 
 // window is the range, from included and to not.
 func (r *Range) window(w *World, zone *time.Location) (trail.Window, error) {
+	if r.Timeout < 0 {
+		return trail.Window{}, usage("--timeout %v: want a duration such as 30s, or 0 for no limit", r.Timeout)
+	}
 	now := w.Now()
 	from, err := parseTime(r.From, now, zone)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
@@ -16,11 +17,19 @@ import (
 )
 
 type verifyCommand struct {
-	Keys    []string      `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered. Default: $$ADMINSESSIONS_PROOF_PUBLIC_KEYS."`
-	Anchors []string      `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or an URL; may be repeated."`
-	Logs    []string      `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
-	Every   time.Duration `placeholder:"DURATION" help:"Verify again and again, each time from the last checkpoint that was proved on."`
-	Range
+	Keys    []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
+	Anchors []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or an URL; may be repeated."`
+	Logs    []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
+	All     bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
+	From    string   `default:"24h" placeholder:"TIME" help:"From when on, as for search. Default: ${default} ago."`
+	To      string   `default:"now" placeholder:"TIME" help:"Until when. Default: now."`
+
+	Every     time.Duration `group:"schedule" placeholder:"DURATION" help:"Verify all that there is now, and what is new this often (1s to 168h), until interrupted. Once a week all is verified again."`
+	State     string        `group:"schedule" type:"path" placeholder:"FILE" help:"Keep there what is verified, so that the next --every goes on from it."`
+	Retention string        `group:"schedule" placeholder:"DURATION" help:"After what time Loki deletes events. Default: never."`
+	Record    bool          `group:"schedule" help:"Record in the trail what was found: needs one --service."`
+	Spool     string        `group:"schedule" type:"path" placeholder:"DIR" help:"The spool by which that is delivered: a folder of its own, no panel's. Default: adminsessions/verify-spool below the user's state folder."`
+
 	Output
 	Trail
 }
@@ -28,56 +37,95 @@ type verifyCommand struct {
 // Run verifies. It ends with [StatusNothing] unless the trail is proved to be
 // complete and unaltered.
 func (c *verifyCommand) Run(ctx context.Context, w *World) error {
-	if c.Every != 0 && (c.Every < time.Second || c.Every > 7*24*time.Hour) {
+	switch {
+	case c.Every == 0 && (c.State != "" || c.Record || c.Spool != "" || c.Retention != ""):
+		return usage("--state, --retention, --record and --spool need --every")
+	case c.Every != 0 && (c.Every < time.Second || c.Every > 7*24*time.Hour):
 		return usage("--every %v: want 1s to 168h", c.Every)
-	}
-	if len(c.Keys) == 0 {
-		if len(c.Anchors) > 0 || len(c.Logs) > 0 || c.Every > 0 {
-			return usage("--anchor, --log and --every need --key: without a public key no checkpoint can be believed")
-		}
+	case len(c.Keys) == 0 && (len(c.Anchors) > 0 || len(c.Logs) > 0 || c.Every > 0):
+		return usage("--anchor, --log and --every need --key: without a public key no checkpoint can be believed")
+	case len(c.Keys) == 0:
 		return c.numbers(ctx, w)
 	}
 	config, err := c.config(w)
 	if err != nil {
 		return err
 	}
-	proved, err := c.once(ctx, w, config)
-	if c.Every == 0 {
-		if err == nil && !proved {
-			return nothing()
-		}
-		return err
+	if c.Every > 0 {
+		return c.schedule(ctx, w, config)
 	}
-	return c.again(ctx, w, config, proved, err)
+	proved, err := c.once(ctx, w, config)
+	if err == nil && !proved {
+		return nothing()
+	}
+	return err
 }
 
-// again verifies until it is interrupted.
-func (c *verifyCommand) again(ctx context.Context, w *World, config *verify.Config, proved bool, err error) error {
-	tick := time.NewTicker(c.Every)
-	defer tick.Stop()
-	wrong := false
-	for {
-		wrong = wrong || err == nil && !proved
-		if err != nil && ctx.Err() == nil {
-			fmt.Fprintf(w.Stderr, "adminsessions: %v\n", err)
+// schedule verifies until it is interrupted. It ends with [StatusNothing] if
+// something was found meanwhile.
+func (c *verifyCommand) schedule(ctx context.Context, w *World, config *verify.Config) error {
+	config.From, config.To = time.Time{}, time.Time{}
+	printer := &verdicts{c: c, w: w}
+	s := verify.Schedule{Config: *config, Interval: c.Every, Whole: max(7*24*time.Hour, c.Every), StateFile: c.State, Sink: printer, Logger: w.Logger}
+	if c.Retention != "" {
+		var err error
+		if s.Retention, err = parseAgo(c.Retention); err != nil {
+			return usage("--retention: %w", err)
 		}
-		select {
-		case <-ctx.Done():
-			if wrong {
-				return nothing()
-			}
-			return nil
-		case <-tick.C:
-		}
-		if len(config.Start) > 0 {
-			config.To = time.Time{} // from what is proved up to now
-		}
-		proved, err = c.once(ctx, w, config)
 	}
+	if c.Record {
+		exp, dir, err := c.recorder(w, c.Spool, "verify-spool")
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := deliver(ctx, exp, dir); err != nil {
+				w.Logger.Error("the result of the last verification", "error", err)
+			}
+		}()
+		printer.next = exp
+		// What is recorded here is a part of the trail.
+		if own, err := publicKeys(dir + ".key"); err == nil {
+			s.Keys = append(s.Keys, own...)
+		}
+	}
+	v, err := verify.New(s)
+	if err != nil {
+		return usage("%w", oneLine(err))
+	}
+	printer.status = v.Status
+	if err := v.Run(ctx); err != nil && ctx.Err() == nil {
+		return usage("%w", err)
+	}
+	if n := v.Status().Runs; n[verify.ResultFinding] > 0 {
+		return nothing()
+	}
+	return nil
+}
+
+// verdicts prints what a schedule finds. It is the schedule's sink, which is told
+// after each verification.
+type verdicts struct {
+	c      *verifyCommand
+	w      *World
+	status func() verify.Status
+	next   adminsessions.Sink
+}
+
+func (p *verdicts) RecordEvent(ctx context.Context, e *adminsessions.Event, d adminsessions.Durability) error {
+	if s := p.status(); s.Err == nil && s.Report != nil {
+		if err := p.c.print(p.w, s.Report); err != nil {
+			return err
+		}
+	}
+	if p.next == nil {
+		return nil
+	}
+	return p.next.RecordEvent(ctx, e, d)
 }
 
 func (c *verifyCommand) config(w *World) (*verify.Config, error) {
-	window, err := c.window(w, c.zone())
+	window, err := (&Range{From: c.From, To: c.To}).window(w, c.zone())
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +138,10 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 		return nil, usage("how to reach Loki: %w", oneLine(err))
 	}
 	config := &verify.Config{Loki: from, Services: c.Services, Environments: c.Environments, Logs: c.Logs, From: window.From, To: window.To, Now: w.Now}
-	if c.To == "now" {
+	if c.All {
+		config.From = time.Time{}
+	}
+	if c.All || c.To == "now" {
 		config.To = time.Time{}
 	}
 	for _, k := range c.Keys {
@@ -113,6 +164,9 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 // publicKeys are keys as they are given: themselves, or in a file, which may be the
 // one with the private keys.
 func publicKeys(s string) (keys []string, err error) {
+	if s == "" {
+		return nil, errors.New("it is empty; want a public key, or a file")
+	}
 	if strings.Count(s, "+") >= 2 && !strings.ContainsAny(s, "/\\\n") {
 		return []string{s}, nil
 	}
@@ -137,48 +191,36 @@ func publicKeys(s string) (keys []string, err error) {
 	return keys, nil
 }
 
-// once verifies, prints what was found, and notes where the next verification
-// begins.
+// once verifies, and prints what was found.
 func (c *verifyCommand) once(ctx context.Context, w *World, config *verify.Config) (proved bool, err error) {
-	asking, cancel := c.within(ctx)
-	defer cancel()
 	told := newProgress(w)
 	config.Progress = func(p verify.Progress) {
 		told.tell("log %d of %d, %d events, up to %s", p.Done+1, p.Logs, p.Entries, p.At.In(c.zone()).Format("2006-01-02 15:04"))
 	}
-	r, err := verify.Run(asking, *config)
+	r, err := verify.Run(ctx, *config)
 	told.clear()
 	if err != nil {
-		if _, ok := errors.AsType[*loki.Error](err); !ok && asking.Err() == nil && strings.HasPrefix(err.Error(), "configuration") {
+		if _, ok := errors.AsType[*loki.Error](err); !ok && ctx.Err() == nil && strings.HasPrefix(err.Error(), "configuration") {
 			return false, usage("%w", oneLine(err))
 		}
-		return false, failed(asking, "verifying the trail", err)
+		return false, failed(ctx, "verifying the trail", err)
 	}
-	if c.JSON {
-		err = c.printJSON(w, r)
-	} else {
-		_, err = fmt.Fprintln(w.Stdout, visibleLines(r.Text()))
-	}
-	if err != nil {
+	if err := c.print(w, r); err != nil {
 		return false, failed(ctx, "printing", err)
 	}
-	proved = r.Complete == verify.Yes && r.Unaltered == verify.Yes
-	if proved {
-		config.Start = config.Start[:0]
-		for i := range r.Logs {
-			if signed := r.Logs[i].Checkpoint; signed != "" {
-				config.Start = append(config.Start, signed)
-			}
-		}
-	}
-	return proved, nil
+	return r.Complete == verify.Yes && r.Unaltered == verify.Yes, nil
 }
 
-func (c *verifyCommand) printJSON(w *World, r *verify.Report) error {
-	if c.Every > 0 {
+// print prints a report: as JSON one a line if there are more to come.
+func (c *verifyCommand) print(w *World, r *verify.Report) error {
+	switch {
+	case c.JSON && c.Every > 0:
 		return newEncoder(w.Stdout).Encode(r)
+	case c.JSON:
+		return document(w.Stdout, r)
 	}
-	return document(w.Stdout, r)
+	_, err := fmt.Fprintln(w.Stdout, visibleLines(r.Text()))
+	return err
 }
 
 // visibleLines is a text of several lines in which a terminal finds no command.
@@ -193,7 +235,7 @@ func visibleLines(s string) string {
 // numbers looks for gaps in the numbers of each log: all that can be done without a
 // key.
 func (c *verifyCommand) numbers(ctx context.Context, w *World) error {
-	window, err := c.window(w, c.zone())
+	window, err := (&Range{From: c.From, To: c.To}).window(w, c.zone())
 	if err != nil {
 		return err
 	}
@@ -201,11 +243,9 @@ func (c *verifyCommand) numbers(ctx context.Context, w *World) error {
 	if err != nil {
 		return err
 	}
-	asking, cancel := c.within(ctx)
-	defer cancel()
-	logs, err := store.Numbers(asking, window)
+	logs, err := store.Numbers(ctx, window)
 	if err != nil {
-		return failed(asking, "asking for the numbers of the trail", err)
+		return failed(ctx, "asking for the numbers of the trail", err)
 	}
 	wrong := false
 	list := make([]logJSON, len(logs))

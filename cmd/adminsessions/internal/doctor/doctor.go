@@ -66,6 +66,7 @@ func Examine(ctx context.Context, o Options) (findings []Finding, err error) {
 		return e.findings, err
 	}
 	e.pushing(ctx)
+	e.deleting(ctx)
 	e.clock()
 	e.settings(ctx)
 	if o.Probe {
@@ -155,6 +156,20 @@ func (e *examination) pushing(ctx context.Context) {
 	default:
 		e.add(Finding{Of: of, Effect: Loses, Found: fmt.Sprintf("answered with %d: %s", refusal.Status, refusal.Text),
 			Why: "the exporter would hold the trail back", Do: "see --loki-url: it is where pushes go"})
+	}
+}
+
+// deleting looks whether the deletion of entries is open to whoever asks.
+func (e *examination) deleting(ctx context.Context) {
+	const of = "deleting"
+	switch may, known := e.Client.MayDelete(ctx); {
+	case may:
+		e.add(Finding{Of: of, Effect: Loses, Found: "the API for it answers",
+			Why: "whoever has these credentials, or reaches Loki as this machine does, deletes entries from the trail", Do: "limits_config.deletion_mode: disabled; or keep /loki/api/v1/delete behind a gateway"})
+	case !known:
+		e.add(Finding{Of: of, Effect: Unknown, Found: "it can't be told whether the API for it is open"})
+	default:
+		e.well(of, "not open to these credentials")
 	}
 }
 

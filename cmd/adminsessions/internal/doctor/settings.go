@@ -2,13 +2,17 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"net/http"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // setting is one of Loki's settings, and what a value of it does to a trail.
@@ -29,111 +33,80 @@ const (
 
 // settings are those that a trail depends on: deploy/loki/README.md has the same.
 func settings() []setting {
+	const slowed = "a draining backlog is slowed down by 429"
+	const stuck = "a push larger than that can never pass: the exporter's have up to 2 MiB"
 	return []setting{
-		{"limits_config.shard_streams.enabled", func(v value, _ *examination) (Effect, string) {
-			if v.isTrue() {
-				return Doubles, "a backlog that drains above 1.5 MB/s is split into shards; what is sent again after a lost answer then stands there twice, in lists, too"
-			}
-			return None, ""
-		}, "false"},
+		{"limits_config.shard_streams.enabled", wants("false", Doubles, "a backlog that drains above 1.5 MB/s is split into shards; what is sent again after a lost answer then stands there twice, in lists, too"), "false"},
 		{"ingester.wal.enabled", wants("true", Loses, "a Loki that is killed loses what it has acknowledged"), "true"},
 		{"limits_config.deletion_mode", wants("disabled", Loses, "whoever reaches Loki's API deletes entries from the trail"), "disabled, unless you erase on request and keep the API to yourself"},
 		{"limits_config.max_line_size_truncate", wants("false", Falsifies, "longer lines are cut by Loki"), "false"},
-		{"limits_config.max_line_size", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.bytes(); ok && n > 0 && n < adminsessions.MaxLineBytes {
-				return Loses, fmt.Sprintf("lines can have %d bytes: longer ones go to quarantine", adminsessions.MaxLineBytes)
-			}
-			return None, ""
-		}, "256KB"},
-		{"limits_config.max_label_names_per_series", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.number(); ok && n > 0 && n < 4 {
-				return Loses, "a stream of the trail has four labels: Loki refuses all of it"
-			}
-			return None, ""
-		}, "15"},
+		{"limits_config.max_line_size", bytes(tier{adminsessions.MaxLineBytes, Loses, fmt.Sprintf("lines can have %d bytes: longer ones go to quarantine", adminsessions.MaxLineBytes)}), "256KB"},
+		{"limits_config.max_label_names_per_series", number(tier{4, Loses, "a stream of the trail has four labels: Loki refuses all of it"}), "15"},
 		{"limits_config.retention_period", retention, "as long as the trail is to be kept; 0 keeps it for ever"},
-		{"limits_config.retention_stream", func(v value, _ *examination) (Effect, string) {
-			if v.node != nil && len(v.node.Content) > 0 {
-				return Unknown, "rules for single streams may keep the trail for less than the others"
-			}
-			return None, ""
-		}, "no rule whose selector matches the trail"},
+		{"limits_config.retention_stream", retentionRules, "no rule whose selector matches the trail"},
 		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
-		{"limits_config.ingestion_burst_size_mb", func(v value, _ *examination) (Effect, string) {
-			n, ok := v.number()
-			switch {
-			case ok && n > 0 && n*(1<<20) < batchBytes:
-				return Loses, "a push larger than the burst can never pass: the exporter's have up to 2 MiB"
-			case ok && n > 0 && n < 16:
-				return Slows, "a draining backlog is slowed down by 429"
-			}
-			return None, ""
-		}, "128"},
-		{"limits_config.ingestion_rate_mb", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.number(); ok && n > 0 && n*(1<<20) < drainBytes {
-				return Slows, "a draining backlog is slowed down by 429"
-			}
-			return None, ""
-		}, "64"},
-		{"limits_config.per_stream_rate_limit_burst", func(v value, _ *examination) (Effect, string) {
-			n, ok := v.bytes()
-			switch {
-			case ok && n > 0 && n < batchBytes:
-				return Loses, "a push larger than the burst can never pass: the exporter's have up to 2 MiB"
-			case ok && n > 0 && n < drainBytes:
-				return Slows, "a draining backlog is slowed down by 429"
-			}
-			return None, ""
-		}, "128MB"},
-		{"limits_config.per_stream_rate_limit", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.bytes(); ok && n > 0 && n < drainBytes {
-				return Slows, "a draining backlog is slowed down by 429"
-			}
-			return None, ""
-		}, "64MB"},
-		{"server.grpc_server_max_recv_msg_size", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.bytes(); ok && n < batchBytes+batchBytes/4 {
-				return Loses, "batches of 2 MiB are refused with a bare 500"
-			}
-			return None, ""
-		}, "67108864"},
-		{"limits_config.max_query_length", atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
+		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, stuck}, tier{16, Slows, slowed}), "128"},
+		{"limits_config.ingestion_rate_mb", number(tier{drainBytes >> 20, Slows, slowed}), "64"},
+		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, stuck}, tier{drainBytes, Slows, slowed}), "128MB"},
+		{"limits_config.per_stream_rate_limit", bytes(tier{drainBytes, Slows, slowed}), "64MB"},
+		{"server.grpc_server_max_recv_msg_size", bytes(tier{batchBytes + batchBytes/4, Loses, "batches of 2 MiB are refused with a bare 500"}), "67108864"},
+		{queryLength, atLeast(year, Hides, "views, exports and counts over more time are refused"), "0s"},
 		{"limits_config.max_query_lookback", atLeast(year, Hides, "what is older is not found, and nothing says so"), "0s"},
-		{"limits_config.max_query_series", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.number(); ok && n > 0 && n < 5000 {
-				return Hides, "counts by administrator and address over weeks fail with an error"
-			}
-			return None, ""
-		}, "20000"},
-		{"limits_config.max_entries_limit_per_query", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.number(); ok && n > 0 && n < 5000 {
-				return Hides, "page, exports and this program ask for up to 5000 entries at a time, and are refused"
-			}
-			return None, ""
-		}, "5000"},
-		{"limits_config.max_query_bytes_read", func(v value, _ *examination) (Effect, string) {
-			if n, ok := v.bytes(); ok && n > 0 {
-				return Hides, "long searches are refused"
-			}
-			return None, ""
-		}, "0"},
-		{"querier.query_ingesters_within", func(v value, _ *examination) (Effect, string) {
-			if d, ok := v.duration(); ok && d > 0 {
-				return Hides, "a backlog older than that can't be seen, and counts as missing, until its chunks are flushed"
-			}
-			return None, ""
-		}, "0"},
-		{"ingester.query_store_max_look_back_period", func(v value, e *examination) (Effect, string) {
-			if d, ok := v.duration(); ok && d >= 0 {
-				return Hides, "in one process a backlog older than the ingesters' time can't be seen until its chunks are flushed"
-			}
-			return None, ""
-		}, "-1ns, where Loki is one process"},
+		{"limits_config.max_query_series", number(tier{5000, Hides, "counts by administrator and address over weeks fail with an error"}), "20000"},
+		{"limits_config.max_entries_limit_per_query", number(tier{5000, Hides, "page, exports and this program ask for up to 5000 entries at a time, and are refused"}), "5000"},
+		{"limits_config.max_query_bytes_read", bytes(tier{math.MaxInt64, Hides, "long searches are refused"}), "0"},
+		{"querier.query_ingesters_within", atLeast(math.MaxInt64, Hides, "a backlog older than that can't be seen, and counts as missing, until its chunks are flushed"), "0"},
+		{"ingester.query_store_max_look_back_period", ingestersTime, "-1ns, where Loki is one process"},
 		{"query_range.cache_results", wants("false", Hides, "counts, and the completeness check with them, go on showing what was there before a backlog arrived"), "false"},
 		{"limits_config.split_queries_by_interval", atLeast(24*time.Hour, Slows, "questions over 30 days take about three times as long"), "24h"},
 		{"limits_config.discover_log_levels", wants("false", Slows, "a label detected_level that says nothing: the line has its status"), "false"},
 		{"analytics.reporting_enabled", wants("false", Slows, "Loki reports usage to its maker"), "false"},
 	}
+}
+
+// tier is what a value below a limit does; 0 is no limit.
+type tier struct {
+	below  float64
+	effect Effect
+	why    string
+}
+
+func judge(n float64, ok bool, tiers []tier) (Effect, string) {
+	for _, t := range tiers {
+		if ok && n > 0 && n < t.below {
+			return t.effect, t.why
+		}
+	}
+	return None, ""
+}
+
+// number judges a number, bytes a size.
+func number(tiers ...tier) func(value, *examination) (Effect, string) {
+	return func(v value, _ *examination) (Effect, string) {
+		n, ok := v.number()
+		return judge(n, ok, tiers)
+	}
+}
+
+func bytes(tiers ...tier) func(value, *examination) (Effect, string) {
+	return func(v value, _ *examination) (Effect, string) {
+		n, ok := v.bytes()
+		return judge(float64(n), ok, tiers)
+	}
+}
+
+func retentionRules(v value, _ *examination) (Effect, string) {
+	if v.node != nil && len(v.node.Content) > 0 {
+		return Unknown, "rules for single streams may keep the trail for less than the others"
+	}
+	return None, ""
+}
+
+func ingestersTime(v value, _ *examination) (Effect, string) {
+	if d, ok := v.duration(); ok && d >= 0 {
+		return Hides, "in one process a backlog older than the ingesters' time can't be seen until its chunks are flushed"
+	}
+	return None, ""
 }
 
 // wants is a judge that has one good value.
@@ -209,12 +182,36 @@ func (e *examination) settings(ctx context.Context) {
 		config.limits = limits
 	}
 	for _, s := range settings() {
-		e.setting(s, config)
+		e.setting(ctx, s, config)
 	}
 }
 
-func (e *examination) setting(s setting, config value) {
+// queryLength is a setting that can be asked for without seeing it.
+const queryLength = "limits_config.max_query_length"
+
+// farBack finds out whether a question over a year is answered.
+func (e *examination) farBack(ctx context.Context, s setting) (f Finding, known bool) {
+	now := e.Now()
+	_, _, err := e.Client.Logs(ctx, loki.LogQuery{Expr: `{service_name="adminsessions-doctor"}`, From: now.Add(-year).UnixNano(), To: now.UnixNano(), Limit: 1})
+	refusal, ok := errors.AsType[*loki.Error](err)
+	switch {
+	case err == nil:
+		return Finding{Of: s.path, Effect: None, Found: "a year or more: such a question is answered"}, true
+	case ok && refusal.Kind == loki.TooBroad && refusal.Status == http.StatusBadRequest:
+		_, why := s.judge(value{node: &yaml.Node{Value: "1s"}}, e)
+		return Finding{Of: s.path, Effect: Hides, Found: refusal.Detail, Why: why, Do: "set it to " + s.do}, true
+	}
+	return f, false
+}
+
+func (e *examination) setting(ctx context.Context, s setting, config value) {
 	v := config.beside(s.path)
+	if v.node == nil && s.path == queryLength && config.root.Kind == 0 {
+		if f, known := e.farBack(ctx, s); known {
+			e.add(f)
+			return
+		}
+	}
 	if v.node == nil {
 		if config.root.Kind != 0 { // this version has no such setting
 			return

@@ -34,9 +34,14 @@ type visit struct {
 	session    sessionKey
 	hasSession bool
 	attempt    *attempt // nil if it is none to sign in
+	began      bool     // the header of the answer is written
 }
 
 type visitKey struct{}
+
+func withVisit(ctx context.Context, v *visit) context.Context {
+	return context.WithValue(ctx, visitKey{}, v)
+}
 
 func visitOf(r *http.Request) *visit {
 	v, _ := r.Context().Value(visitKey{}).(*visit)
@@ -92,7 +97,7 @@ func newGeneration(s *Setup, p *process) (*generation, error) {
 	recorded := mw(http.HandlerFunc(g.serve))
 	g.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{panel: choose(g.panels, r)}
-		recorded.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{}, v)))
+		recorded.ServeHTTP(w, r.WithContext(withVisit(r.Context(), v)))
 	})
 	return g, nil
 }

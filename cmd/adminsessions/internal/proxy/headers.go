@@ -57,6 +57,7 @@ func (g *generation) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.Scheme, out.URL.Host = v.panel.target.Scheme, v.panel.target.Host
 	joinPath(out, v.panel)
 	out.URL.RawQuery = in.URL.RawQuery // as it was sent; what can't be parsed as well
+	out.Trailer = in.Trailer           // which is filled when the body has been read
 	out.Host = in.Host
 	if v.panel.host != "" {
 		out.Host = v.panel.host

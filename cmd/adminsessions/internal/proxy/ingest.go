@@ -29,6 +29,7 @@ const (
 	maxIngests      = 32 // requests at once
 	maxIngestEvents = 10_000
 	maxHalfDone     = 1024 // requests that are remembered because a part of them is stored
+	maxURLBytes     = 2048
 	maxAhead        = 10 * time.Minute
 )
 
@@ -239,7 +240,7 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 		e.Time = in.now()
 	}
 	r := in.redaction
-	e.URL, _ = r.URL(e.URL, len(e.URL))
+	e.URL, _ = r.URL(e.URL, maxURLBytes)
 	for _, text := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent} {
 		*text = r.Text(*text)
 	}

@@ -104,7 +104,7 @@ func (t *tokens) identify(r *http.Request) identity {
 
 // find is the token of a request, or "".
 func (t *tokens) find(r *http.Request) string {
-	token := ""
+	var token string
 	if t.config.Cookie != "" {
 		cookies := r.CookiesNamed(t.config.Cookie)
 		if len(cookies) != 1 {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -18,7 +19,7 @@ func listen(address string) (net.Listener, error) {
 	}
 	l, err := net.Listen("unix", path)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		conn, dialErr := net.Dial("unix", path)
+		conn, dialErr := new(net.Dialer).DialContext(context.Background(), "unix", path)
 		if dialErr == nil {
 			_ = conn.Close()
 			return nil, fmt.Errorf("%s: another process listens there", path)
@@ -35,7 +36,7 @@ func listen(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Chmod(path, 0o660); err != nil { // the group decides who may connect
+	if err := os.Chmod(path, 0o660); err != nil { //nolint:gosec // the group decides who may connect
 		_ = l.Close()
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (l *lookup) identify(r *http.Request) identity {
 		return identity{unknown: "the panel was not asked: " + err.Error()}
 	}
 	if isNew {
-		go l.ask(v.panel, l.question(v.panel, r), a)
+		go l.ask(v.panel, l.question(v.panel, r), a) //nolint:gosec // it goes on for the requests that follow
 	}
 	timeout := time.NewTimer(l.config.Timeout)
 	defer timeout.Stop()

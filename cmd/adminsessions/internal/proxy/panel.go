@@ -32,6 +32,19 @@ func (g *generation) reverseProxy() http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitOf(r)
+		if r.ProtoMajor == 1 && r.Body != http.NoBody {
+			// A panel may answer before it has read everything. Without this
+			// net/http would wait for the rest before the first byte goes out.
+			_ = http.NewResponseController(w).EnableFullDuplex()
+		}
+		defer func() {
+			if p := recover(); p != nil {
+				if v.began { // what the panel sent before it broke off is the client's
+					_ = http.NewResponseController(w).Flush()
+				}
+				panic(p)
+			}
+		}()
 		hand.ServeHTTP(g.cleaned(w, v), r)
 	})
 }
@@ -52,6 +65,7 @@ func (g *generation) cleaned(w http.ResponseWriter, v *visit) http.ResponseWrite
 					next(code)
 					return
 				}
+				v.began = true
 				if _, given := h["Content-Type"]; !given {
 					h["Content-Type"] = nil // or net/http guesses one
 				}

@@ -175,7 +175,7 @@ func (srv *Server) Run(ctx context.Context, reload <-chan os.Signal, load func()
 	failed := make(chan error, len(srv.listeners)) // each server's goroutine writes once
 	for s, l := range srv.listeners {
 		go func() {
-			err := error(nil)
+			var err error
 			if s == srv.panel && srv.cert != nil {
 				err = s.ServeTLS(l, "", "")
 			} else {

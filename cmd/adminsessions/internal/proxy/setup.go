@@ -223,61 +223,70 @@ func (c *checker) identity(key string, who *Identity) {
 	}
 	switch {
 	case who.Headers != nil:
-		h := who.Headers
-		if len(h.From) == 0 && !h.UnixSocket {
-			c.fail(key+".headers", "from whom? Name the authenticating proxy in from, or say unix_socket: true; else any client could say who it is")
-		}
-		for _, p := range h.From {
-			if p.Bits() == 0 {
-				c.fail(key+".headers.from", "%s is everybody", p)
-			}
-		}
-		if h.ID == "" && h.Email == "" {
-			c.fail(key+".headers", "want the header with the id or with the email")
-		}
-		for _, name := range h.names() {
-			if strings.ContainsAny(name, " :\t") {
-				c.fail(key+".headers", "%q is not the name of a header", name)
-			}
-		}
+		c.trustedHeaders(key+".headers", who.Headers)
 	case who.JWT != nil:
-		j := who.JWT
-		if u, err := url.Parse(j.Issuer); err != nil || u.Host == "" {
-			c.fail(key+".jwt.issuer", "%q: want the issuer's URL", j.Issuer)
-		}
-		if j.Audience == "" {
-			c.fail(key+".jwt.audience", "missing: a token for another application must not count here")
-		}
-		if j.Cookie != "" && j.Header != "" {
-			c.fail(key+".jwt", "want header or cookie, not both")
-		}
-		for _, a := range j.Algs {
-			if !slices.Contains([]string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}, a) {
-				c.fail(key+".jwt.algorithms", "%q: want a signature with a public key, such as RS256", a)
-			}
-		}
-		if j.JWKS != "" {
-			if u, err := url.Parse(j.JWKS); err != nil || u.Host == "" {
-				c.fail(key+".jwt.jwks", "%q: want a URL", j.JWKS)
-			}
-		}
-		if _, err := certificates(j.CAFile); err != nil {
-			c.fail(key+".jwt.ca_file", "%w", err)
-		}
+		c.jwt(key+".jwt", who.JWT)
 	case who.Lookup != nil:
-		l := who.Lookup
-		if !strings.HasPrefix(l.URL, "/") {
-			c.fail(key+".lookup.url", "%q: want a path of the panel, such as /api/me", l.URL)
+		c.lookup(key+".lookup", who.Lookup)
+	}
+}
+
+func (c *checker) trustedHeaders(key string, h *TrustedHeaders) {
+	if len(h.From) == 0 && !h.UnixSocket {
+		c.fail(key, "from whom? Name the authenticating proxy in from, or say unix_socket: true; else any client could say who it is")
+	}
+	for _, p := range h.From {
+		if p.Bits() == 0 {
+			c.fail(key+".from", "%s is everybody", p)
 		}
-		if len(l.Cookies) == 0 && !l.Authorization {
-			c.fail(key+".lookup", "want the cookies of a session, or authorization: true")
+	}
+	if h.ID == "" && h.Email == "" {
+		c.fail(key, "want the header with the id or with the email")
+	}
+	for _, name := range h.names() {
+		if strings.ContainsAny(name, " :\t") {
+			c.fail(key, "%q is not the name of a header", name)
 		}
-		if l.TTL < time.Second || l.TTL > time.Hour {
-			c.fail(key+".lookup.ttl", "%v: want 1s to 1h", l.TTL)
+	}
+}
+
+func (c *checker) jwt(key string, j *JWT) {
+	if u, err := url.Parse(j.Issuer); err != nil || u.Host == "" {
+		c.fail(key+".issuer", "%q: want the issuer's URL", j.Issuer)
+	}
+	if j.Audience == "" {
+		c.fail(key+".audience", "missing: a token for another application must not count here")
+	}
+	if j.Cookie != "" && j.Header != "" {
+		c.fail(key, "want header or cookie, not both")
+	}
+	for _, a := range j.Algs {
+		if !slices.Contains([]string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"}, a) {
+			c.fail(key+".algorithms", "%q: want a signature with a public key, such as RS256", a)
 		}
-		if l.Timeout < time.Millisecond || l.Timeout > 30*time.Second {
-			c.fail(key+".lookup.timeout", "%v: want 1ms to 30s", l.Timeout)
+	}
+	if j.JWKS != "" {
+		if u, err := url.Parse(j.JWKS); err != nil || u.Host == "" {
+			c.fail(key+".jwks", "%q: want a URL", j.JWKS)
 		}
+	}
+	if _, err := certificates(j.CAFile); err != nil {
+		c.fail(key+".ca_file", "%w", err)
+	}
+}
+
+func (c *checker) lookup(key string, l *Lookup) {
+	if !strings.HasPrefix(l.URL, "/") {
+		c.fail(key+".url", "%q: want a path of the panel, such as /api/me", l.URL)
+	}
+	if len(l.Cookies) == 0 && !l.Authorization {
+		c.fail(key, "want the cookies of a session, or authorization: true")
+	}
+	if l.TTL < time.Second || l.TTL > time.Hour {
+		c.fail(key+".ttl", "%v: want 1s to 1h", l.TTL)
+	}
+	if l.Timeout < time.Millisecond || l.Timeout > 30*time.Second {
+		c.fail(key+".timeout", "%v: want 1ms to 30s", l.Timeout)
 	}
 }
 

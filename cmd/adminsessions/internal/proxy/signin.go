@@ -107,8 +107,8 @@ func setsCookie(resp *http.Response, name string) bool {
 // fieldOf finds a field in what was kept of a body.
 func fieldOf(kept []byte, contentType, field string) (value string, ok bool) {
 	kind, params, _ := mime.ParseMediaType(contentType)
-	switch {
-	case kind == "multipart/form-data":
+	switch kind {
+	case "multipart/form-data":
 		for mr := multipart.NewReader(bytes.NewReader(kept), params["boundary"]); ; {
 			part, err := mr.NextPart()
 			if err != nil {
@@ -119,7 +119,7 @@ func fieldOf(kept []byte, contentType, field string) (value string, ok bool) {
 				return string(b), err == nil
 			}
 		}
-	case kind == "application/x-www-form-urlencoded":
+	case "application/x-www-form-urlencoded":
 		values, _ := url.ParseQuery(string(kept)) // what can be read of it
 		return values.Get(field), values.Has(field)
 	}

@@ -28,7 +28,7 @@ func newUpstream(c *Upstream, t Timeouts) (*upstream, error) {
 	dial := dialer.DialContext
 	if socket, ok := strings.CutPrefix(c.URL, "unix:"); ok {
 		if socket = strings.TrimPrefix(socket, "//"); !path.IsAbs(socket) {
-			return nil, fmt.Errorf("%q: want an absolute path behind unix:", c.URL)
+			return nil, fmt.Errorf("%q: want unix: and an absolute path", c.URL)
 		}
 		up.target = &url.URL{Scheme: "http", Host: "localhost"}
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) {

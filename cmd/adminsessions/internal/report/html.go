@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"time"
 )
 
 //go:embed report.html
@@ -12,7 +13,7 @@ var page string
 // HTML writes the report as one document that needs nothing else, for a mail or a
 // browser.
 func (r *Report) HTML(w io.Writer) error {
-	t, err := template.New("report").Parse(page)
+	t, err := template.New("report").Funcs(template.FuncMap{"when": isTime}).Parse(page)
 	if err != nil {
 		return err
 	}
@@ -20,4 +21,10 @@ func (r *Report) HTML(w io.Writer) error {
 		*Report
 		Sections []section
 	}{r, r.sections()})
+}
+
+// isTime reports whether a cell is a time, which is not to be broken.
+func isTime(cell string) bool {
+	_, err := time.Parse(clock, cell)
+	return err == nil
 }

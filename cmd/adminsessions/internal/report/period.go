@@ -42,10 +42,18 @@ func (r *Report) Title() string {
 
 // Summary is the report in a sentence.
 func (r *Report) Summary() string {
-	s := fmt.Sprintf("%d requests and acts of %d administrators, %d that changed something, %d denied, %d new addresses",
-		r.Events, len(r.Admins)+r.More.Admins, r.Changes, r.Denied, len(r.NewAddresses)+r.More.NewAddresses)
+	s := fmt.Sprintf("%s of %s, %d that changed something, %d denied, %s",
+		count(r.Events, "request or act", "requests and acts"), count(len(r.Admins)+r.More.Admins, "administrator", "administrators"),
+		r.Changes, r.Denied, count(len(r.NewAddresses)+r.More.NewAddresses, "new address", "new addresses"))
 	if r.Missing > 0 {
 		s += fmt.Sprintf(", %d missing", r.Missing)
 	}
 	return s
+}
+
+func count[N int | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

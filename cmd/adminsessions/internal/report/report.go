@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -208,7 +209,7 @@ func (m *maker) add(e *trail.Event) {
 	times := int64(max(1, e.Count))
 	m.r.Events += times
 	outcome := cmp.Or(e.Outcome, e.DefaultOutcome())
-	changes := outcome == adminsessions.OutcomeSuccess && e.Method != "GET" && e.Method != "HEAD" && e.Method != "OPTIONS"
+	changes := outcome == adminsessions.OutcomeSuccess && !reads(e.Method)
 	if changes {
 		m.r.Changes += times
 	}
@@ -236,6 +237,11 @@ func (m *maker) add(e *trail.Event) {
 		m.list(&m.r.Reasons, &m.r.More.Reasons, incidentOf(e, e.Reason))
 	}
 	m.person(e, times, changes, outcome)
+}
+
+// reads reports whether requests of the method change nothing.
+func reads(method string) bool {
+	return method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions
 }
 
 func (m *maker) refused(e *trail.Event) {
@@ -273,6 +279,7 @@ func (m *maker) person(e *trail.Event, times int64, changes bool, outcome admins
 		a.Denied += times
 	case adminsessions.OutcomeError:
 		a.Errors += times
+	case adminsessions.OutcomeSuccess, adminsessions.OutcomeFailure:
 	}
 	if !e.ClientAddress.IsValid() {
 		return

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the help pages in docs/cli.md anew")
+
+// lokiFlags are in a table of docs/cli.md instead.
+var lokiFlags = regexp.MustCompile(`(?s)\nHow Loki is reached\n.*`)
+
+// TestDocumentedHelp holds the help pages in docs/cli.md against the program's, and
+// wants one of every command.
+func TestDocumentedHelp(t *testing.T) {
+	t.Setenv("COLUMNS", "100")
+	const file = "../../docs/cli.md"
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := regexp.MustCompile(`(?s)<!-- help: ([a-z ]+) -->\n.*?<!-- end -->`)
+	documented := map[string]bool{}
+	want := section.ReplaceAllStringFunc(string(b), func(s string) string {
+		command := section.FindStringSubmatch(s)[1]
+		documented[command] = true
+		status, help, errs := try(t, append(strings.Fields(command), "--help")...)
+		if status != exitOK {
+			t.Fatalf("%s --help: status %d, %s", command, status, errs)
+		}
+		help = lokiFlags.ReplaceAllString(help, "\nand the flags that say how Loki is reached\n")
+		return "<!-- help: " + command + " -->\n```\n" + help + "```\n<!-- end -->"
+	})
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(b) {
+		t.Errorf("%s differs from what the program says; run go test . -run Documented -update", file)
+	}
+	_, all, _ := try(t, "--help")
+	for _, line := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  `).FindAllStringSubmatch(all, -1) {
+		switch command := line[1]; strings.Fields(command)[0] {
+		case "proxy", "policy", "completion", "man", "version": // have pages of their own, or none
+		default:
+			if !documented[command] {
+				t.Errorf("%s has no page for %q", file, command)
+			}
+		}
+	}
+}
+
+// TestTheManualPage looks for what a manual page needs, and holds docs/cli.md
+// against its statuses.
+func TestTheManualPage(t *testing.T) {
+	status, page, errs := try(t, "man")
+	if status != exitOK || errs != "" {
+		t.Fatalf("status %d, %s", status, errs)
+	}
+	for _, want := range []string{".TH ADMINSESSIONS 1", ".SS adminsessions search", ".SS adminsessions quarantine drop", `.B \-\-loki\-url=URL`, ".SH \"EXIT STATUS\"", ".B 130", "ADMINSESSIONS_SPOOL_DIR"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not in the manual page", want)
+		}
+	}
+	if strings.Count(page, `.B \-\-loki\-url=URL`) != 1 {
+		t.Error("the flags that say how Loki is reached stand there more than once")
+	}
+	b, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range regexp.MustCompile(`(?m)^\.B (\d+)$`).FindAllStringSubmatch(page, -1) {
+		if !strings.Contains(string(b), "| "+s[1]+" | ") {
+			t.Errorf("status %s is not in docs/cli.md", s[1])
+		}
+	}
+}
+
+// TestCompletion completes words.
+func TestCompletion(t *testing.T) {
+	for words, want := range map[string]string{
+		"sea":                     "search",
+		"quarantine ":             "drop ls retry",
+		"spool st":                "stat",
+		"search --col":            "--color",
+		"search --color ":         "always auto never",
+		"search --color=n":        "--color=never",
+		"export --format ":        "auto csv ndjson",
+		"search --loki-ca-file ":  ":files",
+		"export -o ":              ":files",
+		"spool ls ":               ":files",
+		"completion ":             "bash fish zsh",
+		"search --nonsense ":      "",
+		"report --period=":        "--period=day --period=month --period=week",
+		"search --loki-password":  "--loki-password-file",
+		"search free --json --ol": "--oldest",
+	} {
+		_, out, _ := try(t, append([]string{"complete", "--"}, strings.Split(words, " ")...)...)
+		var got []string
+		for line := range strings.Lines(out) {
+			word, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+			got = append(got, word)
+		}
+		if s := strings.Join(sorted(got), " "); s != want {
+			t.Errorf("%q: %q, want %q", words, s, want)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if status, out, _ := try(t, "completion", shell); status != exitOK || !strings.Contains(out, "adminsessions complete -- ") {
+			t.Errorf("%s: status %d, %q", shell, status, out)
+		}
+	}
+}
+
+func sorted(list []string) []string {
+	slices.Sort(list)
+	return list
+}

@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/adminsessions/adminsessions/policy/strictyaml"
+)
+
+var update = flag.Bool("update", false, "write the table of docs/proxy.md anew")
+
+const repository = "../../../.."
+
+// docs/proxy.md names every key.
+func TestDocumentedKeys(t *testing.T) {
+	path := filepath.Join(repository, "docs/proxy.md")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("<!-- keys -->\n| key | |\n| --- | --- |\n")
+	for _, k := range strictyaml.Keys(Config{}) {
+		if strings.HasPrefix(k.Path, "policy.") {
+			continue
+		}
+		if k.Doc == "" {
+			t.Errorf("%s is not documented", k.Path)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Path, k.Doc)
+	}
+	b.WriteString("<!-- end -->")
+	want := regexp.MustCompile(`(?s)<!-- keys -->.*?<!-- end -->`).ReplaceAllLiteralString(string(text), b.String())
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if want != string(text) {
+		t.Error("docs/proxy.md differs from the keys; run go test ./internal/proxy -run Documented -update")
+	}
+}
+
+// What the documents and the examples show can be used.
+func TestDocumentedConfigurationsAreRight(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "docs/proxy.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const panel = "upstreams: [{url: 'http://127.0.0.1:8000'}]\nwho: [{headers: {from: [10.0.0.5/32], email: X-Email}}]\n"
+	found := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(found) < 4 {
+		t.Fatalf("found %d", len(found))
+	}
+	for _, m := range found {
+		config := m[1]
+		if !strings.Contains(config, "upstreams:") {
+			config = panel + config
+		}
+		if _, err := Load(file(t, config)); err != nil {
+			t.Errorf("%v in\n%s", err, m[1])
+		}
+	}
+	for _, inline := range regexp.MustCompile("`((?:jwt|headers): \\{.*?\\})`").FindAllStringSubmatch(string(text), -1) {
+		if _, err := Load(file(t, "upstreams: [{url: 'http://127.0.0.1:8000'}]\nwho:\n- "+inline[1]+"\n")); err != nil {
+			t.Errorf("%v in %s", err, inline[1])
+		}
+	}
+	examples, err := filepath.Glob(filepath.Join(repository, "examples/proxy/*/proxy.yaml"))
+	if err != nil || len(examples) == 0 {
+		t.Fatal("no examples", err)
+	}
+	for _, path := range examples {
+		if _, err := Load(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
