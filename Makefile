@@ -64,6 +64,10 @@ prometheus: ## Build Prometheus and promtool (4 minutes)
 versitygw: ## Build the S3 server that the tests of Loki's cluster keep a bucket in
 	$(call build,versitygw,github.com/versity/versitygw/cmd/versitygw)
 
+.PHONY: caddy
+caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)
+	$(call build,caddy,github.com/caddyserver/caddy/v2/cmd/caddy)
+
 linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)
 

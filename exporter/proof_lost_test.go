@@ -242,3 +242,89 @@ func TestProofWithALokiThatCannotBeAsked(t *testing.T) {
 		}
 	})
 }
+
+// A spool that was set back while its tree was not: what is in the tree is not given
+// a number again.
+func TestASpoolOlderThanItsTree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, dir := newKey(t), t.TempDir()
+		l := &fakeLoki{t: t}
+		with := WithProof(Proof{Keys: []*proof.Key{k}})
+		x := startOver(t, l, dir, with)
+		emit(t, x, 10)
+		time.Sleep(time.Minute)
+		kill(t, x)
+		old := map[string][]byte{}
+		cursor := filepath.Join(dir, "cursor")
+		info, err := os.Stat(cursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if old[f.Name()], err = os.ReadFile(filepath.Join(dir, f.Name())); err != nil {
+				t.Fatal(err)
+			}
+		}
+		x = startOver(t, l, dir, with)
+		emit(t, x, 10)
+		time.Sleep(time.Minute)
+		last := x.Stats().SpoolSequence
+		kill(t, x)
+		if files, err = os.ReadDir(dir); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			name := filepath.Join(dir, f.Name())
+			switch {
+			case f.Name() == treeFile:
+			case old[f.Name()] == nil:
+				err = os.Remove(name)
+			default:
+				err = os.WriteFile(name, old[f.Name()], 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(cursor, time.Time{}, info.ModTime()); err != nil {
+			t.Fatal(err)
+		}
+		x = startOver(t, l, dir, with)
+		emit(t, x, 10)
+		time.Sleep(time.Minute)
+		shutdown(t, x)
+		l.check(30, false)
+		l.proved(x.spool.ID(), verifiers(t, k))
+		if s := x.Stats(); s.Proof.LogsLost[lostSetBack] != 1 || s.SpoolSequence <= last {
+			t.Errorf("%v; numbers go on from %d, the last was %d", s.Proof.LogsLost, s.SpoolSequence, last)
+		}
+	})
+}
+
+// What a process has delivered before Loki answers its question is its own.
+func TestALogIsNotOlderThanItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, dir := newKey(t), t.TempDir()
+		l := &fakeLoki{t: t}
+		with := WithProof(Proof{Keys: []*proof.Key{k}})
+		for range 2 {
+			l.unreadable.Store(true)
+			x := startOver(t, l, dir, with)
+			emit(t, x, 10)
+			time.Sleep(5 * time.Minute)
+			if x.Stats().Proof.Checkpoints == 0 {
+				t.Fatal("no checkpoint was delivered before Loki answers")
+			}
+			l.unreadable.Store(false)
+			time.Sleep(time.Minute)
+			if lost := x.Stats().Proof.LogsLost; lost[lostSetBack] != 0 || lost[lostVanished] != 0 {
+				t.Errorf("%v; nothing was lost", lost)
+			}
+			shutdown(t, x)
+		}
+	})
+}

@@ -3,6 +3,7 @@ package exporter
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -305,6 +306,9 @@ func (p *prover) certified(text string) {
 // beforeRemove makes the tree survive a power cut before the spool removes what is
 // in it.
 func (p *prover) beforeRemove() error {
+	if p.file == nil {
+		return errors.New("the log's tree is not open")
+	}
 	if err := p.file.sync(); err != nil {
 		return fmt.Errorf("syncing the log's tree: %w", err)
 	}

@@ -284,9 +284,14 @@ func (s *shipper) fill() {
 		if s.next.empty() {
 			s.next.since = s.now()
 		}
-		if err := s.next.add(&rec, s.timeFor(&rec)); err != nil && !s.setAside(malformed(s.spool.ID(), &rec, err)) {
-			s.readAgain = s.now().Add(readRetryInterval)
-			return
+		if err := s.next.add(&rec, s.timeFor(&rec)); err != nil {
+			if !s.setAside(malformed(s.spool.ID(), &rec, err)) {
+				s.readAgain = s.now().Add(readRetryInterval)
+				return
+			}
+			if s.prover != nil {
+				s.prover.absences.note(rec.Seq, rec.Seq, absentQuarantined)
+			}
 		}
 		_, _, _ = s.reader.TryNext() // takes what Peek has shown
 	}

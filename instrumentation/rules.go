@@ -324,7 +324,7 @@ func (p *Policy) inWords() string {
 // treat asks the policy about a request that has arrived. It may panic with
 // what an application's function panics with.
 func (m *middleware) treat(r *http.Request) *treatment {
-	if m.rules == nil {
+	if m.rules == nil || len(m.rules.rules) == 0 {
 		return nil
 	}
 	t := m.rules.begin(r)

@@ -79,6 +79,14 @@ func openAppenders(b *testing.B) map[string]appender {
 	if err != nil {
 		b.Fatal(err)
 	}
+	key, err := spool.NewKey(make([]byte, spool.KeyBytes))
+	if err != nil {
+		b.Fatal(err)
+	}
+	encrypted, err := spool.Open(spool.Options{Dir: b.TempDir(), MaxBytes: 64 << 30, Keys: []*spool.Key{key}})
+	if err != nil {
+		b.Fatal(err)
+	}
 	file, err := os.Create(filepath.Join(b.TempDir(), "records"))
 	if err != nil {
 		b.Fatal(err)
@@ -88,19 +96,19 @@ func openAppenders(b *testing.B) map[string]appender {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() {
-		for _, close := range []func() error{log.Close, file.Close, wal.Close} {
+		for _, close := range []func() error{log.Close, encrypted.Close, file.Close, wal.Close} {
 			if err := close(); err != nil {
 				b.Error(err)
 			}
 		}
 	})
 	return map[string]appender{
-		"spool": spoolAppender{log}, "raw-file": &fileAppender{file: file}, "wlog": &wlogAppender{log: wal},
+		"spool": spoolAppender{log}, "encrypted": spoolAppender{encrypted}, "raw-file": &fileAppender{file: file}, "wlog": &wlogAppender{log: wal},
 	}
 }
 
-// BenchmarkAppend compares the spool's append with a raw framed file and with
-// Prometheus' write-ahead log, turn by turn: for the death of a process by one
+// BenchmarkAppend compares the spool's append with that of one that is encrypted,
+// with a raw framed file and with Prometheus' write-ahead log, turn by turn: for the death of a process by one
 // and by two goroutines, and for a power cut by many at a time, who in the spool
 // share an fsync.
 func BenchmarkAppend(b *testing.B) {
@@ -117,13 +125,13 @@ func BenchmarkAppend(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			appenders := openAppenders(b)
-			names := []string{"spool", "raw-file", "wlog"}
+			names := []string{"spool", "encrypted", "raw-file", "wlog"}
 			payload := make([]byte, recordBytes)
 			took := make(map[string][]float64) // ns an append, of each turn
 			for b.Loop() {
 				for _, name := range names {
 					records := test.records
-					if test.durable && name != "spool" {
+					if test.durable && name != "spool" && name != "encrypted" {
 						records = min(records, 200) // one fsync each
 					}
 					start := time.Now()

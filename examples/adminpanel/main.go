@@ -89,6 +89,11 @@ func run(ctx context.Context, getenv func(string) string, logger *slog.Logger) e
 
 	var background sync.WaitGroup
 	visiting, leave := context.WithCancel(ctx)
+	background.Go(func() {
+		if err := rec.verifier.Run(visiting); visiting.Err() == nil {
+			logger.Error("the trail is not verified any more", "error", err)
+		}
+	})
 	background.Go(func() { p.queue.work(visiting, rec.recorder, logger) })
 	if c.traffic {
 		background.Go(func() { p.nightly(visiting) })

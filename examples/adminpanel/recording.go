@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,8 @@ import (
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
 	"github.com/adminsessions/adminsessions/proof"
+	"github.com/adminsessions/adminsessions/proof/verify"
+	"github.com/adminsessions/adminsessions/proof/verify/verifymetrics"
 )
 
 // recording is everything between a request and Loki.
@@ -30,6 +33,7 @@ type recording struct {
 	tracer     *trace.TracerProvider
 	middleware func(http.Handler) http.Handler
 	recorder   *instrumentation.Recorder
+	verifier   *verify.Verifier
 }
 
 // startRecording opens the spool, starts shipping and makes the middleware, which
@@ -56,7 +60,19 @@ func startRecording(c config, registry *prometheus.Registry, logger *slog.Logger
 	}
 	counted := instrumentationmetrics.New()
 	registry.MustRegister(exportermetrics.New(x), counted)
+	verifier, err := verify.New(verify.Schedule{
+		Config:    verify.Config{Loki: c.loki, Keys: []string{keys[0].Public()}, Services: services(described), Now: time.Now},
+		Interval:  10 * time.Minute,
+		StateFile: filepath.Join(c.dataDir, "verified.json"),
+		Sink:      x,
+		Logger:    logger,
+	})
+	if err != nil {
+		return nil, errors.Join(err, x.Shutdown(context.Background()))
+	}
+	registry.MustRegister(verifymetrics.New(verifier))
 	rec := &recording{
+		verifier: verifier,
 		exporter: x,
 		provider: x.LoggerProvider(),
 		// Nothing is done with the spans here; they give each record its trace.
@@ -94,6 +110,15 @@ func policy() []instrumentation.Option {
 		instrumentation.WithRequiredReason(instrumentation.Routes("POST /admin/admins/{id}/role/update", "POST /admin/admins/{id}/mfa/disable")),
 		instrumentation.WithGeo(geo),
 	}
+}
+
+// services is the value of service.name of a resource.
+func services(r *resource.Resource) []string {
+	name, ok := r.Set().Value("service.name")
+	if !ok {
+		return nil
+	}
+	return []string{name.AsString()}
 }
 
 // describe is the resource of every record: what OTEL_SERVICE_NAME and

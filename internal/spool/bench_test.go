@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -218,5 +219,22 @@ func BenchmarkOpen(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StartTimer()
+	}
+}
+
+// BenchmarkSeal is what encryption costs a request.
+func BenchmarkSeal(b *testing.B) {
+	for name, keys := range map[string][]*Key{"plain": nil, "sealed": {testKey(b, 1)}} {
+		b.Run(name, func(b *testing.B) {
+			l := benchLog(b, Options{Keys: keys, Logger: slog.New(slog.DiscardHandler)})
+			payload := make([]byte, benchPayload)
+			b.SetBytes(benchPayload)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := l.Append(b.Context(), time.Unix(1_800_000_000, 0), payload); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

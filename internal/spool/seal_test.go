@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -357,21 +356,5 @@ func TestSealBeside(t *testing.T) {
 		if _, err := OpenSealed([]*Key{one}, "quarantine", broken); err == nil {
 			t.Fatalf("opened with byte %d changed", i)
 		}
-	}
-}
-
-func BenchmarkSeal(b *testing.B) {
-	for name, keys := range map[string][]*Key{"plain": nil, "sealed": {testKey(b, 1)}} {
-		b.Run(name, func(b *testing.B) {
-			l := benchLog(b, Options{Keys: keys, Logger: slog.New(slog.DiscardHandler)})
-			payload := make([]byte, benchPayload)
-			b.SetBytes(benchPayload)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := l.Append(b.Context(), time.Unix(1_800_000_000, 0), payload); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
 	}
 }

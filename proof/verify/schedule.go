@@ -137,17 +137,25 @@ func (v *Verifier) Run(ctx context.Context) error {
 		return err
 	}
 	v.setUpTo(state.UpTo)
-	tick := time.NewTicker(v.s.Interval)
-	defer tick.Stop()
+	again := firstPause
 	for {
-		v.once(ctx, &state)
+		pause := v.s.Interval
+		if err := v.once(ctx, &state); err == nil {
+			again = firstPause
+		} else if again < pause {
+			pause, again = again, 2*again
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-tick.C:
+		case <-time.After(pause):
 		}
 	}
 }
+
+// firstPause is the pause after a verification that could not read the trail. It
+// is doubled each time, up to the interval.
+const firstPause = time.Minute
 
 // state is what is kept between verifications.
 type state struct {
@@ -162,8 +170,8 @@ type proved struct {
 	Time       time.Time `json:"time"`
 }
 
-// once verifies once.
-func (v *Verifier) once(ctx context.Context, s *state) {
+// once verifies once. The error is there if the trail could not be read.
+func (v *Verifier) once(ctx context.Context, s *state) error {
 	began := v.s.Now()
 	c := v.s.Config
 	whole := s.Whole.IsZero() || began.Sub(s.Whole) >= v.s.Whole
@@ -183,7 +191,7 @@ func (v *Verifier) once(ctx context.Context, s *state) {
 	}
 	report, err := v.verify(ctx, c)
 	if ctx.Err() != nil {
-		return
+		return ctx.Err()
 	}
 	if err == nil {
 		s.take(report, whole, began)
@@ -191,6 +199,7 @@ func (v *Verifier) once(ctx context.Context, s *state) {
 	}
 	v.note(report, err, began, s.UpTo)
 	v.tell(ctx, report, err)
+	return err
 }
 
 // take notes how far each log is proved. A log in which something is wrong is

@@ -133,7 +133,8 @@ func TestScheduleThatCannotRead(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Minute)
 		defer cancel()
 		_ = v.Run(ctx)
-		if s := v.Status(); s.Runs[ResultError] != 2 || !errors.Is(s.Err, errAway) || s.Report != nil {
+		// After 1, 3, 7, 15, 31 and 63 minutes.
+		if s := v.Status(); s.Runs[ResultError] != 7 || !errors.Is(s.Err, errAway) || s.Report != nil {
 			t.Errorf("%+v", s)
 		}
 	})

@@ -31,23 +31,23 @@ const (
 
 func newMetrics(reg prometheus.Registerer) *metrics {
 	counter := func(name, help string) prometheus.Counter {
-		return prometheus.NewCounter(prometheus.CounterOpts{Name: "adminsessions_proxy_" + name, Help: help})
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	vector := func(name, help, label string, values ...string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "adminsessions_proxy_" + name, Help: help}, []string{label})
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
 		for _, value := range values {
 			v.WithLabelValues(value)
 		}
 		return v
 	}
 	m := &metrics{
-		headersRefused: counter("headers_refused_total", "X-Audit headers of panels that were not understood; what stood in them is in the record."),
-		tokensRefused:  counter("tokens_refused_total", "Tokens (JWT) that did not prove who sent a request."),
-		lookups:        vector("lookups_total", "Questions to panels who is signed in, by result.", "result", lookupResults()...),
-		unanswered:     vector("unanswered_total", "Requests that a panel did not answer, by why.", "reason", errorUnreachable, errorTimeout),
-		misdirected:    counter("misdirected_total", "Requests for a host or a path that no panel is configured for."),
-		ingested:       vector("ingested_events_total", "Events that others have handed in, by outcome.", "outcome", ingestAccepted, ingestRefused, ingestFailed),
-		reloads:        vector("reloads_total", "Attempts to read the configuration anew, by outcome.", "outcome", reloadDone, reloadRefused),
+		headersRefused: counter("adminsessions_proxy_headers_refused_total", "X-Audit headers of panels that were not understood; what stood in them is in the record."),
+		tokensRefused:  counter("adminsessions_proxy_tokens_refused_total", "Tokens (JWT) that did not prove who sent a request."),
+		lookups:        vector("adminsessions_proxy_lookups_total", "Questions to panels who is signed in, by result.", "result", lookupResults()...),
+		unanswered:     vector("adminsessions_proxy_unanswered_total", "Requests that a panel did not answer, by why.", "reason", errorUnreachable, errorTimeout),
+		misdirected:    counter("adminsessions_proxy_misdirected_total", "Requests for a host or a path that no panel is configured for."),
+		ingested:       vector("adminsessions_proxy_ingested_events_total", "Events that others have handed in, by outcome.", "outcome", ingestAccepted, ingestRefused, ingestFailed),
+		reloads:        vector("adminsessions_proxy_reloads_total", "Attempts to read the configuration anew, by outcome.", "outcome", reloadDone, reloadRefused),
 		reloaded:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "adminsessions_proxy_config_time_seconds", Help: "When the configuration in use was read, in Unix seconds."}),
 	}
 	m.reloaded.Set(float64(time.Now().Unix()))

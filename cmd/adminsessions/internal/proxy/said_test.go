@@ -145,3 +145,13 @@ func FuzzSaid(f *testing.F) {
 		_ = resourceOf(value)
 	})
 }
+
+// Which file the proxy goes by is on record, whatever in it has changed.
+func TestTheConfigurationIsOnRecord(t *testing.T) {
+	one := newRig(t, "", tells())
+	other := newRig(t, "who: [{basic: {}}]", tells())
+	digest := func(r *rig) string { return attributes(r.sink.Policies()[0])["policy.rules_from"] }
+	if a, b := digest(one), digest(other); !strings.HasPrefix(a, "proxy.yaml sha256:") || a == b {
+		t.Errorf("%q and %q", a, b)
+	}
+}
