@@ -30,7 +30,8 @@ const maxReasonBody = 64 << 10
 //
 // Without [WithAdmin] nobody is known to have sent a request that is refused.
 //
-// Where rule is unsure whether it means a request, a reason is required. Other
+// Where rule is unsure whether it means a request, a reason is required, unless
+// the method tells. Other
 // requests that bring the header have their reason recorded as well.
 //
 // The page is given only where the form comes from the panel itself, as the
@@ -60,7 +61,7 @@ func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentFor
 			return true, form
 		}
 	}
-	if !byPolicy && !slices.ContainsFunc(m.reasons, func(rule Rule) bool { return rule.match(r) != no }) {
+	if !byPolicy && !slices.ContainsFunc(m.reasons, func(rule Rule) bool { return rule.match(r) != no && rule.allowsMethod(r) }) {
 		return true, form
 	}
 	form = peekForm(s.req)

@@ -90,6 +90,9 @@ func TestReasons(t *testing.T) {
 		{"GET without", httptest.NewRequest(http.MethodGet, "/admin/export?x=1", nil), 428, ""},
 		// The rule is unsure: somebody may read these as one that it means.
 		{"another case", httptest.NewRequest(http.MethodDelete, "/admin/Clients/7", nil), 428, ""},
+		{"a detour to read", httptest.NewRequest(http.MethodGet, "/x/../admin/clients/7", nil), 428, ""},
+		{"a detour by a method that is not meant", httptest.NewRequest(http.MethodPut, "/x/../admin/clients/7", nil), 200, ""},
+		{"a detour, the method in disguise", httptest.NewRequest(http.MethodPut, "/x/../admin/clients/7?_method=DELETE", nil), 428, ""},
 		{"a detour", httptest.NewRequest(http.MethodDelete, "/x/../admin/clients/7", nil), 428, ""},
 		{"a method in disguise", post("/admin/clients/7", urlencoded, "_method=DELETE"), 428, ""},
 	} {

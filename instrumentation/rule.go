@@ -80,6 +80,15 @@ func (r *Rule) check() error {
 	return r.err
 }
 
+// allowsMethod reports whether the method of a request, or one that may override
+// it, is one that the rule means: a request that only reads is no deletion,
+// whatever its path is.
+func (r *Rule) allowsMethod(req *http.Request) bool {
+	return r.when != nil || slices.ContainsFunc(r.routes, func(route route) bool {
+		return route.method == "" || route.matchMethod(req) != no
+	})
+}
+
 func (r *Rule) match(req *http.Request) verdict {
 	if r.when != nil {
 		if r.when(req) {

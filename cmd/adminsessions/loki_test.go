@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -232,5 +234,52 @@ func TestExportIsGoneOnWith(t *testing.T) {
 		if err != nil || len(left) > 0 {
 			t.Errorf("left behind: %q, %v", left, err)
 		}
+	}
+}
+
+// TestReportKnowsAddresses tells an address that is new from one that the
+// administrator came from weeks ago, whoever else did, and finds gaps and doubles by
+// the numbers of all events, the trail's own included.
+func TestReportKnowsAddresses(t *testing.T) {
+	loki := lokitest.Start(t)
+	today := time.Now().UTC().Truncate(24 * time.Hour)
+	n := 0
+	event := func(at time.Time, email, id, ip string) lokitest.Entry {
+		n++
+		e := adminsessions.Event{Time: at, Type: adminsessions.API, Method: "GET", StatusCode: 200, URL: "https://panel.example/", User: adminsessions.User{ID: id, Email: email}, ClientAddress: netip.MustParseAddr(ip)}
+		return lokitest.Entry{Time: at, Line: fmt.Sprintf("%s\tseq=%d", e.Line(), n)}
+	}
+	weeksAgo, yesterday := today.AddDate(0, 0, -20).Add(5*time.Hour), today.AddDate(0, 0, -1).Add(time.Hour)
+	entries := []lokitest.Entry{
+		event(weeksAgo, "anna@example.com", "2", "10.0.0.1"),
+		event(weeksAgo.Add(1), "bob@example.com", "7", "10.0.0.2"),
+		event(weeksAgo.Add(2), "", "svc 9", "10.0.0.9"),
+		event(yesterday, "anna@example.com", "2", "10.0.0.1"),
+		event(yesterday.Add(1), "anna@example.com", "2", "10.0.0.2"), // bob's
+		event(yesterday.Add(2), "", "svc 9", "10.0.0.9"),
+		event(yesterday.Add(3), "eve@example.com", "", "2001:db8::1"),
+	}
+	n += 3 // three are missing
+	entries = append(entries, event(yesterday.Add(4), "bob@example.com", "7", "10.0.0.2"))
+	if err := loki.Push(t.Context(), lokitest.Stream{Labels: map[string]string{"service_name": "panel", "service_instance_id": "panel-0", "audit_log_id": "a"}, Entries: entries}); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := try(t, "report", "--loki-url", loki.URL(), "--utc", "--json")
+	var r struct {
+		Events, Missing int64
+		Addresses       []struct{ Who, Address string } `json:"new_addresses"`
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatalf("%v: status %d, %s%s", err, status, out, errs)
+	}
+	var fresh []string
+	for _, a := range r.Addresses {
+		fresh = append(fresh, a.Who+" "+a.Address)
+	}
+	if got := strings.Join(fresh, ", "); got != "anna@example.com 10.0.0.2, eve@example.com 2001:db8::1" {
+		t.Errorf("new addresses: %s", got)
+	}
+	if status != 1 || r.Missing != 3 || r.Events != 5 {
+		t.Errorf("status %d, %d missing of %d", status, r.Missing, r.Events)
 	}
 }

@@ -36,8 +36,8 @@ func eachOnce(lines, over string) string {
 // calculated adds a field that is made of two others, or of one and a number.
 func calculated(alias, left, operator, right string) dashboard.DataTransformerConfig {
 	side := func(s string) map[string]any {
-		if s == "1" {
-			return map[string]any{"fixed": "1"}
+		if s == "1" || s == "2" {
+			return map[string]any{"fixed": s}
 		}
 		return map[string]any{"matcher": map[string]any{"id": "byName", "options": s}}
 	}
@@ -45,6 +45,22 @@ func calculated(alias, left, operator, right string) dashboard.DataTransformerCo
 		"mode": "binary", "alias": alias, "replaceFields": false,
 		"binary": map[string]any{"left": side(left), "operator": operator, "right": side(right)},
 	}}
+}
+
+// once says what the difference between the sum of the numbers and that of their
+// span means.
+func once() []dashboard.ValueMapping {
+	says := func(from, to *float64, text, color string, index int32) dashboard.ValueMapping {
+		return dashboard.ValueMapping{RangeMap: &dashboard.RangeMap{
+			Type:    dashboard.MappingTypeRangeToText,
+			Options: dashboard.DashboardRangeMapOptions{From: from, To: to, Result: dashboard.ValueMappingResult{Text: &text, Color: &color, Index: &index}},
+		}}
+	}
+	return []dashboard.ValueMapping{
+		says(new(-0.25), new(0.25), "yes", "green", 0),
+		says(nil, new(-0.25), "no", "red", 1),
+		says(new(0.25), nil, "no", "red", 2),
+	}
 }
 
 func completeness() []cog.Builder[dashboard.Panel] {
@@ -57,7 +73,7 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		{field: "Expected", title: "Expected", width: 100, more: []property{unit("locale"), right}},
 		numberColumn("C", "In Loki", 90), numberColumn("E", "Signed", 90),
 		{field: "Missing", title: "Missing", width: 112, more: []property{unit("locale"), right, missing, drawn("color-background")}},
-		{field: "Value #" + refID("D"), title: "Each once", width: 92, more: []property{right, unfiltered, drawn("color-text"), mapped(values([]mapping{{"0", "green", "yes"}, {"1", "red", "no"}})), {Id: "noValue", Value: "unknown"}}},
+		{field: "Off", title: "Each once", width: 92, more: []property{right, unfiltered, drawn("color-text"), mapped(once()...), {Id: "noValue", Value: "unknown"}}},
 	}
 	value := func(letter string) string { return "Value #" + refID(letter) }
 	b := sortedBy(tableOf(16, "Trail by log", "Each spool numbers its events without gaps. Expected: last − first + 1. Signed: up to which number a checkpoint says what there is. Missing above 0: numbers that Loki does not have, or did not answer with. Below 0: counted twice (a batch that was sent again, a spool that was copied), which can hide a loss: ask again later, or for a shorter time range. Each once: no where Missing is 0: as many numbers are missing as are counted twice. A log that begins or ends in the time range is normal: a spool was made or retired.",
@@ -65,13 +81,17 @@ func completeness() []cog.Builder[dashboard.Panel] {
 		WithTarget(instantly("A", unwrapped("max", wholeRange))).
 		WithTarget(instantly("B", unwrapped("min", wholeRange))).
 		WithTarget(instantly("C", sum(trail, count(numbered(), wholeRange)))).
-		WithTarget(instantly("D", eachOnce(numbered(), wholeRange))).
+		WithTarget(instantly("D", sum(trail, "sum_over_time("+numbered()+" | unwrap seq ["+wholeRange+"])"))).
 		WithTarget(instantly("E", "max_over_time("+ofTrail(selector(`audit_log_id!=""`), "checkpoint")+" | unwrap attr_size ["+wholeRange+"]) by ("+trail+")")).
 		Transformations(append([]dashboard.DataTransformerConfig{
 			{Id: "merge", Options: map[string]any{}},
 			calculated("Span", value("A"), "-", value("B")),
 			calculated("Expected", "Span", "+", "1"),
 			calculated("Missing", "Expected", "-", value("C")),
+			calculated("Both", value("A"), "+", value("B")),
+			calculated("Middle", "Both", "/", "2"),
+			calculated("Sum", "Middle", "*", "Expected"),
+			calculated("Off", value("D"), "-", "Sum"),
 		}, only(columns)...))
 	of := func(id uint32, title, about, calc string, at dashboard.GridPos, steps ...step) cog.Builder[dashboard.Panel] {
 		return number(id, title, about, "locale", at, steps...).Datasource(panelResult).

@@ -98,15 +98,16 @@ func (s *suite) lookAtThePage(t *testing.T) {
 			return ""
 		}
 		body, err := io.ReadAll(resp.Body)
-		if err != nil || resp.StatusCode != http.StatusOK {
+		// A search that can't be understood is answered with a page that says so.
+		if err != nil || resp.StatusCode != http.StatusOK && (name != "page-search" || resp.StatusCode != http.StatusBadRequest) {
 			t.Errorf("%s: %s, %v: %.300s", name, resp.Status, err, body)
 		}
 		return string(body)
 	}
 	mustBeTame(t, view("page-newest", pageOfTrail+"?range=1h&size=200"))
 	page := view("page-html", pageOfTrail+"?"+url.Values{"range": {"1h"}, "size": {"200"}, "q": {"<script>alert(1)"}}.Encode())
-	if note := "created: &lt;script&gt;alert(1)&lt;/script&gt;"; !strings.Contains(page, note) {
-		t.Errorf("the page does not show the client that was given a script for a name: want %s", note)
+	if name := "&lt;script&gt;alert(1)&lt;/script&gt;"; !strings.Contains(page, name) || !strings.Contains(page, "created") {
+		t.Errorf("the page does not show the client that was given a script for a name: want %s", name)
 	}
 	mustBeTame(t, page)
 	for _, search := range []string{"<script>alert(1)</script>", `"><svg onload=alert(1)>`, "' onmouseover='alert(1)", "</textarea><script>alert(1)</script>"} {

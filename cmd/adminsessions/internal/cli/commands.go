@@ -14,6 +14,7 @@ type Commands struct {
 	Report   reportCommand   `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
 	Doctor     doctorCommand     `cmd:"" group:"delivery" help:"Find what would lose, double or hide an event in Loki."`
+	Plan       planCommand       `cmd:"" group:"delivery" help:"Say what room spools and Loki need for so many events."`
 	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, of a panel that runs or of one that does not."`
 	Quarantine quarantineCommand `cmd:"" group:"delivery" help:"See to events that Loki has refused."`
 
