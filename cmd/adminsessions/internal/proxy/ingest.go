@@ -241,7 +241,8 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 	}
 	r := in.redaction
 	e.URL, _ = r.URL(e.URL, maxURLBytes)
-	for _, text := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent} {
+	for _, text := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent, &e.Cause, &e.ErrorType,
+		&e.Actor.CredentialID, &e.Actor.TenantID} {
 		*text = r.Text(*text)
 	}
 	for i := range e.Changes {
