@@ -60,8 +60,8 @@ func Attacks() []Attack {
 			w.Entries[At(w.Entries, 42)].Nanos++
 			return w.Entries
 		}, false, "yes no; LOG 1-99 altered 40-49 unjudged 100-105"},
-		{"move one to another day", func(w *Log) []loki.Entry {
-			w.Entries[At(w.Entries, 42)].Nanos -= int64(20 * time.Hour)
+		{"move one to another hour", func(w *Log) []loki.Entry {
+			w.Entries[At(w.Entries, 42)].Nanos -= int64(10 * time.Hour)
 			return w.Entries
 		}, false, "yes no; LOG 1-99 altered 40-49 unjudged 100-105"},
 		{"another stream", func(w *Log) []loki.Entry {
