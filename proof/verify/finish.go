@@ -96,6 +96,9 @@ func (j *judge) tail() {
 	}
 	next := from
 	for _, leaf := range iv.leaves {
+		if next == 0 { // behind the highest of all numbers
+			break
+		}
 		if at := timeOf(leaf); !leaf.own && at.After(j.log.open) {
 			j.log.open = at
 		}
