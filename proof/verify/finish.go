@@ -23,6 +23,9 @@ func (j *judge) finish() *Log {
 	for _, iv := range j.intervals {
 		j.settle(iv)
 	}
+	for _, m := range j.unlinked {
+		j.setBack(m)
+	}
 	j.tail()
 	if l.Last < l.First {
 		l.First, l.Last = 0, 0

@@ -55,13 +55,14 @@ type judge struct {
 	held       int         // leaves in intervals
 	delivered  []delivered // came late
 
-	begun   *mark                 // the first checkpoint that stands in the log
-	known   map[uint64]proof.Hash // roots that were signed, by size
-	whole   []*mark               // the last marks
-	proved  []*interval           // that are complete and unaltered
-	places  map[string]*Anchored
-	scratch []byte
-	labels  labelCache
+	begun    *mark                 // the first checkpoint that stands in the log
+	known    map[uint64]proof.Hash // roots that were signed, by size
+	whole    []*mark               // the last marks
+	unlinked []*mark               // that may be of another history
+	proved   []*interval           // that are complete and unaltered
+	places   map[string]*Anchored
+	scratch  []byte
+	labels   labelCache
 }
 
 func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark) (*judge, error) {
@@ -333,7 +334,11 @@ func (j *judge) report(iv *interval, p piece, chosen map[uint64]leaf) {
 	switch p.kind {
 	case present:
 	case missing:
-		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, ""))
+		why := ""
+		if p.from == 1 && p.to >= iv.mark.Since && iv.mark.Since > 0 && j.fromBeginning() {
+			why = "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"
+		}
+		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, why))
 	case declared:
 		if p.reason == proof.Unproven {
 			j.log.blind = true
