@@ -196,7 +196,7 @@ func (p *prover) addEntry(s *stream, e *entry, i int) {
 	switch {
 	case e.quarantined:
 		p.addGap(e.seq, absentQuarantined)
-	case p.crowded():
+	case p.gapsFull():
 		p.addGap(e.seq, absentUnproven)
 	default:
 		leaf := e.leaf
@@ -238,7 +238,7 @@ func (p *prover) addAbsent(upTo uint64) {
 // that is not in the trail, what comes is one gap.
 func (p *prover) addGap(upTo uint64, reason string) {
 	p.makeRoom()
-	if p.crowded() {
+	if p.gapsFull() {
 		reason = absentUnproven
 	}
 	p.events += upTo - p.tree.Size()
@@ -253,14 +253,14 @@ func (p *prover) makeRoom() {
 	}
 }
 
-// crowded tells that the next checkpoint can hold no more gaps but one.
-func (p *prover) crowded() bool {
+// gapsFull reports whether the next checkpoint can hold only one more gap.
+func (p *prover) gapsFull() bool {
 	return p.pending != "" && len(p.tree.Gaps()) >= proof.MaxGaps-1
 }
 
 var (
 	ofTrail        = []byte("type=TRAIL ")
-	withCheckpoint = []byte(" action=trail.checkpoint ")
+	withCheckpoint = []byte(" action=" + proof.CheckpointAction + " ")
 )
 
 func isCheckpoint(line []byte) bool {
@@ -333,7 +333,7 @@ func (p *prover) save() {
 	if err == nil {
 		text, err = json.Marshal(treeState{
 			LogID: p.logID, Tree: string(tree), Events: p.events, Pending: p.pending,
-			After: p.after, Last: p.last, Absent: p.absences.some(maxSavedAbsences),
+			After: p.after, Last: p.last, Absent: p.absences.snapshot(maxSavedAbsences),
 		})
 	}
 	if err == nil {
