@@ -73,12 +73,6 @@ func (j *judge) newest() time.Time {
 	return time.Unix(0, j.latest).UTC()
 }
 
-// isProved reports whether an event is among those that agree with what was
-// signed.
-func (j *judge) isProved(number uint64) bool {
-	return slices.ContainsFunc(j.proved, func(iv *interval) bool { return iv.from() <= number && number <= iv.to() })
-}
-
 // tail notes what stands behind the last checkpoint.
 func (j *judge) tail() {
 	if len(j.pending) == 0 {
