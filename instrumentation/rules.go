@@ -201,6 +201,11 @@ func (p *Policy) begin(r *http.Request) *treatment {
 		t.verdicts[i] = yes
 		if match := &p.rules[i].Match; !match.isZero() {
 			t.verdicts[i] = match.match(r)
+			// As with WithRequiredReason: who only reads is not turned away because
+			// his path can be read in two ways.
+			if t.verdicts[i] == unsure && p.rules[i].RequireReason && !match.allowsMethod(r) {
+				t.verdicts[i] = no
+			}
 		}
 	}
 	return t

@@ -151,6 +151,21 @@ func TestAPolicySaysWhatItWouldHaveAskedOfAnEvent(t *testing.T) {
 	}
 }
 
+// Whoever only reads is not asked for the reason of a deletion, however he writes
+// his path; whoever may delete is.
+func TestAReasonIsAskedForWhereTheMethodMayBeMeant(t *testing.T) {
+	p := newPolicy(t, instrumentation.PolicyRule{Name: "deletions", Match: instrumentation.Routes("DELETE /clients/"), RequireReason: true})
+	for request, want := range map[string]bool{
+		"DELETE /clients/7": true, "DELETE /x/../clients/7": true, "DELETE /clients//7": true, "GET /clients/7?_method=DELETE": true, "GET /x//y?_method=DELETE": true,
+		"GET /clients/7": false, "GET /clients//7": false, "GET /x/%2e%2e/clients/7": false, "HEAD //": false, "POST /x//y": false,
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		if got := p.Before(httptest.NewRequest(method, target, nil)).RequireReason; got != want {
+			t.Errorf("%s: %v, want %v", request, got, want)
+		}
+	}
+}
+
 func TestRulesThatMakeNoSenseAreRefused(t *testing.T) {
 	for want, r := range map[string]instrumentation.PolicyRule{
 		"has no name":             {},

@@ -127,6 +127,9 @@ func (t *telling) take(name string, values []string) error {
 		}
 		t.actor.Type, t.actor.CredentialID, t.hasActor = adminsessions.ActorType(kind), strings.TrimSpace(credential), true
 	case "Action":
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(v)), "trail.") {
+			return errTrail
+		}
 		t.rec.SetAction(v)
 	case "Resource":
 		t.rec.SetResource(resourceOf(v))
