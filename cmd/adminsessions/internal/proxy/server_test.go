@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // running is a server with a spool of its own, whose Loki is away.
@@ -151,6 +153,38 @@ func TestTheConfigurationIsReadAnewWithoutLosingARequest(t *testing.T) {
 	}
 	if status, text := fetch(t, http.DefaultClient, "http://"+operators+"/readyz"); status != 200 {
 		t.Errorf("not ready: %s", text)
+	}
+}
+
+// What is hidden is hidden everywhere when the file is read anew, and what can't
+// change while the process runs is refused.
+func TestAReloadIsWholeOrNothing(t *testing.T) {
+	const config = "upstreams: [{url: 'http://127.0.0.1:9'}]\ningest: {listen: '127.0.0.1:0'}\n"
+	r := run(t, config)
+	_, _, ingest := r.Addresses()
+	badge := func() string {
+		resp, err := http.Post("http://"+ingest+"/v1/events", "application/json", strings.NewReader(`{"action":"a.b","url":"/x?badge=4711"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		var e adminsessions.Event
+		e.URL = "/x?badge=4711"
+		r.taken.clean(&e, "test")
+		return e.URL
+	}
+	if u := badge(); !strings.Contains(u, "4711") {
+		t.Fatalf("hidden too early: %q", u)
+	}
+	r.write(t, config+"session: {key_file: $DIR/key}\npolicy: {redact: {query: [badge]}}\n")
+	r.reloadNow()
+	if u := badge(); !strings.Contains(u, "4711") || !strings.Contains(r.log.String(), "a restart is needed to change session.key_file") {
+		t.Errorf("half of it was taken: %q", u)
+	}
+	r.write(t, config+"policy: {redact: {query: [badge]}}\n")
+	r.reloadNow()
+	if u := badge(); strings.Contains(u, "4711") {
+		t.Errorf("not hidden after a reload: %q", u)
 	}
 }
 
