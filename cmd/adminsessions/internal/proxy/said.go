@@ -27,14 +27,15 @@ const (
 
 // takeSaid takes what a panel says out of an answer's header, or its trailer.
 func takeSaid(h http.Header) (said http.Header) {
-	for name := range h {
-		if !strings.HasPrefix(name, auditPrefix) {
+	for name, values := range h {
+		what := meant(name)
+		if !strings.HasPrefix(what, auditPrefix) {
 			continue
 		}
 		if said == nil {
 			said = http.Header{}
 		}
-		said[name] = h[name]
+		said[what] = append(said[what], values...)
 		delete(h, name)
 	}
 	return said
