@@ -156,7 +156,7 @@ func (t *trail) deliveredLate(log string, leaves []proof.ErasedLeaf) {
 }
 
 // lateReason is the reason of events about deliveries out of quarantine.
-const lateReason = "delivered_late"
+const lateReason = proof.LateReason
 
 func (t *trail) lokiAway(since time.Time, err error, backlog uint64) {
 	t.happened(happening{

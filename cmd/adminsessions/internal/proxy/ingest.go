@@ -273,7 +273,8 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 	}
 	r := in.redaction.Load()
 	e.URL, _ = r.URL(e.URL, maxURLBytes)
-	for _, s := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent} {
+	for _, s := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent, &e.Cause, &e.ErrorType,
+		&e.Actor.CredentialID, &e.Actor.TenantID} {
 		*s = r.Text(*s)
 	}
 	for i := range e.Changes {

@@ -66,7 +66,7 @@ func otlpLogs(event, body string, attrs ...string) plog.Logs {
 
 func TestOTLPIsTakenInBothForms(t *testing.T) {
 	logs := otlpLogs("admin.act", "reminded", "admin.interface", "job", "admin.action", "invoices.remind", "user.email", "anna@example.com",
-		"url.full", "https://panel.example/x?badge=77", "api_key", "hunter2", "admin.note", "token=abcdef")
+		"url.full", "https://panel.example/x?badge=77", "api_key", "hunter2", "admin.note", "token=abcdef", "admin.credential.id", "ghp_0123456789abcdefghijklmnopqrstuvwxyzA")
 	proto, err := new(plog.ProtoMarshaler).MarshalLogs(logs)
 	if err != nil {
 		t.Fatal(err)
@@ -100,7 +100,7 @@ func TestOTLPIsTakenInBothForms(t *testing.T) {
 				t.Errorf("recorded %s", e.Line())
 			}
 			attrs := attributes(e)
-			if attrs["api_key"] != "REDACTED" || attrs["admin.ingest"] != "otlp" || attrs["service.name"] != "billing" || strings.Contains(e.Line(), "abcdef") {
+			if attrs["api_key"] != "REDACTED" || attrs["admin.ingest"] != "otlp" || attrs["service.name"] != "billing" || strings.Contains(e.Line(), "abcdef") || e.Actor.CredentialID != "REDACTED" {
 				t.Errorf("recorded %s", e.Line())
 			}
 		})
