@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/counters"
 )
@@ -140,7 +142,9 @@ func PolicyActors() []adminsessions.ActorType {
 //
 // A rule that depends on the status or the actor, and has requests only
 // counted, is asked when the request has ended. It never leaves out a request
-// that was recorded as started, nor one that ended in an error.
+// that was recorded as started, nor one that ended in an error, nor an attempt to
+// sign in. A request of which somebody says that he could not find out who sent it
+// (attribute admin.who) is of no actor that a rule names.
 func WithPolicy(p *Policy) Option {
 	return func(c *config) error {
 		if p == nil {
@@ -230,6 +234,8 @@ func (t *treatment) known(e *adminsessions.Event) {
 	actor := e.Actor.Type
 	switch {
 	case actor != "":
+	case slices.ContainsFunc(e.Attributes, func(kv attribute.KeyValue) bool { return kv.Key == whoKey }):
+		// Somebody, nobody knows who: no rule that names actors means him.
 	case e.Anonymous():
 		actor = ActorAnonymous
 	default:
@@ -341,6 +347,10 @@ func (m *middleware) treat(r *http.Request) *treatment {
 	return t
 }
 
+// whoKey is the attribute by which adminsessions proxy says that it could not be
+// found out who sent a request.
+const whoKey = "admin.who"
+
 // isCountOnly reports whether a request that has ended is only counted, and
 // counts it.
 func (s *scope) isCountOnly(rec *record) bool {
@@ -349,7 +359,7 @@ func (s *scope) isCountOnly(rec *record) bool {
 	}
 	s.treatment.known(&rec.event)
 	r := s.treatment.countOnly()
-	if r == nil || rec.startedSent || rec.event.ErrorType != "" {
+	if r == nil || rec.startedSent || rec.event.ErrorType != "" || rec.event.SignIn.Outcome != "" {
 		return false
 	}
 	r.matched.Add(1)
