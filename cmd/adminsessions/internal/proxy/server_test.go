@@ -350,6 +350,16 @@ func TestWhatIsWrongIsNamedByItsLine(t *testing.T) {
 		{panel + "ingest: {listen: '127.0.0.1:4318', max_bytes: 1 PiB}", ":2: ingest.max_bytes: want a number of bytes"},
 		{panel + "policy:\n  rules:\n  - {name: x, record: nothing}", ":4: policy.rules[0]: record"},
 		{panel + "timeouts: {response: -1s}", "want more than 0"},
+		{panel + "listen: 127.0.0.1:99999", "want host:port"},
+		{panel + "loki: {url: nonsense}", ":2: loki: "},
+		{panel + "loki: {username: anna, password_file: /nonexistent}", ":2: loki: "},
+		{panel + "spool: {sync: sometimes}", `:2: spool.sync: "sometimes": want interval`},
+		{panel + "spool: {full: wait}", `:2: spool.full: "wait": want drop or block`},
+		{panel + "spool: {block_timeout: -1s}", "want more than 0"},
+		{panel + "who: [~]", ":2: who[0]: there is nothing"},
+		{panel + "policy:\n  rules:\n  -\n  - {name: x}", ":4: policy.rules[0]: there is nothing"},
+		{panel + "who: [{lookup: {url: /me, cookies: [sid]}}]\npage: {path: /x/, viewers: [{emails: [a@b.example], tenants: }]}", "viewers[0].tenants: there is nothing"},
+		{panel + "who: [{lookup: {url: /me, cookies: [sid]}}]\npage: {path: /x/, viewers: [{emails: [a@b.example], tenants: []}]}", "viewers[0].tenants: names none"},
 		{"upstreams: [{url: 'http://a'}, {url: 'http://b'}]", "same hosts and paths"},
 	} {
 		_, err := Load(file(t, c.config))
