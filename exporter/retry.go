@@ -39,7 +39,7 @@ type retry struct {
 	due       time.Time
 	delivered int
 	active    bool                          // a file is being worked on
-	late      map[string][]proof.ErasedLeaf // what was delivered and is not on record, by log
+	late      map[string][]proof.RecordedLeaf // what was delivered and is not on record, by log
 	finished  fileStamp                     // of a file that is done with and could not be removed
 }
 
@@ -121,13 +121,13 @@ func (s *shipper) tookLate(p part) {
 	}
 	r := &s.retry
 	if r.late == nil {
-		r.late = map[string][]proof.ErasedLeaf{}
+		r.late = map[string][]proof.RecordedLeaf{}
 	}
 	log := logIDOf(p.stream.Labels())
 	for i := p.from; i < p.to; i++ {
 		e := &p.stream.entries[i]
-		r.late[log] = append(r.late[log], proof.ErasedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
-		if len(r.late[log]) == proof.MaxErased {
+		r.late[log] = append(r.late[log], proof.RecordedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		if len(r.late[log]) == proof.MaxRecordedLeaves {
 			s.tellLate(log)
 		}
 	}
