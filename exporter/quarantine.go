@@ -3,6 +3,7 @@ package exporter
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -78,8 +79,11 @@ func (q quarantined) sealed(keys []*spool.Key) (quarantined, error) {
 
 // opened reads a line of the file.
 func (q *quarantined) opened(text []byte, keys []*spool.Key) error {
-	if err := json.Unmarshal(text, q); err != nil || len(q.Sealed) == 0 {
+	if err := json.Unmarshal(text, q); err != nil || len(q.Sealed) == 0 && len(keys) == 0 {
 		return err
+	}
+	if len(q.Sealed) == 0 {
+		return errors.New("it is not encrypted, as all in this spool's quarantine is: anybody may have written it")
 	}
 	plain, err := spool.OpenSealed(keys, sealedAs, q.Sealed)
 	if err != nil {

@@ -66,7 +66,7 @@ func (t *Tree) MarshalText() ([]byte, error) {
 
 // UnmarshalText continues a tree.
 func (t *Tree) UnmarshalText(text []byte) error {
-	c, err := parse(string(text))
+	c, err := ParseText(string(text))
 	if err != nil {
 		return fmt.Errorf("reading a tree: %w", err)
 	}
