@@ -147,7 +147,7 @@ func ParseText(text string) (*Checkpoint, error) {
 
 // check reports whether what the checkpoint says fits together.
 func (c *Checkpoint) check() error {
-	r, err := rangeOf(c.Size, c.Range)
+	r, err := rangeOf(&ranges, c.Size, c.Range)
 	if err != nil {
 		return err
 	}
