@@ -207,7 +207,7 @@ func (v *verification) readAnchors(ctx context.Context) {
 			if m.Time.Before(v.From) || !v.To.IsZero() && m.Time.After(v.To) {
 				continue
 			}
-			v.kept[id] = append(v.kept[id], m)
+			v.kept[id] = keep(v.kept[id], m)
 		}
 		if n == 0 {
 			v.unread = true
