@@ -43,6 +43,9 @@ type ancestry struct {
 	folder string
 	keys   note.Verifiers
 	now    func() time.Time
+	// started is when this process did: what it has written to its log itself
+	// says nothing of what was before.
+	started time.Time
 }
 
 // before is what Loki knows of logs from before a process.
@@ -68,7 +71,7 @@ func (a *ancestry) ask(ctx context.Context, newLog bool) (b before, ok bool) {
 }
 
 func (a *ancestry) once(ctx context.Context, newLog bool) (b before, err error) {
-	own, err := a.lastCheckpoint(ctx, a.logID)
+	own, err := a.lastCheckpoint(ctx, a.logID, a.started)
 	if err != nil {
 		return b, err
 	}
@@ -78,7 +81,7 @@ func (a *ancestry) once(ctx context.Context, newLog bool) (b before, err error) 
 	if !newLog {
 		return b, nil
 	}
-	started, err := a.entries(ctx, a.selector(""), trailStarted)
+	started, err := a.entries(ctx, a.selector(""), trailStarted, a.end())
 	if err != nil {
 		return b, err
 	}
@@ -89,16 +92,19 @@ func (a *ancestry) once(ctx context.Context, newLog bool) (b before, err error) 
 			continue
 		}
 		b.logID = id
-		b.checkpoint, err = a.lastCheckpoint(ctx, id)
+		b.checkpoint, err = a.lastCheckpoint(ctx, id, a.end())
 		return b, err
 	}
 	return b, nil
 }
 
-// lastCheckpoint is the last checkpoint in a log that is its own and signed with
-// one of the keys; nil if there is none.
-func (a *ancestry) lastCheckpoint(ctx context.Context, id string) (*proof.Predecessor, error) {
-	entries, err := a.entries(ctx, a.selector(id), trailCheckpoint)
+// end is later than any entry, whatever the clocks.
+func (a *ancestry) end() time.Time { return a.now().Add(time.Hour) }
+
+// lastCheckpoint is the last checkpoint before a time in a log that is its own and
+// signed with one of the keys; nil if there is none.
+func (a *ancestry) lastCheckpoint(ctx context.Context, id string, end time.Time) (*proof.Predecessor, error) {
+	entries, err := a.entries(ctx, a.selector(id), trailCheckpoint, end)
 	if err != nil {
 		return nil, err
 	}
@@ -120,13 +126,12 @@ func predecessorOf(c *proof.Checkpoint) *proof.Predecessor {
 	return &proof.Predecessor{Origin: c.Origin, Size: c.Size, Root: c.Root}
 }
 
-func (a *ancestry) entries(ctx context.Context, selector, action string) ([]loki.Entry, error) {
+func (a *ancestry) entries(ctx context.Context, selector, action string, end time.Time) ([]loki.Entry, error) {
 	limited, cancel := context.WithTimeout(ctx, anchorTimeout)
 	defer cancel()
-	now := a.now()
 	entries, _, err := a.loki.Logs(limited, loki.LogQuery{
 		Expr: selector + ` |= "action=trail.` + action + `" | pattern "type=<type> <_>" | type="TRAIL"`,
-		From: now.Add(-ancestryLookback).UnixNano(), To: now.Add(time.Hour).UnixNano(),
+		From: a.now().Add(-ancestryLookback).UnixNano(), To: end.UnixNano(),
 		Limit: ancestryEntries, Newest: true,
 	})
 	return entries, err
@@ -166,7 +171,7 @@ func absolute(dir string) string {
 func (x *Exporter) lookBack(ctx context.Context, reader lokiReader, newLog bool, answer chan<- *proof.Predecessor) {
 	a := ancestry{
 		loki: reader, labels: x.labels, logID: x.spool.ID(), folder: absolute(x.cfg.spoolDir),
-		keys: x.cfg.proof.verifiers(), now: x.cfg.now,
+		keys: x.cfg.proof.verifiers(), now: x.cfg.now, started: x.cfg.now(),
 	}
 	numbers := x.spool.NextSeq()
 	b, ok := a.ask(ctx, newLog)

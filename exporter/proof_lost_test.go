@@ -304,3 +304,27 @@ func TestASpoolOlderThanItsTree(t *testing.T) {
 		}
 	})
 }
+
+// What a process has delivered before Loki answers its question is its own.
+func TestALogIsNotOlderThanItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k, dir := newKey(t), t.TempDir()
+		l := &fakeLoki{t: t}
+		with := WithProof(Proof{Keys: []*proof.Key{k}})
+		for range 2 {
+			l.unreadable.Store(true)
+			x := startOver(t, l, dir, with)
+			emit(t, x, 10)
+			time.Sleep(5 * time.Minute)
+			if x.Stats().Proof.Checkpoints == 0 {
+				t.Fatal("no checkpoint was delivered before Loki answers")
+			}
+			l.unreadable.Store(false)
+			time.Sleep(time.Minute)
+			if lost := x.Stats().Proof.LogsLost; lost[lostSetBack] != 0 || lost[lostVanished] != 0 {
+				t.Errorf("%v; nothing was lost", lost)
+			}
+			shutdown(t, x)
+		}
+	})
+}

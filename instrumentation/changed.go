@@ -7,6 +7,8 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -36,7 +38,9 @@ const (
 // tag `audit:"-"` leaves it out, and `audit:"secret"` hides its values, as a name
 // that looks like a secret's does by itself: that it has changed is recorded,
 // not from what to what. A yes or no is no secret because of its name ("mfa":
-// true). Fields that are not exported are left out.
+// true). Fields that are not exported are left out, but of an embedded struct, exported
+// or not, those that are exported are taken for the struct's own, as encoding/json
+// does.
 //
 // Changes of several calls add up. At most [adminsessions.MaxChanges] are
 // recorded; whatever is too much is left out, and "changes" is then among what was
@@ -164,7 +168,10 @@ func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
 		if v.IsNil() {
 			return
 		}
-		if text, ok := textOf(v); ok {
+		if v.Type() == userinfo {
+			secret = taggedSecret
+		}
+		if text, ok := f.textOf(v); ok {
 			f.put(name, text, secret)
 			return
 		}
@@ -184,7 +191,7 @@ func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
 		f.put(name, strconv.FormatBool(v.Bool()), secret) // whether there is a second factor, say
 		return
 	}
-	if text, ok := textOf(v); ok {
+	if text, ok := f.textOf(v); ok {
 		f.put(name, text, secret)
 		return
 	}
@@ -211,7 +218,7 @@ func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
 	}
 	var entries []entry
 	for iter := v.MapRange(); iter.Next(); {
-		key, ok := textOf(iter.Key())
+		key, ok := f.textOf(iter.Key())
 		if !ok {
 			if key, ok = numberOf(iter.Key()); !ok {
 				f.cut = true
@@ -264,17 +271,35 @@ func (m *middleware) structFields(t reflect.Type) []structField {
 		field := t.Field(i)
 		tag := field.Tag.Get("audit")
 		key, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.IsExported() || tag == "-" || key == "-" && options == "" {
+		embedded := field.Anonymous && key == ""
+		if !field.IsExported() && (!embedded || !isStruct(field.Type)) || tag == "-" || key == "-" && options == "" {
 			continue
 		}
 		if key == "" {
 			key = field.Name
 		}
-		fields = append(fields, structField{i, key, tag, field.Anonymous && key == field.Name})
+		fields = append(fields, structField{i, key, tag, embedded})
 	}
 	slices.SortStableFunc(fields, func(a, b structField) int { return strings.Compare(a.name, b.name) })
 	m.structs.Store(t, fields, maxStructTypes)
 	return fields
+}
+
+// isStruct reports whether t is a struct, or a pointer to one.
+func isStruct(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct
+}
+
+// hasFields reports whether a type is a struct, or a pointer to one, that has
+// fields to compare.
+func (m *middleware) hasFields(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct && len(m.structFields(t)) > 0
 }
 
 func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int) {
@@ -332,9 +357,14 @@ func (f *flat) put(name, text string, secret secrecy) {
 	f.fields = append(f.fields, flatField{name: name, value: text, secret: secret != shown})
 }
 
+// userinfo is the type of what stands before the @ of a URL: whoever has it can sign
+// in.
+var userinfo = reflect.TypeFor[*url.Userinfo]()
+
 // textOf is a value that knows how to be text. A method that panics is as good
-// as none.
-func textOf(v reflect.Value) (text string, ok bool) {
+// as none. What a struct calls itself may be only a part of it, so its fields come
+// first.
+func (f *flat) textOf(v reflect.Value) (text string, ok bool) {
 	switch {
 	case v.Kind() == reflect.String:
 		return v.String(), true
@@ -354,10 +384,20 @@ func textOf(v reflect.Value) (text string, ok bool) {
 	case encoding.TextMarshaler:
 		b, err := x.MarshalText()
 		return string(b), err == nil
-	case fmt.Stringer:
+	case url.URL:
+		return x.String(), true
+	case *url.URL:
+		return x.String(), true
+	case net.IPNet:
+		return x.String(), true
+	case *net.IPNet:
 		return x.String(), true
 	case error:
 		return x.Error(), true
+	case fmt.Stringer:
+		if !f.m.hasFields(reflect.TypeOf(x)) {
+			return x.String(), true
+		}
 	}
 	return "", false
 }

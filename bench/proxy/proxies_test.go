@@ -40,8 +40,12 @@ type candidate struct {
 func candidates(program string) []candidate {
 	return []candidate{
 		{name: "panel by itself"},
-		{"nginx", nginx, func(t testing.TB, dir string) int { return linesIn(t, filepath.Join(dir, "access.log"), `"GET /admin/clients?n=`) }},
-		{"Caddy", caddy, func(t testing.TB, dir string) int { return linesIn(t, filepath.Join(dir, "access.log"), `"uri":"/admin/clients?n=`) }},
+		{"nginx", nginx, func(t testing.TB, dir string) int {
+			return linesIn(t, filepath.Join(dir, "access.log"), `"GET /admin/clients?n=`)
+		}},
+		{"Caddy", caddy, func(t testing.TB, dir string) int {
+			return linesIn(t, filepath.Join(dir, "access.log"), `"uri":"/admin/clients?n=`)
+		}},
 		{"adminsessions", func(t testing.TB, dir, listen, panel string) *exec.Cmd {
 			config := fmt.Sprintf("listen: %s\noperators: '-'\nupstreams: [{url: '%s'}]\nloki: {url: 'http://127.0.0.1:1'}\nspool: {dir: %s/spool}\npolicy: {anonymous_limit: 1000000}\n", listen, panel, dir)
 			write(t, filepath.Join(dir, "proxy.yaml"), config)
@@ -124,7 +128,9 @@ func measure(b *testing.B) {
 	}
 	for i, c := range all {
 		slices.Sort(times[i])
-		at := func(q float64) time.Duration { return times[i][int(q*float64(len(times[i])-1))].Round(time.Microsecond) }
+		at := func(q float64) time.Duration {
+			return times[i][int(q*float64(len(times[i])-1))].Round(time.Microsecond)
+		}
 		b.Logf("%-16s p50 %8v  p90 %8v  p99 %8v  of %d", c.name, at(0.5), at(0.9), at(0.99), len(times[i]))
 		b.ReportMetric(float64(at(0.5).Microseconds()), strings.ReplaceAll(c.name, " ", "-")+"-p50-µs")
 	}

@@ -40,7 +40,11 @@ func TestClocks(t *testing.T) {
 			tr := newTrail(loki, t.Name())
 			tr.since = 40 * day
 			for _, e := range tr.read(t) {
-				if want := arrived[e.event.RequestID]; e.event.Time.Sub(want).Abs() >= time.Millisecond {
+				want, ok := arrived[e.event.RequestID]
+				if !ok { // the trail's own
+					continue
+				}
+				if e.event.Time.Sub(want).Abs() >= time.Millisecond {
 					t.Errorf("event %s says that it arrived at %v, want %v", e.event.RequestID, e.event.Time, want)
 				}
 			}

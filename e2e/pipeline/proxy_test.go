@@ -68,6 +68,10 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the exporter has gone
 	}
+	if r.Method == http.MethodGet { // a question, not a push
+		p.forward(w, r, body)
+		return
+	}
 	p.mu.Lock()
 	f := p.fault
 	p.pushes = append(p.pushes, push{at: time.Now(), body: sha256.Sum256(body), faulty: f != nil})
@@ -86,7 +90,7 @@ func (p *faultProxy) forward(w http.ResponseWriter, r *http.Request, body []byte
 	p.mu.Lock()
 	address := p.loki.URL()
 	p.mu.Unlock()
-	req, err := http.NewRequest(r.Method, address+r.URL.Path, bytes.NewReader(body))
+	req, err := http.NewRequest(r.Method, address+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
 		panic(err)
 	}

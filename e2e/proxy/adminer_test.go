@@ -119,7 +119,9 @@ func TestAdminerIsRecordedCompletely(t *testing.T) {
 	if e.User != want || attrs["admin.form.query"] != "DELETE FROM clients WHERE id = 7731" || len(attrs["admin.body.sha256"]) != 64 {
 		t.Errorf("recorded %s", e.Line())
 	}
-	if _, err := someEvent(events, func(e *adminsessions.Event) bool { return e.RequestID == deleted && e.Stage == adminsessions.Started && e.User == want }); err != nil {
+	if _, err := someEvent(events, func(e *adminsessions.Event) bool {
+		return e.RequestID == deleted && e.Stage == adminsessions.Started && e.User == want
+	}); err != nil {
 		t.Error("the statement was not on record before it was carried out")
 	}
 	for _, e := range events {
