@@ -105,7 +105,7 @@ type LogRecord interface {
 
 // EventFromRecord makes an event of any log record: attributes that are fields
 // become those, all others stay the application's own, and a body that is not
-// an event's line becomes the note. The trace is the caller's to set.
+// the line of that event becomes the note. The trace is the caller's to set.
 //
 // A record can't become an event of the trail's own life: anybody can make one.
 // The type [Trail] and a checkpoint stay among the application's own attributes.
@@ -132,7 +132,7 @@ func EventFromRecord(r LogRecord) Event {
 		return true
 	})
 	if body := r.Body().String(); body != "" {
-		if _, err := ParseLine(body); err != nil {
+		if said, err := ParseLine(body); err != nil || said.Type != e.Type || said.RequestID != e.RequestID {
 			e.Note = body
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // Why numbers are not in the trail, beside the spool's reasons for refusing a
@@ -12,16 +13,16 @@ import (
 const (
 	// absentDamaged: the record was in a part of the spool that was damaged or
 	// removed.
-	absentDamaged = "damaged"
+	absentDamaged = proof.Damaged
 	// absentQuarantined: Loki refuses the event. It is in the quarantine file, and
 	// may come later.
-	absentQuarantined = "quarantined"
+	absentQuarantined = proof.Quarantined
 	// absentUnused: nobody was told the number, or why it is absent was lost with
 	// the process: after a crash numbers are passed over rather than given twice.
-	absentUnused = "unused"
+	absentUnused = proof.Unused
 	// absentUnproven: the events may be in the trail, and this log's tree does not
 	// know them: they are older than it, or its file was lost.
-	absentUnproven = "unproven"
+	absentUnproven = proof.Unproven
 	// absentElsewhere: the numbers were given under the identity of the log that
 	// this one is a copy of.
 	absentElsewhere = "predecessor"
@@ -42,7 +43,7 @@ type absence struct {
 type absences struct {
 	mu    sync.Mutex
 	list  []absence
-	noted bool // something that some has not returned
+	noted bool // something that snapshot has not returned
 }
 
 // note remembers a range. What was noted first counts.
@@ -90,16 +91,16 @@ func (a *absences) forget(upTo uint64) {
 	a.list = slices.DeleteFunc(a.list, func(l absence) bool { return l.To <= upTo })
 }
 
-// some returns a copy of at most n of the ranges.
-func (a *absences) some(n int) []absence {
+// snapshot returns a copy of at most n of the ranges.
+func (a *absences) snapshot(n int) []absence {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.noted = false
 	return slices.Clone(a.list[:min(n, len(a.list))])
 }
 
-// news reports whether something was noted since some was called.
-func (a *absences) news() bool {
+// changed reports whether something was noted since the last snapshot.
+func (a *absences) changed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.noted

@@ -50,7 +50,8 @@ func (p *payload) cut() bool {
 }
 
 // lineOf returns the line of an OpenTelemetry record that is an event's, as
-// adminsessions.Event.Record makes it, and the event.
+// adminsessions.Event.Record makes it, and the event. Anybody who has the provider
+// can make a record, so none is an event of the trail's own life.
 func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
 	if r.InstrumentationScope().Name != adminsessions.ScopeName {
 		return "", ev, false
@@ -61,7 +62,7 @@ func lineOf(r *sdklog.Record) (line string, ev adminsessions.Event, ok bool) {
 		return "", ev, false
 	}
 	ev, err := adminsessions.ParseLine(line)
-	return line, ev, err == nil && !ownAction(&ev) && r.EventName() == ev.EventName()
+	return line, ev, err == nil && ev.Type != adminsessions.Trail && r.EventName() == ev.EventName()
 }
 
 // eventOf makes an event of any other record.

@@ -71,6 +71,8 @@ func TestOtherRecordsBecomeEvents(t *testing.T) {
 		"two lines":                        {adminsessions.ScopeName, adminsessions.EventName, line + "\n" + line, nil, `type=- method=-`},
 		"with a character that Loki fails": {adminsessions.ScopeName, adminsessions.EventName, line + "\uFFFD", nil, `type=- method=-`},
 		"what only the exporter says":      {adminsessions.ScopeName, "audit.trail", trailLine("trail.stopped"), nil, `type=- method=-`},
+		"what only a verifier says":        {adminsessions.ScopeName, "audit.trail", trailLine("trail.verified"), nil, `note="type=TRAIL method=- status=- email=- ip=- id=- action=trail.verified`},
+		"a policy":                         {adminsessions.ScopeName, "audit.trail", trailLine("trail.policy_changed"), nil, `type=- method=-`},
 		"empty":                            {"backup", "", "", nil, `type=- method=- status=-`},
 		"fields by their keys":             {"backup", "", "", []attribute.KeyValue{attribute.String("user.email", "a@b.c")}, `email=a@b.c`},
 	} {
@@ -235,15 +237,4 @@ func FuzzPayload(f *testing.F) {
 func trailLine(action string) string {
 	ev := adminsessions.Event{Type: adminsessions.Trail, Action: action, RequestID: "1"}
 	return ev.Line()
-}
-
-// What instrumentation says of its policy comes as a record, too, where its
-// provider is not the exporter's.
-func TestThePolicyAsARecord(t *testing.T) {
-	for action, own := range map[string]bool{"trail.policy_changed": true, "trail.verified": true, "trail.started": false, "trail.checkpoint": false, "clients.delete": false} {
-		ev := adminsessions.Event{Type: adminsessions.Trail, Action: action}
-		if ownAction(&ev) == own {
-			t.Errorf("%s is the exporter's own: %v", action, !own)
-		}
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,12 +38,6 @@ const (
 
 func trailActions() []string {
 	return []string{trailStarted, trailStopped, trailDropped, trailQuarantined, trailLokiAway, trailLokiBack, trailClockSkew, trailCheckpoint, trailSpoolLost}
-}
-
-// ownAction reports whether an event says what only the exporter says.
-func ownAction(ev *adminsessions.Event) bool {
-	action, ok := strings.CutPrefix(ev.Action, "trail.")
-	return ev.Type == adminsessions.Trail && (!ok || slices.Contains(trailActions(), action))
 }
 
 const (

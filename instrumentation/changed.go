@@ -1,17 +1,11 @@
 package instrumentation
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding"
-	"encoding/json"
-	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/adminsessions/adminsessions"
 )
@@ -36,7 +30,9 @@ const (
 // tag `audit:"-"` leaves it out, and `audit:"secret"` hides its values, as a name
 // that looks like a secret's does by itself: that it has changed is recorded,
 // not from what to what. A yes or no is no secret because of its name ("mfa":
-// true). Fields that are not exported are left out.
+// true). Fields that are not exported are left out, but of an embedded struct, exported
+// or not, those that are exported are taken for the struct's own, as encoding/json
+// does.
 //
 // Changes of several calls add up. At most [adminsessions.MaxChanges] are
 // recorded; whatever is too much is left out, and "changes" is then among what was
@@ -164,7 +160,10 @@ func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
 		if v.IsNil() {
 			return
 		}
-		if text, ok := textOf(v); ok {
+		if v.Type() == userinfo {
+			secret = taggedSecret
+		}
+		if text, ok := f.textOf(v); ok {
 			f.put(name, text, secret)
 			return
 		}
@@ -184,7 +183,7 @@ func (f *flat) add(name string, v reflect.Value, secret secrecy, depth int) {
 		f.put(name, strconv.FormatBool(v.Bool()), secret) // whether there is a second factor, say
 		return
 	}
-	if text, ok := textOf(v); ok {
+	if text, ok := f.textOf(v); ok {
 		f.put(name, text, secret)
 		return
 	}
@@ -211,7 +210,7 @@ func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
 	}
 	var entries []entry
 	for iter := v.MapRange(); iter.Next(); {
-		key, ok := textOf(iter.Key())
+		key, ok := f.textOf(iter.Key())
 		if !ok {
 			if key, ok = numberOf(iter.Key()); !ok {
 				f.cut = true
@@ -264,17 +263,35 @@ func (m *middleware) structFields(t reflect.Type) []structField {
 		field := t.Field(i)
 		tag := field.Tag.Get("audit")
 		key, options, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if !field.IsExported() || tag == "-" || key == "-" && options == "" {
+		embedded := field.Anonymous && key == ""
+		if !field.IsExported() && (!embedded || !isStruct(field.Type)) || tag == "-" || key == "-" && options == "" {
 			continue
 		}
 		if key == "" {
 			key = field.Name
 		}
-		fields = append(fields, structField{i, key, tag, field.Anonymous && key == field.Name})
+		fields = append(fields, structField{i, key, tag, embedded})
 	}
 	slices.SortStableFunc(fields, func(a, b structField) int { return strings.Compare(a.name, b.name) })
 	m.structs.Store(t, fields, maxStructTypes)
 	return fields
+}
+
+// isStruct reports whether t is a struct, or a pointer to one.
+func isStruct(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct
+}
+
+// hasFields reports whether a type is a struct, or a pointer to one, that has
+// fields to compare.
+func (m *middleware) hasFields(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.Kind() == reflect.Struct && len(m.structFields(t)) > 0
 }
 
 func (f *flat) addStruct(name string, v reflect.Value, secret secrecy, depth int) {
@@ -301,79 +318,6 @@ func (f *flat) addList(name string, v reflect.Value, secret secrecy, depth int) 
 		}
 		f.add(join(name, strconv.Itoa(i)), v.Index(i), secret, depth+1)
 	}
-}
-
-// addBytes adds JSON as what it holds, an array of bytes in hexadecimal, and
-// other bytes as their number and the beginning of their SHA-256.
-func (f *flat) addBytes(name string, v reflect.Value, secret secrecy, depth int) {
-	if v.Kind() == reflect.Array {
-		var hexadecimal strings.Builder
-		for i := range min(v.Len(), adminsessions.MaxChangeBytes) {
-			fmt.Fprintf(&hexadecimal, "%02x", v.Index(i).Uint())
-		}
-		f.put(name, hexadecimal.String(), secret)
-		return
-	}
-	b := v.Bytes()
-	var decoded any
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if len(b) <= maxChangeJSON && d.Decode(&decoded) == nil && !d.More() {
-		f.add(name, reflect.ValueOf(decoded), secret, depth+1)
-		return
-	}
-	f.put(name, fmt.Sprintf("%d bytes, %.4x", len(b), sha256.Sum256(b)), secret)
-}
-
-func (f *flat) put(name, text string, secret secrecy) {
-	if name == "" {
-		name = "value"
-	}
-	f.fields = append(f.fields, flatField{name: name, value: text, secret: secret != shown})
-}
-
-// textOf is a value that knows how to be text. A method that panics is as good
-// as none.
-func textOf(v reflect.Value) (text string, ok bool) {
-	switch {
-	case v.Kind() == reflect.String:
-		return v.String(), true
-	case v.Kind() == reflect.Bool:
-		return strconv.FormatBool(v.Bool()), true
-	case !v.CanInterface():
-		return "", false
-	}
-	defer func() {
-		if recover() != nil {
-			text, ok = "", false
-		}
-	}()
-	switch x := v.Interface().(type) {
-	case time.Time:
-		return x.Format(time.RFC3339Nano), true
-	case encoding.TextMarshaler:
-		b, err := x.MarshalText()
-		return string(b), err == nil
-	case fmt.Stringer:
-		return x.String(), true
-	case error:
-		return x.Error(), true
-	}
-	return "", false
-}
-
-func numberOf(v reflect.Value) (string, bool) {
-	switch {
-	case v.CanInt():
-		return strconv.FormatInt(v.Int(), 10), true
-	case v.CanUint():
-		return strconv.FormatUint(v.Uint(), 10), true
-	case v.CanFloat():
-		return strconv.FormatFloat(v.Float(), 'g', -1, v.Type().Bits()), true
-	case v.CanComplex():
-		return strconv.FormatComplex(v.Complex(), 'g', -1, v.Type().Bits()), true
-	}
-	return "", false
 }
 
 func join(name, key string) string {

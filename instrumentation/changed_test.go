@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -267,5 +268,53 @@ func TestManyCallsOfChanged(t *testing.T) {
 	})
 	if len(e.Changes) != adminsessions.MaxChanges || e.Changes[1] != (adminsessions.Change{Field: "n", Old: "1", New: "2"}) || !slices.Contains(e.Cut, "changes") {
 		t.Errorf("%d changes, cut %q", len(e.Changes), e.Cut)
+	}
+}
+
+type base struct {
+	Status string `json:"status"`
+}
+
+type account struct {
+	base
+	*plan
+	Name string
+}
+
+func (a account) String() string { return a.Name }
+
+type named struct {
+	Name, Status string
+	Limit        *limit
+}
+
+func (n named) String() string { return n.Name }
+
+type limit struct{ CPU int }
+
+func (*limit) String() string { return "limited" }
+
+// What encoding/json takes for fields of a struct are compared; that it can say what
+// it is called hides nothing of it.
+func TestChangedSeesEveryField(t *testing.T) {
+	page := func(query string) *url.URL {
+		return &url.URL{Scheme: "https", User: url.UserPassword("anna", "hunter2"), Host: "panel.example", RawQuery: query}
+	}
+	for _, c := range []struct {
+		name          string
+		before, after any
+		want          []adminsessions.Change
+	}{
+		{"embedded, not exported", account{base{"active"}, &plan{CPU: 1}, "Acme"}, &account{base{"closed"}, &plan{CPU: 2}, "Acme"}, []adminsessions.Change{{Field: "cpu", Old: "1", New: "2"}, {Field: "status", Old: "active", New: "closed"}}},
+		{"a String method", named{Name: "Acme", Status: "active"}, named{Name: "Acme", Status: "closed"}, []adminsessions.Change{{Field: "Status", Old: "active", New: "closed"}}},
+		{"within", map[string]any{"a": named{Name: "Acme", Status: "active"}}, map[string]any{"a": &named{Name: "Acme", Status: "closed", Limit: &limit{1}}}, []adminsessions.Change{{Field: "a.Limit.CPU", New: "1"}, {Field: "a.Status", Old: "active", New: "closed"}}},
+		{"who signs in", struct{ As *url.Userinfo }{url.UserPassword("anna", "hunter2")}, struct{ As *url.Userinfo }{url.User("ghp")}, []adminsessions.Change{{Field: "As", Old: "REDACTED", New: "REDACTED"}}},
+		{"an address", map[string]any{"hook": page("a=1")}, map[string]any{"hook": *page("a=2")}, []adminsessions.Change{{Field: "hook", Old: "https://REDACTED@panel.example?a=1", New: "https://REDACTED@panel.example?a=2"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got, _ := changes(t, [2]any{c.before, c.after}); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
 	}
 }

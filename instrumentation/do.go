@@ -131,9 +131,10 @@ func (s *scope) beginAct(a Act) {
 		}
 	}
 	switch {
-	case e.Actor.Type != "":
+	case a.Actor.Type != "":
 	case e.Type == adminsessions.MCP:
 		e.Actor.Type = adminsessions.ActorAgent
+	case e.Actor.Type != "":
 	case e.User.IsZero():
 		e.Actor.Type = adminsessions.ActorSystem
 	}

@@ -161,6 +161,7 @@ func TestCauses(t *testing.T) {
 		ctx := req.Context()
 		id, later = instrumentation.RequestID(ctx), context.WithoutCancel(ctx)
 		instrumentation.SetTarget(ctx, adminsessions.User{ID: "9"})
+		instrumentation.SetActor(ctx, adminsessions.Actor{Type: adminsessions.ActorUser, TenantID: "acme"})
 		do(ctx, instrumentation.Act{Type: adminsessions.MCP, Action: "tool.call"}, func(ctx context.Context) error {
 			inner = instrumentation.RequestID(ctx)
 			do(ctx, instrumentation.Act{Action: "nested.job"}, nothing)
@@ -186,7 +187,7 @@ func TestCauses(t *testing.T) {
 	}{
 		{"tool.call", id, anna.ID, "9", "agent", adminsessions.MCP},
 		{"nested.job", inner, anna.ID, "9", "agent", adminsessions.Job},
-		{"later.job", id, anna.ID, "9", "", adminsessions.Job},
+		{"later.job", id, anna.ID, "9", "user", adminsessions.Job},
 		{"other.job", "elsewhere", "1", "", "", adminsessions.Job},
 		{"lonely.job", "", "", "", "system", adminsessions.Job},
 		{"trail.started", "", "", "", "system", adminsessions.Job},

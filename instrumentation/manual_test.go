@@ -68,8 +68,10 @@ type accounts struct{}
 func (accounts) HasAccount(name string) bool { return name == "anna" }
 
 // manualOptions are the calls that stand in the text.
-func manualOptions(counted *instrumentationmetrics.Collector) []instrumentation.Option {
+func manualOptions(counted *instrumentationmetrics.Collector, p *instrumentation.Policy) []instrumentation.Option {
 	return []instrumentation.Option{
+		instrumentation.WithPolicy(p),
+		instrumentation.WithBodyFields("plan", "client.id"),
 		instrumentation.WithStrict(instrumentation.Routes("DELETE /admin/", "/admin/settings/")),
 		instrumentation.WithStrict(instrumentation.Routes("DELETE /admin/")),
 		instrumentation.WithFormFields("name", "status"),
@@ -97,7 +99,11 @@ func TestTheManualsExamplesRun(t *testing.T) {
 	if err := packageComment(t, t.TempDir(), &second, mux); err != nil {
 		t.Fatal(err)
 	}
-	third := newMiddleware(t, &s, manualOptions(instrumentationmetrics.New())...)(mux)
+	policy, err := instrumentation.NewPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	third := newMiddleware(t, &s, manualOptions(instrumentationmetrics.New(), policy)...)(mux)
 	for _, h := range []http.Handler{first.Handler, second.Handler, third} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("DELETE", "/admin/clients/7", nil))

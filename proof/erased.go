@@ -3,6 +3,7 @@ package proof
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,40 @@ import (
 
 // ErasedAction is the action of the event that puts an erasure on record.
 const ErasedAction = "trail.erased"
+
+// Why events that were given a number are not in the trail, where verify must know
+// it: they are in quarantine, from where they may come late; they were lost with a
+// part of the spool, or with the process, which may have delivered them before; they
+// are older than the tree.
+const (
+	Quarantined = "quarantined"
+	Damaged     = "damaged"
+	Unused      = "unused"
+	Unproven    = "unproven"
+)
+
+// MayBeThere reports whether events that are declared absent for a reason may be in
+// the trail nevertheless.
+func MayBeThere(reason string) bool {
+	return reason == Damaged || reason == Unused || reason == Unproven
+}
+
+// Events that come out of quarantine late are put on record, with their leaves as
+// erased ones are, by an event with this action and this attribute reason.
+const (
+	LateAction = "trail.quarantined"
+	LateReason = "delivered_late"
+)
+
+// IsLate reports whether an event says that others came late.
+func IsLate(e *adminsessions.Event) bool {
+	if e.Action != LateAction {
+		return false
+	}
+	return slices.ContainsFunc(e.Attributes, func(a attribute.KeyValue) bool {
+		return a.Key == "reason" && a.Value.String() == LateReason
+	})
+}
 
 // ErasedLeaf is what is left of an event that was erased: its number and its
 // leaf's hash, with which the tree can still be made. The hash tells nothing of

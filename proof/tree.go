@@ -31,10 +31,6 @@ type Gap struct {
 	Reason   string // a word
 }
 
-// Unproven is the reason of a gap that says of events only that the tree does not
-// know them. They may be in the trail.
-const Unproven = "unproven"
-
 // Tree is a log's tree as it grows: its compact range, a few hashes, not its
 // leaves. It belongs to one goroutine.
 type Tree struct {

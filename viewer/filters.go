@@ -18,8 +18,8 @@ var (
 const mainMethods = 5 // how many of the methods the form always shows
 
 var (
-	mainTypes = []string{"web", "api"}               // that the form always shows
-	classes   = []string{"2xx", "3xx", "4xx", "5xx"} // of statuses, that it always shows
+	mainTypes = []string{"web", "api", "cli", "job", "mcp"} // that the form always shows
+	classes   = []string{"2xx", "3xx", "4xx", "5xx"}        // of statuses, that it always shows
 )
 
 // terms reads the search and the parameters that are keys of its grammar.

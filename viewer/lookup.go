@@ -23,6 +23,9 @@ import (
 const (
 	// lookupTimeout is how long the trail is asked for what was typed.
 	lookupTimeout = 5 * time.Second
+	// maxLookups is how many keys of one search may be types of objects: each is
+	// looked for under several names.
+	maxLookups = 4
 	// requestWait is how long a search waits for it: words that are no id should
 	// not take longer to find. The next page that asks has the answer.
 	requestWait = time.Second
@@ -37,12 +40,14 @@ func (h *Handler) viewOf(r *http.Request, zone *time.Location) (view, error) {
 		return v, err
 	}
 	terms, readErr := query.Read(v.search)
-	if readErr != nil {
+	if readErr != nil || len(terms.Unknown()) > maxLookups {
 		return v, err
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), lookupTimeout)
+	defer cancel()
 	var written query.Query
 	for _, t := range terms {
-		types, lookErr := h.typesNamed(r.Context(), &v, t)
+		types, lookErr := h.typesNamed(ctx, &v, t)
 		if lookErr != nil {
 			return v, lookErr
 		}

@@ -48,7 +48,7 @@ func TestWhatIsTypedIsLookedUp(t *testing.T) {
 	}
 	for _, typed := range []string{"statsu:404", "client:1 foo:bar", "clientss:1"} {
 		w := get(t, h, "/?q="+url.QueryEscape(typed))
-		if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "no such key") || !strings.Contains(body, "admin, action, object") ||
+		if body := w.Body.String(); w.Code != http.StatusBadRequest || !strings.Contains(body, "no such key") || strings.Contains(body, "want one of") || !strings.Contains(body, "admin, action, object") ||
 			!strings.Contains(body, `value="`+typed+`"`) {
 			t.Errorf("%s: status %d, want 400, the keys, and what was typed", typed, w.Code)
 		}
@@ -66,6 +66,23 @@ func TestWhatIsTypedIsLookedUp(t *testing.T) {
 	}
 	if n := loki.asked() - asked; n > 0 {
 		t.Errorf("a HEAD has asked Loki %d questions", n)
+	}
+}
+
+// One search must not make Loki look for any number of things one after the other.
+func TestLookupsAreFew(t *testing.T) {
+	loki := newFakeLoki(t, holds())
+	h := newTestHandler(t, loki.URL)
+	for path, most := range map[string]int{"/api/count?q=": 0, "/api/events?q=": 0, "/?q=": 0} {
+		asked := loki.asked()
+		q := ""
+		for i := range 30 {
+			q += " unknown" + string(rune('a'+i%26)) + string(rune('a'+i/26)) + ":1"
+		}
+		w := get(t, h, path+url.QueryEscape(q))
+		if n := loki.asked() - asked; w.Code != http.StatusBadRequest || n > most {
+			t.Errorf("%s: status %d, and %d questions to Loki, want 400 and at most %d", path, w.Code, n, most)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/query"
 )
 
 // pageData is what the templates show.
@@ -226,6 +227,9 @@ func (h *Handler) problem(ctx context.Context, p *pageData, err error) *problem 
 	out := &problem{Kind: kind, status: status}
 	if bad, ok := errors.AsType[*viewError](err); ok {
 		out.Message, out.Detail = p.L.T(bad.message, bad.args...), bad.Error()
+		if search, ok := errors.AsType[*query.Error](err); ok && search.Fault != query.BadValue {
+			out.Detail = "" // the message has said it
+		}
 		return out
 	}
 	out.Message = p.L.T("error." + kind)

@@ -3,6 +3,7 @@
 package containers
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -129,9 +130,7 @@ func (e *engine) importBusybox(t *testing.T) {
 		}
 	}
 	addUser(t, dir, "root", 0)
-	if err := os.Mkdir(filepath.Join(dir, "tmp"), 0o777); err != nil {
-		t.Fatal(err)
-	}
+	tmp(t, dir)
 	archive := filepath.Join(t.TempDir(), "busybox.tar")
 	e.must(t, "tar", "-C", dir, "-cf", archive, ".")
 	e.must(t, "docker", "import", archive, busybox)
@@ -175,9 +174,19 @@ func fillGo(t *testing.T, dir, root string) {
 	}
 }
 
+// tmp makes the folder where everybody may write, whatever the umask.
+func tmp(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, "tmp")
+	if err := errors.Join(os.Mkdir(path, 0o777), os.Chmod(path, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // fillStatic is a stand-in for the image without a system.
 func fillStatic(t *testing.T, dir string) {
 	t.Helper()
+	tmp(t, dir)
 	addUser(t, dir, "nonroot", 65532)
 	copyInto(t, dir, "etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt")
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"time"
+
+	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
 type dashboardPage struct {
@@ -36,6 +38,7 @@ const (
 )
 
 func (p *panel) dashboard(w http.ResponseWriter, r *http.Request) {
+	instrumentation.SetAction(r.Context(), "dashboard.view")
 	all, _ := p.clients.find(query{Sort: "-created", PerPage: 1 << 20})
 	p.render(w, r, http.StatusOK, "dashboard", summarize(all, p.now()))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/redact"
 )
 
 // Wrap makes every command below root, and root itself, an act that recorder
@@ -79,7 +81,7 @@ func action(cmd *cobra.Command) string {
 // its verb.
 func resource(cmd *cobra.Command, args []string) adminsessions.Resource {
 	path := names(cmd)
-	if len(path) < 2 || len(args) == 0 {
+	if len(path) < 2 || len(args) == 0 || isSecret(cmd, 0) {
 		return adminsessions.Resource{}
 	}
 	return adminsessions.Resource{Type: path[len(path)-2], ID: args[0]}
@@ -100,9 +102,26 @@ func given(cmd *cobra.Command, args []string) (attrs []attribute.KeyValue) {
 		}
 	})
 	if len(args) > 0 {
-		attrs = append(attrs, attribute.StringSlice("admin.args", args))
+		shown := slices.Clone(args)
+		for i := range shown {
+			if isSecret(cmd, i) {
+				shown[i] = redact.Placeholder
+			}
+		}
+		attrs = append(attrs, attribute.StringSlice("admin.args", shown))
 	}
 	return attrs
+}
+
+// isSecret reports whether the i-th argument is a secret by the name that the
+// command's usage gives it ("set-password NAME PASSWORD"), or, where that gives
+// none, by the command's.
+func isSecret(cmd *cobra.Command, i int) bool {
+	name := cmd.Name()
+	if usage := strings.Fields(cmd.Use); i+1 < len(usage) {
+		name = strings.Trim(usage[i+1], "<>[]{}().")
+	}
+	return redact.Name(name)
 }
 
 // whoami is who runs the process, and as whom. Only root can be believed to say

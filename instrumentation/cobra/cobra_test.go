@@ -34,7 +34,10 @@ func program() *cobra.Command {
 	suspend.Flags().String("reason", "", "")
 	suspend.Flags().String("db.password", "", "")
 	plan := &cobra.Command{Use: "set-plan", Run: func(*cobra.Command, []string) { panic("bug") }}
-	clients.AddCommand(suspend, plan)
+	nothing := func(*cobra.Command, []string) {}
+	clients.AddCommand(suspend, plan,
+		&cobra.Command{Use: "set-password <client> <password> [note]", Run: nothing}, &cobra.Command{Use: "rotate-secret", Run: nothing},
+		&cobra.Command{Use: "import TOKEN", Run: nothing})
 	root.AddCommand(clients, &cobra.Command{Use: "backup", Run: func(cmd *cobra.Command, _ []string) {
 		if cmd.Context() == nil {
 			panic("no context")
@@ -64,6 +67,16 @@ func TestCommands(t *testing.T) {
 			Action: "clients.suspend", Outcome: adminsessions.OutcomeFailure, ErrorType: "error",
 			Attributes: []attribute.KeyValue{attr("admin.flag.fail", "true"), attr("admin.flag.api-key", "REDACTED"), attr("admin.flag.db.password", "REDACTED")},
 		}}, "no such client"},
+		{"clients set-password 7731 hunter2x asked", []adminsessions.Event{{
+			Action: "clients.set_password", Resource: adminsessions.Resource{Type: "clients", ID: "7731"},
+			Attributes: []attribute.KeyValue{attr("admin.args", `["7731","REDACTED","asked"]`)},
+		}}, ""},
+		{"clients rotate-secret hunter2x", []adminsessions.Event{{
+			Action: "clients.rotate_secret", Attributes: []attribute.KeyValue{attr("admin.args", `["REDACTED"]`)},
+		}}, ""},
+		{"clients import hunter2x", []adminsessions.Event{{
+			Action: "clients.import", Attributes: []attribute.KeyValue{attr("admin.args", `["REDACTED"]`)},
+		}}, ""},
 		{"clients set-plan", []adminsessions.Event{{Action: "clients.set_plan", Outcome: adminsessions.OutcomeError, ErrorType: "panic: string"}}, "bug"},
 		{"backup", []adminsessions.Event{{Action: "backup", Outcome: adminsessions.OutcomeSuccess}}, ""},
 		{"clients suspend", nil, "accepts 1 arg"}, // nothing was done

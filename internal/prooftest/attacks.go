@@ -36,7 +36,7 @@ func Attacks() []Attack {
 		{"cut the head", func(w *Log) []loki.Entry { return Without(w.Entries, 1, 5) }, false,
 			"no unknown; LOG 1-99 missing 1-5 unjudged 100-105"},
 		{"cut the head and its checkpoints", func(w *Log) []loki.Entry { return Without(w.Entries, 1, 35) }, false,
-			"no unknown; LOG 30-99 missing 1-29 30-35 unjudged 100-105"},
+			"no unknown; LOG 1-99 missing 1-35 unjudged 100-105"},
 		{"cut the head and its checkpoints, anchored", func(w *Log) []loki.Entry { return Without(w.Entries, 1, 35) }, true,
 			"no unknown; LOG 1-99 missing 1-35 unjudged 100-105"},
 		{"cut the tail", func(w *Log) []loki.Entry { return Without(w.Entries, 75, 105) }, false,
@@ -55,7 +55,7 @@ func Attacks() []Attack {
 		{"replace one by what is no event", func(w *Log) []loki.Entry {
 			w.Entries[At(w.Entries, 42)].Line = "harmless"
 			return w.Entries
-		}, false, "no unknown; LOG 1-99 missing 42-42 unjudged 100-105 foreign 1"},
+		}, false, "no no; LOG 1-99 missing 42-42 unjudged 100-105 foreign 1"},
 		{"another time", func(w *Log) []loki.Entry {
 			w.Entries[At(w.Entries, 42)].Nanos++
 			return w.Entries
@@ -71,7 +71,7 @@ func Attacks() []Attack {
 		{"metadata that takes the place of what is in the line", func(w *Log) []loki.Entry {
 			w.Entries[At(w.Entries, 42)].Metadata = map[string]string{"type": "TRAIL"}
 			return w.Entries
-		}, false, "no unknown; LOG 1-99 missing 42-42 unjudged 100-105 foreign 1"},
+		}, false, "no no; LOG 1-99 missing 42-42 unjudged 100-105 foreign 1"},
 		{"swap two", func(w *Log) []loki.Entry {
 			x, y := At(w.Entries, 42), At(w.Entries, 43)
 			w.Entries[x].Line, w.Entries[y].Line = w.Entries[y].Line, w.Entries[x].Line
@@ -104,7 +104,12 @@ func Attacks() []Attack {
 		}, false, "yes yes; LOG 1-99 unjudged 100-105 106-499 500-500"},
 		{"write what has no number", func(w *Log) []loki.Entry {
 			return append(w.Entries, loki.Entry{Nanos: w.Entries[41].Nanos, Labels: w.Labels(), Line: "drop table"})
-		}, false, "yes yes; LOG 1-99 unjudged 100-105 foreign 1"},
+		}, false, "yes no; LOG 1-99 unjudged 100-105 foreign 1"},
+		{"write an event without a number", func(w *Log) []loki.Entry {
+			e := w.Entries[At(w.Entries, 42)]
+			e.Nanos, e.Line = e.Nanos+1, e.Line[:strings.LastIndexByte(e.Line, '\t')]
+			return append(w.Entries, e)
+		}, false, "yes no; LOG 1-99 unjudged 100-105 foreign 1"},
 		{"delete a checkpoint", func(w *Log) []loki.Entry { return Without(w.Entries, 50, 50) }, false,
 			"no unknown; LOG 1-99 missing 50-50 unjudged 100-105"},
 		{"replace every checkpoint", func(w *Log) []loki.Entry { return defaced(w) }, false,

@@ -17,7 +17,7 @@ func BenchmarkJudge(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		j, err := newJudge("a", keys, nil, nil, nil)
+		j, err := newJudge("a", keys, nil, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

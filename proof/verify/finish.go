@@ -23,6 +23,9 @@ func (j *judge) finish() *Log {
 	for _, iv := range j.intervals {
 		j.settle(iv)
 	}
+	for _, m := range j.unlinked {
+		j.setBack(m)
+	}
 	j.tail()
 	if l.Last < l.First {
 		l.First, l.Last = 0, 0
@@ -96,6 +99,9 @@ func (j *judge) tail() {
 	}
 	next := from
 	for _, leaf := range iv.leaves {
+		if next == 0 { // behind the highest of all numbers
+			break
+		}
 		if at := timeOf(leaf); !leaf.own && at.After(j.log.open) {
 			j.log.open = at
 		}

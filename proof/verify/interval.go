@@ -3,7 +3,9 @@ package verify
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/adminsessions/adminsessions/proof"
@@ -17,11 +19,22 @@ type leaf struct {
 	own    bool // the line says that it is one of the trail's own
 }
 
-// claim is what an act of erasure says of an event: its leaf's hash.
+// act is an event that says something of others: that they were erased, or that
+// they were delivered late. It counts once it is proved itself.
+type act struct {
+	log    string
+	leaf   leaf
+	proved bool
+}
+
+// name is the act's log and number.
+func (a *act) name() string { return a.log + "/" + strconv.FormatUint(a.leaf.number, 10) }
+
+// claim is what an act says of an event: its leaf's hash.
 type claim struct {
 	number uint64
 	hash   proof.Hash
-	by     string // log/number of the act
+	by     *act
 }
 
 // claims are sorted by number.
@@ -31,6 +44,16 @@ type claims []claim
 func (c claims) from(n uint64) claims {
 	at, _ := slices.BinarySearchFunc(c, n, func(c claim, n uint64) int { return cmp.Compare(c.number, n) })
 	return c[at:]
+}
+
+// of returns the claim that an event is a leaf, nil if there is none.
+func (c claims) of(l leaf) *claim {
+	for c = c.from(l.number); len(c) > 0 && c[0].number == l.number; c = c[1:] {
+		if c[0].hash == l.hash {
+			return &c[0]
+		}
+	}
+	return nil
 }
 
 // interval is the events between two checkpoints, and what was read of them.
@@ -75,13 +98,26 @@ func (iv *interval) has(l leaf) bool {
 	return false
 }
 
+// within returns the leaves, sorted, with numbers from and to, and those between.
+func (iv *interval) within(from, to uint64) []leaf {
+	at := func(n uint64) int {
+		i, _ := slices.BinarySearchFunc(iv.leaves, n, func(l leaf, n uint64) int { return cmp.Compare(l.number, n) })
+		return i
+	}
+	end := len(iv.leaves)
+	if to < math.MaxUint64 {
+		end = at(to + 1)
+	}
+	return iv.leaves[at(from):end]
+}
+
 // piece is a part of an interval.
 type piece struct {
 	kind     pieceKind
 	from, to uint64
 	reason   string // of a declared gap
 	choices  []leaf // of an event; several if entries contradict each other
-	claim    claim  // of an erased one
+	claims   claims // of an erased one; several if acts contradict each other
 }
 
 type pieceKind int
@@ -122,7 +158,11 @@ func (iv *interval) pieces(claims claims, yield func(piece) bool) {
 		}
 		claims = claims.from(next)
 		if len(claims) > 0 && claims[0].number == next {
-			if !yield(piece{kind: erased, from: next, to: next, claim: claims[0]}) {
+			n := 1
+			for n < len(claims) && claims[n].number == next {
+				n++
+			}
+			if !yield(piece{kind: erased, from: next, to: next, claims: claims[:n]}) {
 				return
 			}
 			next++
@@ -156,14 +196,15 @@ func countOf(leaves []leaf, number uint64) (n int) {
 // maxForms bounds how many ways to choose among entries of one number are tried.
 const maxForms = 256
 
-// compare reports whether the interval's leaves make the tree that was signed. Where a number has several entries it is enough that one
-// choice does; chosen then has, by number, the one that was signed.
+// compare reports whether the interval's leaves make the tree that was signed.
+// Where a number has several entries it is enough that one choice does; chosen then
+// has, by number, the one that was signed.
 func (iv *interval) compare(claims claims) (same bool, chosen map[uint64]leaf) {
 	whole, forms, most := true, 1, 1
 	for p := range iv.each(claims) {
 		whole = whole && p.kind != missing
-		most = max(most, len(p.choices))
-		forms = min(maxForms, forms*max(1, len(p.choices)))
+		n := max(1, len(p.choices), len(p.claims))
+		most, forms = max(most, n), min(maxForms, forms*n)
 	}
 	if !whole {
 		return false, nil
@@ -191,20 +232,23 @@ func (iv *interval) compare(claims claims) (same bool, chosen map[uint64]leaf) {
 // try makes the tree with one of the choices of each number.
 func (iv *interval) try(claims claims, choose func(choices int) int) (chosen map[uint64]leaf, same bool) {
 	tree := iv.start.Clone()
+	chosen = map[uint64]leaf{}
 	for p := range iv.each(claims) {
 		switch p.kind {
 		case present:
 			l := p.choices[0]
 			if len(p.choices) > 1 {
 				l = p.choices[choose(len(p.choices))]
-				if chosen == nil {
-					chosen = map[uint64]leaf{}
-				}
 				chosen[l.number] = l
 			}
 			tree.Append(l.hash)
 		case erased:
-			tree.Append(p.claim.hash)
+			c := p.claims[0]
+			if len(p.claims) > 1 {
+				c = p.claims[choose(len(p.claims))]
+				chosen[c.number] = leaf{number: c.number, hash: c.hash}
+			}
+			tree.Append(c.hash)
 		case declared:
 			tree.AppendGap(p.to, p.reason)
 		case missing:

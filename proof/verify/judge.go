@@ -28,7 +28,9 @@ const (
 type judge struct {
 	log    Log
 	keys   note.Verifiers
-	claims claims
+	claims claims // that events were erased
+	lates  claims // that events came late
+	acts   []*act // of this log
 
 	// start is what is signed and agreed with so far: the log up to base.End().
 	// Before the first mark it is not known, unless a verification goes on from
@@ -51,18 +53,20 @@ type judge struct {
 	intervals  []*interval // that are to be looked at again
 	judged     []leaf      // the leaves judged last, to know repeats by
 	held       int         // leaves in intervals
+	delivered  []delivered // came late
 
-	begun   *mark                 // the first checkpoint that stands in the log
-	known   map[uint64]proof.Hash // roots that were signed, by size
-	whole   []*mark               // the last marks
-	proved  []*interval           // that are complete and unaltered
-	places  map[string]*Anchored
-	scratch []byte
-	labels  labelCache
+	begun    *mark                 // the first checkpoint that stands in the log
+	known    map[uint64]proof.Hash // roots that were signed, by size
+	whole    []*mark               // the last marks
+	unlinked []*mark               // that may be of another history
+	proved   []*interval           // that are complete and unaltered
+	places   map[string]*Anchored
+	scratch  []byte
+	labels   labelCache
 }
 
-func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark, c claims) (*judge, error) {
-	j := &judge{log: Log{ID: id}, keys: keys, claims: c, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}, maxPending: defaultPending}
+func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark) (*judge, error) {
+	j := &judge{log: Log{ID: id}, keys: keys, known: map[uint64]proof.Hash{}, places: map[string]*Anchored{}, maxPending: defaultPending}
 	if start != nil {
 		part, err := proof.PartAfter(start.Checkpoint)
 		if err != nil {
@@ -87,6 +91,7 @@ func (j *judge) read(e *loki.Entry) {
 	j.log.Entries++
 	l, why := j.leafOf(e)
 	if why != "" {
+		j.log.added = true
 		add(&j.log, &j.log.Foreign, entryOf(e, why))
 		return
 	}
@@ -169,10 +174,15 @@ func (j *judge) late(l leaf) {
 	}
 	for _, iv := range j.intervals {
 		if l.number >= iv.from() && l.number <= iv.to() {
-			iv.extra = append(iv.extra, l)
-			j.held++
+			if len(iv.extra) < j.maxPending { // it is enough to know that something is wrong
+				iv.extra = append(iv.extra, l)
+			}
 			return
 		}
+	}
+	if reason := j.declaredReason(l.number); reason != "" {
+		j.unexpected(l, reason)
+		return
 	}
 	same := func(o leaf) bool { return o.number == l.number && o.hash == l.hash }
 	if !slices.ContainsFunc(j.judged, same) {
@@ -286,8 +296,9 @@ func (j *judge) follow(m *mark) {
 func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 	j.log.Checkpoints++
 	j.proved = append(j.proved, &interval{start: iv.start, mark: iv.mark})
+	j.proveActs(iv, chosen)
 	for p := range iv.each(j.claims) {
-		j.report(iv, p, true)
+		j.report(iv, p, chosen)
 		if len(p.choices) > 1 {
 			l := chosen[p.from]
 			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, &l)))
@@ -307,7 +318,7 @@ func (j *judge) disagree(iv *interval) {
 	whole := true
 	for p := range iv.each(j.claims) {
 		whole = whole && p.kind != missing
-		j.report(iv, p, false)
+		j.report(iv, p, nil)
 		if len(p.choices) > 1 {
 			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, nil)))
 		}
@@ -318,11 +329,16 @@ func (j *judge) disagree(iv *interval) {
 }
 
 // report notes what a piece of an interval is, besides events as they should be.
-func (j *judge) report(iv *interval, p piece, proved bool) {
+// chosen has what was signed; nil if the interval is not proved.
+func (j *judge) report(iv *interval, p piece, chosen map[uint64]leaf) {
 	switch p.kind {
 	case present:
 	case missing:
-		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, ""))
+		why := ""
+		if p.from == 1 && p.to >= iv.mark.Since && iv.mark.Since > 0 && j.fromBeginning() {
+			why = "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"
+		}
+		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, why))
 	case declared:
 		if p.reason == proof.Unproven {
 			j.log.blind = true
@@ -330,7 +346,14 @@ func (j *judge) report(iv *interval, p piece, proved bool) {
 			return
 		}
 		addSpan(&j.log, &j.log.Declared, iv.around(p.from, p.to, p.reason))
+		for _, l := range iv.within(p.from, p.to) {
+			j.unexpected(l, p.reason)
+		}
 	case erased:
-		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: p.claim.by, Proved: proved})
+		c := &p.claims[0]
+		if l, ok := chosen[p.from]; ok {
+			c = p.claims.of(l)
+		}
+		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: c.by.name(), Proved: chosen != nil, act: c.by})
 	}
 }

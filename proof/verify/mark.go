@@ -21,6 +21,8 @@ type mark struct {
 	// rootOnly marks what another log has said of this one, its predecessor: it
 	// has neither a range nor gaps.
 	rootOnly bool
+	// linked marks are of the log's one history.
+	linked bool
 }
 
 // isOf reports whether a part of the log, to its end, is what was signed.

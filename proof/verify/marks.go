@@ -2,16 +2,19 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
 // mark judges what was read by a signed statement.
 func (j *judge) mark(m *mark) {
 	if j.fits(m) {
+		m.linked = true
 		j.compare(m)
 	}
 	if !m.rootOnly {
 		j.remember(m)
+		j.link()
 	}
 }
 
@@ -32,9 +35,33 @@ func (j *judge) fits(m *mark) bool {
 		return true
 	}
 	if j.last != nil && m.Time.After(j.last.Time) && m.Size < j.last.Size && m.Size >= j.log.First && !m.rootOnly {
-		j.fork(m.Size, j.last.Size, m, "a checkpoint of fewer events was signed after one of more: the log was set back")
+		if len(j.unlinked) >= maxWhole {
+			j.setBack(j.unlinked[0])
+			j.unlinked = j.unlinked[1:]
+		}
+		j.unlinked = append(j.unlinked, m)
 	}
 	return false
+}
+
+// link looks which of the checkpoints that were read after others of more events
+// are of the same history: the clock was set back. Those that nothing follows were
+// made after the log was set back.
+func (j *judge) link() {
+	for again := true; again; {
+		n := len(j.unlinked)
+		j.unlinked = slices.DeleteFunc(j.unlinked, func(m *mark) bool {
+			m.linked = slices.ContainsFunc(j.whole, func(next *mark) bool {
+				return next.linked && next.Since == m.Size && next.Follows(m.Checkpoint)
+			})
+			return m.linked
+		})
+		again = len(j.unlinked) < n
+	}
+}
+
+func (j *judge) setBack(m *mark) {
+	j.fork(m.Size, j.last.Size, m, "a checkpoint of fewer events was signed after one of more: the log was set back")
 }
 
 // contradicts reports whether a mark does not follow from the one that it says it

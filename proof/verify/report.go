@@ -23,7 +23,8 @@ type Report struct {
 	To   time.Time `json:"to"`
 
 	// Complete says whether every event is there, or declared missing, or erased on
-	// record. Unaltered says whether every event is as it was stored.
+	// record. Unaltered says whether every event is as it was stored, and none was
+	// added.
 	Complete  Verdict `json:"complete"`
 	Unaltered Verdict `json:"unaltered"`
 	// UpTo is the time up to which both is proved; zero if for no event.
@@ -60,7 +61,8 @@ type Log struct {
 	// Altered are runs of events in which at least one is not what was stored.
 	// They are as narrow as the checkpoints allow.
 	Altered []Span `json:"altered,omitempty"`
-	// Doubled are numbers that several different entries have.
+	// Doubled are numbers that several different entries have, or one where the log
+	// says that there is none.
 	Doubled []Span `json:"doubled,omitempty"`
 	// Forks are contradictions between what was signed: two histories of one log.
 	Forks []Span `json:"forks,omitempty"`
@@ -70,7 +72,8 @@ type Log struct {
 	Erased []Erasure `json:"erased,omitempty"`
 	// Unjudged is what nothing proves, and why.
 	Unjudged []Span `json:"unjudged,omitempty"`
-	// Foreign are entries in the log's streams that the exporter has not written.
+	// Foreign are entries in the log's streams that the exporter has not written, and
+	// checkpoints that are not believed.
 	Foreign []Entry `json:"foreign,omitempty"`
 	// Omitted is how many further findings there are beyond MaxFindings.
 	Omitted int `json:"omitted,omitempty"`
@@ -88,6 +91,8 @@ type Log struct {
 
 	resumed  uint64    // the number of the event up to which it was verified before
 	blind    bool      // a part could not be judged at all
+	unsigned bool      // there are entries of which nothing signed says what they should be
+	added    bool      // there are entries that the exporter has not written
 	headless bool      // not judged from where it should
 	first    time.Time // of its entries
 	open     time.Time // the last entry that waits for a checkpoint, besides the trail's own; zero if none does
@@ -111,6 +116,8 @@ type Erasure struct {
 	// Proved says whether that event, and the hashes that it gives for what was
 	// erased, agree with what was signed.
 	Proved bool `json:"proved"`
+
+	act *act
 }
 
 // Entry is an entry in Loki.
@@ -159,7 +166,7 @@ func addDoubled(l *Log, s Span) {
 	addSpan(l, &l.Doubled, s)
 }
 
-const manyDoubled = "several different entries have each of these numbers"
+const manyDoubled = "different entries have each of these numbers, or one that was not signed"
 
 // judge gives the log's verdicts, which follow from what was found.
 func (l *Log) judge() {
@@ -177,7 +184,10 @@ func (l *Log) judge() {
 		l.Complete = No
 		l.Unaltered = Unknown // where events are missing the others can't be compared
 	}
-	if len(l.Altered)+len(l.Doubled)+len(l.Forks) > 0 {
+	if l.unsigned && l.Unaltered == Yes {
+		l.Unaltered = Unknown
+	}
+	if l.added || len(l.Altered)+len(l.Doubled)+len(l.Forks) > 0 {
 		l.Unaltered = No
 	}
 }

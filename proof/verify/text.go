@@ -82,7 +82,7 @@ func (l *Log) text(b *strings.Builder) {
 	}
 	spans(b, "not judged", l.Unjudged)
 	for _, e := range l.Foreign {
-		fmt.Fprintf(b, "  foreign entry of %s: %s: %q\n", stamp(e.Time), e.Why, e.Line)
+		fmt.Fprintf(b, "  FOREIGN entry of %s: %s: %q\n", stamp(e.Time), e.Why, e.Line)
 	}
 	if l.Omitted > 0 {
 		fmt.Fprintf(b, "  and %d more\n", l.Omitted)

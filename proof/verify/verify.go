@@ -109,17 +109,21 @@ type verification struct {
 	now    time.Time
 	report *Report
 
-	logs   map[string]*found
-	kept   map[string][]*mark // by log, from anchors and from successors
-	starts map[string]*mark
-	claims map[string]claims
-	judges map[string]*judge
-	at     Progress
+	logs    map[string]*found
+	kept    map[string][]*mark // by log, from anchors and from successors
+	starts  map[string]*mark
+	erased  map[string]claims // what acts say of a log's events
+	late    map[string]claims
+	acts    map[string][]*act // by the log in which they stand
+	claimed int
+	unread  bool // an anchor
+	judges  map[string]*judge
+	at      Progress
 }
 
 func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report, error) {
 	v := &verification{Config: c, source: s, keys: keys, now: c.Now(),
-		kept: map[string][]*mark{}, starts: map[string]*mark{}, claims: map[string]claims{}, judges: map[string]*judge{}}
+		kept: map[string][]*mark{}, starts: map[string]*mark{}, erased: map[string]claims{}, late: map[string]claims{}, acts: map[string][]*act{}, judges: map[string]*judge{}}
 	v.report = &Report{From: c.From, To: c.To}
 	if c.To.IsZero() {
 		v.report.To = v.now
@@ -137,9 +141,12 @@ func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report
 		v.report.Logs = append(v.report.Logs, *l)
 		v.at.Done++
 	}
-	v.checkErasures()
+	v.checkActs()
 	v.checkBeginnings()
 	v.report.sum()
+	if v.unread {
+		v.report.Complete, v.report.Unaltered = worse(v.report.Complete, Unknown), worse(v.report.Unaltered, Unknown)
+	}
 	return v.report, nil
 }
 
@@ -177,7 +184,7 @@ func (v *verification) prepare(ctx context.Context) error {
 		return fmt.Errorf("looking for logs that take the place of others: %w", err)
 	}
 	v.choose()
-	return v.findErasures(ctx)
+	return v.findActs(ctx)
 }
 
 // readAnchors collects the checkpoints that are kept elsewhere, by log.
@@ -186,6 +193,7 @@ func (v *verification) readAnchors(ctx context.Context) {
 		n := 0
 		for signed, err := range a.Checkpoints(ctx) {
 			if err != nil {
+				v.unread = true
 				v.problem("reading the anchor %s: %v", a.Name(), err)
 				break
 			}
@@ -202,6 +210,7 @@ func (v *verification) readAnchors(ctx context.Context) {
 			v.kept[id] = append(v.kept[id], m)
 		}
 		if n == 0 {
+			v.unread = true
 			v.problem("the anchor %s has no checkpoint by a known key", a.Name())
 		}
 	}
@@ -269,91 +278,17 @@ func (v *verification) choose() {
 	}
 }
 
-// marksOf yields the checkpoints of a log that stand in the trail, in the order of
-// time or against it.
-func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, backward bool) func(yield func(*mark, error) bool) {
-	return func(yield func(*mark, error) bool) {
-		read := trail.LogRead{ID: id, Window: w, Backward: backward, Containing: " action=" + proof.CheckpointAction + " ", Batch: 10}
-		for e, err := range v.source.ReadLog(ctx, read) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if m, err := checkpointIn(&e, id, v.keys); err == nil && !yield(m, nil) {
-				return
-			}
-		}
-	}
-}
-
-// firstMark is the oldest checkpoint of a log since a time, nil if there is none.
-func (v *verification) firstMark(ctx context.Context, id string, since time.Time) (*mark, error) {
-	if f := v.logs[id]; since.Before(f.Since) {
-		since = f.Since
-	}
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: since, To: v.now.Add(trail.Ahead)}, false) {
-		return m, err
-	}
-	return nil, nil
-}
-
-// lastMark is the newest checkpoint of a log before a time, nil if there is none.
-func (v *verification) lastMark(ctx context.Context, id string, before time.Time) (*mark, error) {
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].Since, To: before}, true) {
-		return m, err
-	}
-	return nil, nil
-}
-
-// bounds are where the verification of a log begins, and what is read for it.
-func (v *verification) bounds(ctx context.Context, id string) (start *mark, w trail.Window, err error) {
-	since := v.logs[id].Since
-	w = trail.Window{From: since, To: v.until()}
-	start = v.starts[id]
-	switch {
-	case start != nil:
-	case v.From.After(since):
-		if start, err = v.lastMark(ctx, id, v.From); err != nil {
-			return nil, w, err
-		}
-		if start == nil {
-			first, err := v.firstMark(ctx, id, v.From)
-			if err != nil {
-				return nil, w, err
-			}
-			if first == nil || first.Since > 0 {
-				w.From = v.From
-			}
-		}
-	}
-	if start != nil {
-		w.From = start.Time.Add(-margin)
-		if !v.From.IsZero() && v.From.Before(w.From) {
-			w.From = v.From
-		}
-	}
-	if !v.To.IsZero() {
-		next, err := v.firstMark(ctx, id, v.To)
-		if err != nil {
-			return nil, w, err
-		}
-		if next != nil {
-			w.To = next.Time.Add(margin)
-		}
-	}
-	return start, w, nil
-}
-
 // verify verifies one log.
 func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	start, w, err := v.bounds(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	j, err := newJudge(id, v.keys, start, v.kept[id], v.claims[id])
+	j, err := newJudge(id, v.keys, start, v.kept[id])
 	if err != nil {
 		return nil, err
 	}
+	j.claims, j.lates, j.acts = v.erased[id], v.late[id], v.acts[id]
 	v.judges[id] = j
 	j.since, j.until = v.From, v.To
 	f := v.logs[id]

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -84,14 +83,17 @@ func newGeneration(s *Setup, p *process) (*generation, error) {
 	if s.config.Page != nil {
 		opts = append(opts, instrumentation.WithFilter("page assets", instrumentation.Routes("GET "+s.config.Page.Path+"assets/")))
 	}
+	if s.config.Page != nil {
+		page, err := p.newPage(g)
+		if err != nil {
+			return nil, err
+		}
+		g.page = page
+	}
+	// The last that can fail: it puts the policy on record.
 	mw, err := instrumentation.NewMiddleware(append(opts, s.policy.Options...)...)
 	if err != nil {
 		return nil, err
-	}
-	if s.config.Page != nil {
-		if g.page, err = p.newPage(g); err != nil {
-			return nil, err
-		}
 	}
 	g.panel = g.reverseProxy()
 	recorded := mw(http.HandlerFunc(g.serve))
@@ -141,13 +143,7 @@ func (g *generation) isPage(r *http.Request) bool {
 
 // sessionOf is what a session is known by: its cookies, each with its name.
 func sessionOf(r *http.Request, names []string) string {
-	var b strings.Builder
-	for _, name := range names {
-		for _, c := range r.CookiesNamed(name) {
-			fmt.Fprintf(&b, "%q=%q;", name, c.Value)
-		}
-	}
-	return b.String()
+	return strings.Join(cookiesOf(r, names), "; ")
 }
 
 // retire lets go of connections that are not used. Requests under way end.

@@ -56,8 +56,10 @@ func (g *generation) rewrite(pr *httputil.ProxyRequest) {
 	in, out := pr.In, pr.Out
 	out.URL.Scheme, out.URL.Host = v.panel.target.Scheme, v.panel.target.Host
 	joinPath(out, v.panel)
-	out.URL.RawQuery = in.URL.RawQuery // as it was sent; what can't be parsed as well
-	out.Trailer = in.Trailer           // which is filled when the body has been read
+	// As it was sent; what can't be parsed as well. Only HTTP/2 lets a space
+	// through, behind which an HTTP/1 panel would read another protocol.
+	out.URL.RawQuery = strings.ReplaceAll(in.URL.RawQuery, " ", "%20")
+	out.Trailer = in.Trailer // which is filled when the body has been read
 	out.Host = in.Host
 	if v.panel.host != "" {
 		out.Host = v.panel.host
@@ -79,11 +81,24 @@ func (g *generation) rewrite(pr *httputil.ProxyRequest) {
 			delete(out.Header, name)
 		}
 	}
+	onlyWebSockets(out)
 	forwarded(in, out)
 	if g.requestIDHeader != "" {
 		if id := v.recording.RequestID(); id != "" {
 			out.Header.Set(g.requestIDHeader, id)
 		}
+	}
+}
+
+// onlyWebSockets takes off the wish for any other protocol, as HTTP allows. With
+// a panel that goes over to HTTP/2 (h2c), a client would send requests through
+// the connection that are on no record.
+func onlyWebSockets(out *http.Request) {
+	if strings.EqualFold(out.Header.Get("Upgrade"), "websocket") {
+		return
+	}
+	for _, name := range []string{"Upgrade", "Connection", "Http2-Settings"} {
+		delete(out.Header, name)
 	}
 }
 

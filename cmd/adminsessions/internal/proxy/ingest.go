@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/redact"
+	"github.com/adminsessions/adminsessions/internal/text"
 	"github.com/adminsessions/adminsessions/policy"
 )
 
@@ -47,13 +49,14 @@ type ingest struct {
 	logger     *slog.Logger
 	now        func() time.Time
 	running    chan struct{}
+	decoding   chan struct{}
 	// halfDone is how many events are stored of a request that failed in the
 	// middle: when it comes again, they are not stored twice.
 	halfDone *lru.Cache[[sha256.Size]byte, int]
 }
 
 func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metrics, logger *slog.Logger) (http.Handler, error) {
-	in := &ingest{config: c, sink: sink, redaction: new(redact.Redactor), metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests)}
+	in := &ingest{config: c, sink: sink, redaction: new(redact.Redactor), metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
 	in.redaction.Remember()
 	for _, name := range r.Query {
 		in.redaction.Hide(name)
@@ -177,7 +180,7 @@ func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []by
 			why = err.Error()
 		}
 	}
-	err := f.events(body, func(e *adminsessions.Event, err error) {
+	err := in.decode(f, body, func(e *adminsessions.Event, err error) {
 		if err == nil {
 			err = in.check(e)
 		}
@@ -220,11 +223,21 @@ func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []by
 	f.answer(w, len(events), refused, why)
 }
 
+// decode reads events, a few requests at a time: they take more room in memory
+// than they had on the way.
+func (in *ingest) decode(f form, body []byte, yield func(*adminsessions.Event, error)) error {
+	in.decoding <- struct{}{}
+	defer func() { <-in.decoding }()
+	return f.events(body, yield)
+}
+
 var errTrail = errors.New("events of type TRAIL are the trail's own: nobody else writes them")
 
 // check refuses what an event from elsewhere must not be.
 func (in *ingest) check(e *adminsessions.Event) error {
-	if e.Type == adminsessions.Trail || e.Checkpoint != "" {
+	// As it will stand in the line: without what can't be seen.
+	action, _ := text.Clean(e.Action, len(e.Action))
+	if e.Type == adminsessions.Trail || e.Checkpoint != "" || strings.HasPrefix(strings.ToLower(strings.TrimSpace(action)), "trail.") {
 		return errTrail
 	}
 	if e.Time.Sub(in.now()) > maxAhead {
@@ -239,10 +252,14 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 	if e.Time.IsZero() {
 		e.Time = in.now()
 	}
+	if e.RequestID == "" { // by which it can be asked for
+		e.RequestID = strings.ToLower(rand.Text()[:20])
+	}
 	r := in.redaction
 	e.URL, _ = r.URL(e.URL, maxURLBytes)
-	for _, text := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent} {
-		*text = r.Text(*text)
+	for _, s := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent, &e.Cause, &e.ErrorType,
+		&e.Actor.CredentialID, &e.Actor.TenantID} {
+		*s = r.Text(*s)
 	}
 	for i := range e.Changes {
 		c := &e.Changes[i]

@@ -48,6 +48,9 @@ func ndjsonForm() form {
 }
 
 func ndjsonEvent(line []byte) (adminsessions.Event, error) {
+	if err := boundedJSON(line); err != nil {
+		return adminsessions.Event{}, err
+	}
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.UseNumber()
 	var object map[string]any
@@ -140,10 +143,6 @@ func (r *ndjsonRecord) add(name string, value any) (err error) {
 		return nil
 	case "type":
 		if strings.EqualFold(text, string(adminsessions.Trail)) {
-			return errTrail
-		}
-	case "action":
-		if strings.HasPrefix(strings.ToLower(text), "trail.") {
 			return errTrail
 		}
 	case "checkpoint":

@@ -20,13 +20,16 @@ import (
 // otlpForms are the two forms of OTLP/HTTP's logs.
 func otlpForms() map[string]form {
 	return map[string]form{
-		"application/x-protobuf": {name: "otlp", events: otlpEvents(new(plog.ProtoUnmarshaler)), answer: otlpProto, failure: otlpProtoFailure},
-		"application/json":       {name: "otlp", events: otlpEvents(new(plog.JSONUnmarshaler)), answer: otlpJSON, failure: otlpJSONFailure},
+		"application/x-protobuf": {name: "otlp", events: otlpEvents(new(plog.ProtoUnmarshaler), boundedProto), answer: otlpProto, failure: otlpProtoFailure},
+		"application/json":       {name: "otlp", events: otlpEvents(new(plog.JSONUnmarshaler), boundedJSON), answer: otlpJSON, failure: otlpJSONFailure},
 	}
 }
 
-func otlpEvents(u plog.Unmarshaler) func([]byte, func(*adminsessions.Event, error)) error {
+func otlpEvents(u plog.Unmarshaler, bounded func([]byte) error) func([]byte, func(*adminsessions.Event, error)) error {
 	return func(body []byte, yield func(*adminsessions.Event, error)) (err error) {
+		if err := bounded(body); err != nil {
+			return err
+		}
 		defer func() {
 			if v := recover(); v != nil { // of a parser of what strangers send
 				err = fmt.Errorf("can't be read: %v", v)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/recordtest"
@@ -65,7 +66,7 @@ func otlpLogs(event, body string, attrs ...string) plog.Logs {
 
 func TestOTLPIsTakenInBothForms(t *testing.T) {
 	logs := otlpLogs("admin.act", "reminded", "admin.interface", "job", "admin.action", "invoices.remind", "user.email", "anna@example.com",
-		"url.full", "https://panel.example/x?badge=77", "api_key", "hunter2", "admin.note", "token=abcdef")
+		"url.full", "https://panel.example/x?badge=77", "api_key", "hunter2", "admin.note", "token=abcdef", "admin.credential.id", "ghp_0123456789abcdefghijklmnopqrstuvwxyzA")
 	proto, err := new(plog.ProtoMarshaler).MarshalLogs(logs)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func TestOTLPIsTakenInBothForms(t *testing.T) {
 				t.Errorf("recorded %s", e.Line())
 			}
 			attrs := attributes(e)
-			if attrs["api_key"] != "REDACTED" || attrs["admin.ingest"] != "otlp" || attrs["service.name"] != "billing" || strings.Contains(e.Line(), "abcdef") {
+			if attrs["api_key"] != "REDACTED" || attrs["admin.ingest"] != "otlp" || attrs["service.name"] != "billing" || strings.Contains(e.Line(), "abcdef") || e.Actor.CredentialID != "REDACTED" {
 				t.Errorf("recorded %s", e.Line())
 			}
 		})
@@ -130,7 +131,8 @@ func TestTrailEventsAreRefused(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		`{"type":"TRAIL","action":"x.y"}`, `{"type":"trail","action":"x.y"}`, `{"action":"Trail.started"}`, `{"action":"x.y","checkpoint":"x"}`,
+		`{"type":"TRAIL","action":"x.y"}`, `{"type":"trail","action":"x.y"}`, `{"action":"Trail.started"}`, `{"action":" trail.started"}`, `{"action":"trail.started "}`,
+		`{"action":"x.y","checkpoint":"x"}`,
 		`{"action":"x.y","attributes":{"admin.interface":"trail"}}`, `{"action":"x.y","attributes":{"audit.checkpoint":"x"}}`,
 	} {
 		var sink recordtest.Sink
@@ -242,6 +244,32 @@ func TestStrangersCanHandInNothing(t *testing.T) {
 	var sink recordtest.Sink
 	if w := hand(t, startIngest(t, &sink, "written"), "/v1/logs", "application/x-protobuf", []byte("nonsense")); w.Code != 400 {
 		t.Errorf("nonsense is answered with %d", w.Code)
+	}
+}
+
+// What is small on the way and large in memory is refused before it is read.
+func TestWhatWouldGrowIsNotRead(t *testing.T) {
+	wrapped := func(b []byte) []byte {
+		return protowire.AppendBytes([]byte{0x0a}, protowire.AppendBytes([]byte{0x12}, b))
+	}
+	deep := func(n int) string { return strings.Repeat(`{"arrayValue":{"values":[`, n) + strings.Repeat("]}}", n) }
+	for name, c := range map[string]struct{ path, contentType, body string }{
+		"empty records":     {"/v1/logs", "application/x-protobuf", string(wrapped(bytes.Repeat([]byte{0x12, 0x00}, 450_000)))},
+		"empty attributes":  {"/v1/logs", "application/x-protobuf", string(wrapped(protowire.AppendBytes([]byte{0x12}, bytes.Repeat([]byte{0x32, 0x00}, 450_000))))},
+		"in JSON":           {"/v1/logs", "application/json", `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":` + deep(30_000) + `}]}]}]}`},
+		"lists in JSON":     {"/v1/logs", "application/json", strings.Repeat("[", 900_000)},
+		"an attribute deep": {"/v1/events", "application/json", `{"action":"a.b","attributes":{"x":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}}`},
+	} {
+		var sink recordtest.Sink
+		w := hand(t, startIngest(t, &sink, "written"), c.path, c.contentType, []byte(c.body))
+		if !strings.Contains(w.Body.String(), "send fewer") || len(sink.Events()) != 0 {
+			t.Errorf("%s: answered %d %.300q", name, w.Code, w.Body)
+		}
+	}
+	var sink recordtest.Sink
+	w := hand(t, startIngest(t, &sink, "written"), "/v1/events", "application/json", []byte(`{"action":"a.b","note":"[[[[{{{{\"[[["}`+"\n"+`{"action":"a.c"}`))
+	if events := sink.Events(); w.Code != 200 || len(events) != 2 || events[0].RequestID == "" || events[0].RequestID == events[1].RequestID {
+		t.Errorf("answered %d %s, recorded %q", w.Code, w.Body, recordtest.Lines(events))
 	}
 }
 

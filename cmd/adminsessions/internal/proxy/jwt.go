@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -29,11 +30,12 @@ const (
 
 // tokens finds who sends a request in a signed token.
 type tokens struct {
-	config   *JWT
-	verifier *oidc.IDTokenVerifier
-	known    *lru.Cache[[sha256.Size]byte, knownToken]
-	refused  func()
-	now      func() time.Time
+	config  *JWT
+	keys    *keySet
+	rules   *oidc.Config
+	known   *lru.Cache[[sha256.Size]byte, knownToken]
+	refused func()
+	now     func() time.Time
 }
 
 type knownToken struct {
@@ -64,13 +66,17 @@ func newTokens(c *JWT, refused func()) (*tokens, error) {
 		},
 	}}
 	return &tokens{
-		config: c, known: known, refused: refused, now: time.Now,
-		verifier: oidc.NewVerifier(c.Issuer, keys, &oidc.Config{ClientID: c.Audience, SupportedSigningAlgs: c.Algs}),
+		config: c, known: known, refused: refused, now: time.Now, keys: keys,
+		rules: &oidc.Config{ClientID: c.Audience, SupportedSigningAlgs: c.Algs},
 	}, nil
 }
 
 func (t *tokens) identify(r *http.Request) identity {
-	token := t.find(r)
+	token, err := t.find(r)
+	if err != nil {
+		t.refused()
+		return identity{unknown: err.Error()}
+	}
 	if token == "" {
 		return identity{}
 	}
@@ -80,10 +86,11 @@ func (t *tokens) identify(r *http.Request) identity {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), keysTimeout)
 	defer cancel()
-	verified, err := t.verifier.Verify(ctx, token)
+	keys := &asking{keySet: t.keys}
+	verified, err := oidc.NewVerifier(t.config.Issuer, keys, t.rules).Verify(ctx, token)
 	if err != nil {
 		t.refused()
-		if errors.Is(err, errKeys) {
+		if keys.failed {
 			return identity{unknown: "the keys of the token's issuer could not be had"}
 		}
 		return identity{unknown: "the token was refused"}
@@ -102,32 +109,37 @@ func (t *tokens) identify(r *http.Request) identity {
 	return who
 }
 
-// find is the token of a request, or "".
-func (t *tokens) find(r *http.Request) string {
-	var token string
+// find is the token of a request, or "". Several may be read by the panel one way
+// or the other.
+func (t *tokens) find(r *http.Request) (string, error) {
+	values := r.Header[http.CanonicalHeaderKey(t.config.Header)]
 	if t.config.Cookie != "" {
-		cookies := r.CookiesNamed(t.config.Cookie)
-		if len(cookies) != 1 {
-			return ""
-		}
-		token = cookies[0].Value
-	} else {
-		values := r.Header[http.CanonicalHeaderKey(t.config.Header)]
-		if len(values) != 1 {
-			return ""
-		}
-		token = values[0]
-		if scheme, rest, ok := strings.Cut(token, " "); ok {
-			if !strings.EqualFold(scheme, "Bearer") {
-				return ""
-			}
-			token = strings.TrimSpace(rest)
+		values = nil
+		for _, cookie := range cookiesOf(r, []string{t.config.Cookie}) {
+			_, value, _ := strings.Cut(cookie, "=")
+			values = append(values, strings.Trim(strings.TrimSpace(value), `"`))
 		}
 	}
-	if strings.Count(token, ".") != 2 || len(token) > maxTokenBytes {
-		return "" // another kind of credential
+	if len(values) == 0 {
+		return "", nil
 	}
-	return token
+	if len(values) > 1 {
+		return "", errors.New("there are several tokens")
+	}
+	token := values[0]
+	if scheme, rest, ok := strings.Cut(token, " "); ok && t.config.Cookie == "" {
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", nil
+		}
+		token = strings.TrimSpace(rest)
+	}
+	switch {
+	case strings.Count(token, ".") != 2:
+		return "", nil // another kind of credential
+	case len(token) > maxTokenBytes:
+		return "", errors.New("the token is too long")
+	}
+	return token, nil
 }
 
 // identity is what stands in claims, or in an answer of the panel.
@@ -158,17 +170,27 @@ type keySet struct {
 	mu   sync.Mutex
 	keys *oidc.RemoteKeySet // nil until it is known where they are
 	next time.Time          // when the issuer may be asked again
+
+	away atomic.Bool // it had no keys when it was asked last
 }
 
-var errKeys = errors.New("keys of the issuer can't be had")
+// asking is one question to the keys. The verifier does not hand on why it
+// failed.
+type asking struct {
+	*keySet
+	failed bool // the keys could not be had
+}
 
 // VerifySignature implements [oidc.KeySet].
-func (k *keySet) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	keys, err := k.find(ctx)
+func (a *asking) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	keys, err := a.find(ctx)
 	if err != nil {
-		return nil, errors.Join(errKeys, err)
+		a.failed = true
+		return nil, err
 	}
-	return keys.VerifySignature(ctx, token)
+	payload, err := keys.VerifySignature(ctx, token)
+	a.failed = err != nil && a.away.Load()
+	return payload, err
 }
 
 func (k *keySet) find(ctx context.Context) (*oidc.RemoteKeySet, error) {
@@ -179,7 +201,7 @@ func (k *keySet) find(ctx context.Context) (*oidc.RemoteKeySet, error) {
 	}
 	lasting := oidc.ClientContext(context.WithoutCancel(ctx), &http.Client{
 		Timeout: k.client.Timeout, CheckRedirect: k.client.CheckRedirect,
-		Transport: &paced{to: k.client.Transport, now: k.now},
+		Transport: &paced{to: k.client.Transport, now: k.now, away: &k.away},
 	})
 	where := k.config.JWKS
 	if where == "" {
@@ -206,8 +228,9 @@ func (k *keySet) find(ctx context.Context) (*oidc.RemoteKeySet, error) {
 // paced asks no more often than every [keysEvery]: tokens with keys that do not
 // exist must not become a flood at the issuer.
 type paced struct {
-	to  http.RoundTripper
-	now func() time.Time
+	to   http.RoundTripper
+	now  func() time.Time
+	away *atomic.Bool
 
 	mu   sync.Mutex
 	next time.Time
@@ -224,7 +247,9 @@ func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
 	if soon {
 		return nil, errors.New("the issuer's keys were asked for a moment ago")
 	}
-	return p.to.RoundTrip(r)
+	resp, err := p.to.RoundTrip(r)
+	p.away.Store(err != nil || resp.StatusCode != http.StatusOK)
+	return resp, err
 }
 
 // bounded cuts answers that are no keys.

@@ -36,10 +36,12 @@ type lookup struct {
 	now     func() time.Time
 	running chan struct{} // holds a token for each lookup under way
 
-	mu       sync.Mutex
-	answers  *lru.Cache[sessionKey, *answer]
-	failures int       // in a row
-	closed   time.Time // the panel is not asked before
+	mu sync.Mutex
+	// known are the sessions of somebody. Those of nobody, and those that are being
+	// asked for, stand by themselves: cookies that strangers make up push nobody out.
+	known, others *lru.Cache[sessionKey, *answer]
+	failures      int       // in a row
+	closed        time.Time // the panel is not asked before
 }
 
 // sessionKey is a hash of what a session is known by: cookies are not kept.
@@ -67,22 +69,24 @@ func lookupResults() []string {
 }
 
 func newLookup(c *Lookup, count func(string)) (*lookup, error) {
-	answers, err := lru.New[sessionKey, *answer](maxSessions)
+	known, err := lru.New[sessionKey, *answer](maxSessions)
 	if err != nil {
 		return nil, err
 	}
-	return &lookup{config: c, count: count, now: time.Now, answers: answers, running: make(chan struct{}, maxLookups)}, nil
+	others, err := lru.New[sessionKey, *answer](maxSessions)
+	if err != nil {
+		return nil, err
+	}
+	return &lookup{config: c, count: count, now: time.Now, known: known, others: others, running: make(chan struct{}, maxLookups)}, nil
 }
 
 // key is that of the request's session, at the panel that it is for.
 func (l *lookup) key(panel *upstream, r *http.Request) (key sessionKey, ok bool) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%p\x00%s\x00", panel, r.Host)
-	for _, name := range l.config.Cookies {
-		for _, c := range r.CookiesNamed(name) {
-			fmt.Fprintf(h, "%q=%q;", name, c.Value)
-			ok = true
-		}
+	for _, c := range cookiesOf(r, l.config.Cookies) {
+		fmt.Fprintf(h, "%q;", c)
+		ok = true
 	}
 	if l.config.Authorization {
 		for _, v := range r.Header["Authorization"] {
@@ -110,7 +114,7 @@ func (l *lookup) identify(r *http.Request) identity {
 		return identity{unknown: "the panel was not asked: " + err.Error()}
 	}
 	if isNew {
-		go l.ask(v.panel, l.question(v.panel, r), a) //nolint:gosec // it goes on for the requests that follow
+		go l.ask(v.panel, l.question(v.panel, r), key, a) //nolint:gosec // it goes on for the requests that follow
 	}
 	timeout := time.NewTimer(l.config.Timeout)
 	defer timeout.Stop()
@@ -133,8 +137,10 @@ func (l *lookup) find(key sessionKey) (a *answer, isNew bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	if a, ok := l.answers.Get(key); ok && (a.until.IsZero() || now.Before(a.until)) {
-		return a, false, nil
+	for _, answers := range []*lru.Cache[sessionKey, *answer]{l.known, l.others} {
+		if a, ok := answers.Get(key); ok && (a.until.IsZero() || now.Before(a.until)) {
+			return a, false, nil
+		}
 	}
 	if now.Before(l.closed) {
 		return nil, false, errors.New("it has failed to answer")
@@ -145,7 +151,8 @@ func (l *lookup) find(key sessionKey) (a *answer, isNew bool, err error) {
 		return nil, false, errors.New("too many questions are under way")
 	}
 	a = &answer{ready: make(chan struct{})}
-	l.answers.Add(key, a)
+	l.known.Remove(key)
+	l.others.Add(key, a)
 	return a, true, nil
 }
 
@@ -165,10 +172,8 @@ func (l *lookup) question(panel *upstream, r *http.Request) *http.Request {
 		q.Host = panel.host
 	}
 	joinPath(q, panel)
-	for _, name := range l.config.Cookies {
-		for _, c := range r.CookiesNamed(name) {
-			q.AddCookie(c)
-		}
+	if cookies := cookiesOf(r, l.config.Cookies); len(cookies) > 0 {
+		q.Header.Set("Cookie", strings.Join(cookies, "; "))
 	}
 	if l.config.Authorization {
 		q.Header["Authorization"] = slices.Clone(r.Header["Authorization"])
@@ -179,7 +184,7 @@ func (l *lookup) question(panel *upstream, r *http.Request) *http.Request {
 
 // ask asks the panel. It goes on when the request does not wait any longer: the
 // next one of the session has use for it.
-func (l *lookup) ask(panel *upstream, q *http.Request, a *answer) {
+func (l *lookup) ask(panel *upstream, q *http.Request, key sessionKey, a *answer) {
 	ctx, cancel := context.WithTimeout(context.Background(), max(4*l.config.Timeout, time.Second))
 	defer cancel()
 	who, err := l.request(panel, q.WithContext(ctx))
@@ -194,7 +199,13 @@ func (l *lookup) ask(panel *upstream, q *http.Request, a *answer) {
 	l.mu.Lock()
 	now := l.now()
 	a.who, a.until = who, now.Add(holds)
-	if err == nil {
+	if kept, ok := l.others.Peek(key); ok && kept == a && !who.isZero() { // else it was forgotten meanwhile
+		l.others.Remove(key)
+		l.known.Add(key, a)
+	}
+	// Only a panel that does not answer is left alone: one stranger with a cookie on
+	// which it stumbles must not hide who all the others are.
+	if !errors.Is(err, errAway) {
 		l.failures = 0
 	} else if l.failures++; l.failures >= circuitAfter {
 		l.closed = now.Add(circuitHolds)
@@ -204,15 +215,20 @@ func (l *lookup) ask(panel *upstream, q *http.Request, a *answer) {
 	<-l.running
 }
 
+// errAway says that there is no panel that answers.
+var errAway = errors.New("the panel is away")
+
 func (l *lookup) request(panel *upstream, q *http.Request) (identity, error) {
 	resp, err := panel.transport.RoundTrip(q)
 	if err != nil {
-		return identity{}, err
+		return identity{}, errors.Join(errAway, err)
 	}
 	defer resp.Body.Close()
 	switch code := resp.StatusCode; {
 	case code >= 300 && code < 400, code == 401, code == 403, code == 404, code == 204:
 		return identity{}, nil
+	case code == http.StatusBadGateway, code == http.StatusServiceUnavailable, code == http.StatusGatewayTimeout:
+		return identity{}, errAway
 	case code != http.StatusOK:
 		return identity{}, fmt.Errorf("it answered %s", resp.Status)
 	}
@@ -235,5 +251,6 @@ func (l *lookup) forget(v *visit, resp *http.Response) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.answers.Remove(v.session)
+	l.known.Remove(v.session)
+	l.others.Remove(v.session)
 }

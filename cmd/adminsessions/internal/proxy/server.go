@@ -94,7 +94,8 @@ func (srv *Server) listen(registry *prometheus.Registry) (err error) {
 	t := srv.config.Timeouts
 	srv.panel = &http.Server{
 		Handler: http.HandlerFunc(srv.handle), ReadHeaderTimeout: t.Header, IdleTimeout: t.Idle,
-		BaseContext: func(net.Listener) context.Context { return base },
+		DisableGeneralOptionsHandler: true, // OPTIONS * is the panel's to answer, and on record
+		BaseContext:                  func(net.Listener) context.Context { return base },
 	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)

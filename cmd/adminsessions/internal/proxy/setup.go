@@ -361,7 +361,7 @@ func certificates(file string) (*x509.CertPool, error) {
 func (c *Config) fixed() map[string]any {
 	return map[string]any{
 		"listen": c.Listen, "tls": c.TLS, "operators": c.Operators, "ingest": c.Ingest,
-		"service": c.Service, "loki": c.Loki, "spool": c.Spool,
+		"service": c.Service, "loki": c.Loki, "spool": c.Spool, "session.key_file": c.Session.KeyFile,
 		"timeouts": [3]time.Duration{c.Timeouts.Header, c.Timeouts.Idle, c.Timeouts.Shutdown},
 	}
 }

@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/policy"
 )
@@ -21,6 +24,9 @@ import (
 // through for the name.
 const maxSignInBytes = 64 << 10
 
+// signInKey is the attribute that says what is odd about an attempt.
+const signInKey = "admin.sign_in"
+
 // attempt is a request that may be an attempt to sign in: it keeps the
 // beginning of what the panel reads.
 type attempt struct {
@@ -28,15 +34,18 @@ type attempt struct {
 	contentType string
 
 	io.ReadCloser
-	mu   sync.Mutex
-	kept []byte // guarded by mu: the transport may read on
+	mu   sync.Mutex // the transport may read on
+	kept []byte
+	cut  bool // there is more of it
 }
 
 func (a *attempt) Read(p []byte) (int, error) {
 	n, err := a.ReadCloser.Read(p)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.kept = append(a.kept, p[:max(0, min(n, maxSignInBytes-len(a.kept)))]...)
+	room := maxSignInBytes - len(a.kept)
+	a.kept = append(a.kept, p[:max(0, min(n, room))]...)
+	a.cut = a.cut || n > room
 	return n, err
 }
 
@@ -65,18 +74,27 @@ func (g *generation) signIn(v *visit, resp *http.Response) {
 		return
 	}
 	a.mu.Lock()
-	kept := a.kept
+	kept, cut := a.kept, a.cut
 	a.mu.Unlock()
 	for _, rule := range a.rules {
-		name, ok := fieldOf(kept, a.contentType, rule.Field)
-		if !ok {
+		names := fieldOf(kept, a.contentType, rule.Field)
+		if len(names) == 0 && !cut {
 			continue
 		}
+		// One whose body is so long that the name is not among what was kept is an
+		// attempt all the same, of nobody knows whom.
 		outcome := adminsessions.SignInFailure
 		if rule.Success.looksLike(resp) {
 			outcome = adminsessions.SignInSuccess
 		}
+		name := ""
+		if len(names) > 0 {
+			name = names[len(names)-1]
+		}
 		v.recording.SignIn(name, outcome)
+		if len(names) > 1 { // some frameworks take the first, most the last
+			v.recording.Annotate("", attribute.String(signInKey, fmt.Sprintf("%d names were sent, the last is recorded", len(names))))
+		}
 		return
 	}
 }
@@ -104,30 +122,61 @@ func setsCookie(resp *http.Response, name string) bool {
 	})
 }
 
-// fieldOf finds a field in what was kept of a body.
-func fieldOf(kept []byte, contentType, field string) (value string, ok bool) {
+// fieldOf finds a field in what was kept of a body: its values, each once.
+func fieldOf(kept []byte, contentType, field string) (values []string) {
 	kind, params, _ := mime.ParseMediaType(contentType)
 	switch kind {
 	case "multipart/form-data":
 		for mr := multipart.NewReader(bytes.NewReader(kept), params["boundary"]); ; {
 			part, err := mr.NextPart()
 			if err != nil {
-				return "", false
+				return values
 			}
 			if part.FormName() == field && part.FileName() == "" {
-				b, err := io.ReadAll(io.LimitReader(part, 1<<10))
-				return string(b), err == nil
+				b, _ := io.ReadAll(io.LimitReader(part, 1<<10)) // what is there of it
+				values = appendNew(values, string(b))
 			}
 		}
 	case "application/x-www-form-urlencoded":
-		values, _ := url.ParseQuery(string(kept)) // what can be read of it
-		return values.Get(field), values.Has(field)
+		return formField(string(kept), field)
 	}
 	body, err := decodeJSON(bytes.NewReader(kept))
 	if err != nil {
-		return "", false
+		return nil
 	}
-	return textAt(body, field)
+	if value, ok := textAt(body, field); ok {
+		return []string{value}
+	}
+	return nil
+}
+
+// maxTried is how many names of one attempt are told apart.
+const maxTried = 8
+
+// appendNew moves a value that is there already to the end.
+func appendNew(values []string, value string) []string {
+	values = slices.DeleteFunc(values, func(v string) bool { return v == value })
+	if len(values) == maxTried {
+		values = values[1:]
+	}
+	return append(values, value)
+}
+
+// formField is the values of a field of a form. What is wrongly encoded stays as it
+// is, as PHP has it.
+func formField(form, field string) (values []string) {
+	unescaped := func(s string) string {
+		if text, err := url.QueryUnescape(s); err == nil {
+			return text
+		}
+		return s
+	}
+	for pair := range strings.SplitSeq(form, "&") {
+		if name, value, _ := strings.Cut(pair, "="); unescaped(name) == field {
+			values = appendNew(values, unescaped(value))
+		}
+	}
+	return values
 }
 
 // decodeJSON reads one value, with numbers as they are written.

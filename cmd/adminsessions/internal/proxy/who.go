@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 
@@ -95,14 +96,54 @@ func (g *generation) known(v *visit, resp *http.Response) {
 type basicName struct{ email bool }
 
 func (b basicName) identify(r *http.Request) identity {
-	name, _, ok := r.BasicAuth()
-	if !ok || name == "" || len(r.Header["Authorization"]) != 1 {
-		return identity{}
+	var names []string
+	for _, value := range r.Header["Authorization"] {
+		if scheme, credentials, _ := strings.Cut(strings.TrimSpace(value), " "); strings.EqualFold(scheme, "Basic") {
+			names = append(names, nameInBasic(credentials))
+		}
 	}
+	switch {
+	case len(names) == 0:
+		return identity{}
+	case len(r.Header["Authorization"]) > 1:
+		return identity{unknown: "there are several Authorization headers"}
+	case names[0] == "":
+		return identity{unknown: "no name can be read in the Authorization header"}
+	}
+	name := names[0]
 	if b.email || strings.Contains(name, "@") {
 		return identity{user: adminsessions.User{Email: name}, pending: true}
 	}
 	return identity{user: adminsessions.User{ID: name}, pending: true}
+}
+
+// nameInBasic is the name in Basic credentials, read as leniently as any
+// framework does it: PHP's passes over what is not base64, and takes it without
+// its padding. Whoever is let in that way must not be nobody in the record.
+func nameInBasic(credentials string) string {
+	plain := strings.Map(func(c rune) rune {
+		switch {
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9', c == '+', c == '/':
+			return c
+		case c == '-':
+			return '+'
+		case c == '_':
+			return '/'
+		}
+		return -1
+	}, credentials)
+	if len(plain)%4 == 1 {
+		plain = plain[:len(plain)-1] // six bits make no byte
+	}
+	text, err := base64.RawStdEncoding.DecodeString(plain)
+	if err != nil {
+		return ""
+	}
+	name, _, ok := strings.Cut(string(text), ":")
+	if !ok {
+		return ""
+	}
+	return strings.TrimSpace(name)
 }
 
 // trustedHeaders are those of an authenticating proxy.
@@ -113,22 +154,20 @@ func (h trustedHeaders) identify(r *http.Request) identity {
 		return identity{}
 	}
 	// A header that is there twice may be the client's beside the proxy's.
+	unknown := ""
 	get := func(name string) string {
-		if name == "" {
-			return ""
-		}
 		values := r.Header[http.CanonicalHeaderKey(name)]
-		if len(values) != 1 {
+		if name == "" || len(values) == 0 {
 			return ""
 		}
 		v, err := decoded(values[0])
-		if err != nil {
-			return ""
+		if err == nil && len(values) == 1 {
+			return v
 		}
-		return v
+		unknown = "the header " + name + " can't be read, or is there twice"
+		return ""
 	}
-	return identity{
-		user:  adminsessions.User{ID: get(h.ID), Email: get(h.Email), FullName: get(h.Name)},
-		actor: adminsessions.Actor{TenantID: get(h.Tenant)},
-	}
+	user := adminsessions.User{ID: get(h.ID), Email: get(h.Email), FullName: get(h.Name)}
+	actor := adminsessions.Actor{TenantID: get(h.Tenant)}
+	return identity{user: user, actor: actor, unknown: unknown}
 }

@@ -117,7 +117,7 @@ func meansWho(asked *atomic.Int64, delay time.Duration) http.HandlerFunc {
 			return
 		}
 		if c.Value == "broken" {
-			w.WriteHeader(http.StatusInternalServerError)
+			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintf(w, `{"data":{"id":7,"mail":"%s@example.com","tenant":"acme"},"other":1}`, c.Value)
@@ -225,8 +225,13 @@ sign_ins:
 		{"/login", urlencoded, "username=anna%40example.com&password=wrong", "", "failure anna@example.com"},
 		{"/login/", urlencoded, "username=anna%40example.com&password=wrong", "", "failure anna@example.com"},
 		{"/login", urlencoded, "password=wrong", "", " "},
+		{"/login", urlencoded, "username=decoy&password=x&username=anna@example.com", "", "failure anna@example.com"},
+		{"/login", urlencoded, "user%6eame=anna@example.com&x=%", "", "failure anna@example.com"},
+		{"/login", urlencoded, "pad=" + strings.Repeat("x", 70<<10) + "&username=anna", "", "failure "},
+		{"/login", urlencoded, "username=anna@example.com&pad=" + strings.Repeat("x", 70<<10), "", "failure anna@example.com"},
 		{"/other", urlencoded, "username=anna%40example.com&password=wrong", "", " "},
 		{"/login", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\nanna@example.com\r\n--b--\r\n", "ok", "success anna@example.com"},
+		{"/login", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=username\r\n\r\ndecoy\r\n--b\r\nContent-Disposition: form-data; name=username\r\n\r\nanna@example.com\r\n--b--\r\n", "", "failure anna@example.com"},
 		{"/api/session", "application/json", `{"user":{"name":"anna@example.com"}}`, "ok", "success anna@example.com"},
 		{"/api/session", "application/json", `{"user":{"name":"anna@example.com"}}`, "", "failure anna@example.com"},
 		{"/api/session", "application/json", `{"user":`, "", " "},
@@ -235,7 +240,10 @@ sign_ins:
 		r.do("POST", c.path, c.body, "Content-Type", c.contentType, "X-Test", c.test)
 		e := r.only()
 		if got := string(e.SignIn.Outcome) + " " + e.SignIn.Name; got != c.want {
-			t.Errorf("%s %s: %q, want %q", c.path, c.body, got, c.want)
+			t.Errorf("%s %.200s: %q, want %q", c.path, c.body, got, c.want)
+		}
+		if strings.Contains(c.body, "decoy") != (attributes(e)[signInKey] != "") {
+			t.Errorf("two names, and only one is told of: %s", e.Line())
 		}
 		if strings.Contains(e.Line(), "wrong") || strings.Contains(e.Line(), "right") {
 			t.Errorf("a password is on record: %s", e.Line())
