@@ -209,6 +209,9 @@ func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 	if err := json.Unmarshal(text, &q); err != nil {
 		return err
 	}
+	if len(keys) > 0 && len(q.Sealed) == 0 {
+		return errors.New("it is not encrypted, as all in this spool's quarantine is: anybody may have written it")
+	}
 	if err := q.Open(keys); err != nil {
 		return fmt.Errorf("it is encrypted: %w", err)
 	}
