@@ -38,9 +38,9 @@ type retry struct {
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool                          // a file is being worked on
+	active    bool                            // a file is being worked on
 	late      map[string][]proof.RecordedLeaf // what was delivered and is not on record, by log
-	finished  fileStamp                     // of a file that is done with and could not be removed
+	finished  fileStamp                       // of a file that is done with and could not be removed
 }
 
 // fileStamp tells a file from another of the same name.
