@@ -14,6 +14,9 @@ func (j *judge) askAnchors() {
 		j.mark(m)
 	}
 	j.waiting = nil
+	if n := len(j.doubtful); n > 0 && j.doubtful[n-1].Size > j.base.End() {
+		j.hold(j.doubtful[n-1])
+	}
 }
 
 // finish gives the report, once everything was read.
