@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/slotfile"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
 )
@@ -34,7 +35,8 @@ type prover struct {
 	cutAt    time.Time          // when the last one was made; zero before the first of this process
 	absences *absences
 	path     string
-	file     *slotFile
+	file     *slotfile.File
+	keys     []*spool.Key // that seal the file, if there are any
 	scratch  []byte
 	unsaved  bool
 
@@ -63,13 +65,13 @@ const maxSavedAbsences = 64
 func newProver(c *config, a *absences) *prover {
 	return &prover{
 		tree: proof.NewTree(), absences: a, path: filepath.Join(c.spoolDir, treeFile),
-		log: c.logger, now: c.now, every: c.proof.events(), interval: c.proof.interval(),
+		keys: c.spoolKeys, log: c.logger, now: c.now, every: c.proof.events(), interval: c.proof.interval(),
 	}
 }
 
 // open reads what an earlier process has kept. The spool's folder is locked.
 func (p *prover) open() error {
-	file, text, damaged, err := openSlotFile(p.path)
+	file, text, damaged, err := slotfile.Open(p.path)
 	if err != nil {
 		return fmt.Errorf("opening the log's tree %s: %w", p.path, err)
 	}
@@ -85,6 +87,12 @@ func (p *prover) open() error {
 }
 
 func (p *prover) read(text []byte) error {
+	if len(p.keys) > 0 {
+		var err error
+		if text, err = spool.OpenSealed(p.keys, treeFile, text); err != nil {
+			return err
+		}
+	}
 	var s treeState
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
@@ -93,9 +101,30 @@ func (p *prover) read(text []byte) error {
 	if err := t.UnmarshalText([]byte(s.Tree)); err != nil {
 		return err
 	}
+	if err := s.checkPending(); err != nil {
+		return err
+	}
 	p.logID, p.tree, p.events, p.pending, p.after, p.last = s.LogID, &t, s.Events, s.Pending, s.After, s.Last
 	for _, l := range s.Absent {
 		p.absences.note(l.From, l.To, l.Reason)
+	}
+	return nil
+}
+
+// checkPending fails unless the text that is to be signed is a checkpoint of the
+// tree: who has the disk has no text of his own signed.
+func (s *treeState) checkPending() error {
+	if s.Pending == "" {
+		return nil
+	}
+	c, err := proof.ParseText(s.Pending)
+	tree, terr := proof.ParseText(s.Tree)
+	if err = errors.Join(err, terr); err != nil {
+		return fmt.Errorf("the checkpoint that is to be signed: %w", err)
+	}
+	tree.Origin = c.Origin
+	if c.Origin != proof.OriginPrefix+s.LogID || !tree.Follows(c) {
+		return fmt.Errorf("the checkpoint that is to be signed, of %s with %d events, is none of this tree", c.Origin, c.Size)
 	}
 	return nil
 }
@@ -114,14 +143,15 @@ func (p *prover) seen(id string) (uint64, bool) {
 func (p *prover) begin(log *spool.Log, acked uint64, kept *proof.Checkpoint) (before *proof.Predecessor) {
 	previous, since := log.Predecessor()
 	p.own, p.since = log.ID(), since
+	ownKept := kept != nil && kept.Origin == proof.OriginPrefix+p.own
 	switch {
-	case p.logID == p.own:
+	case p.logID == p.own && !(ownKept && kept.Size > p.tree.Size()):
 	case p.logID != "" && p.logID == previous:
 		// A copy: what is left of its original's is delivered first.
 		if acked+1 >= since {
 			p.enterOwn()
 		}
-	case kept != nil && kept.Origin == proof.OriginPrefix+p.own && p.resume(kept):
+	case ownKept && p.resume(kept): // the tree was lost, or is older: a power cut may do that
 	default:
 		before = p.last
 		if before == nil && kept != nil {
@@ -145,6 +175,7 @@ func (p *prover) resume(c *proof.Checkpoint) bool {
 	}
 	p.startTree()
 	p.tree, p.last = t, predecessorOf(c)
+	p.pending = c.Text() // the process may have died before it was in the trail
 	return true
 }
 
@@ -195,7 +226,7 @@ func (p *prover) addEntry(s *stream, e *entry, i int) {
 	switch {
 	case e.quarantined:
 		p.addGap(e.seq, absentQuarantined)
-	case p.crowded():
+	case p.gapsFull():
 		p.addGap(e.seq, absentUnproven)
 	default:
 		leaf := e.leaf
@@ -237,7 +268,7 @@ func (p *prover) addAbsent(upTo uint64) {
 // that is not in the trail, what comes is one gap.
 func (p *prover) addGap(upTo uint64, reason string) {
 	p.makeRoom()
-	if p.crowded() {
+	if p.gapsFull() {
 		reason = absentUnproven
 	}
 	p.events += upTo - p.tree.Size()
@@ -252,14 +283,14 @@ func (p *prover) makeRoom() {
 	}
 }
 
-// crowded tells that the next checkpoint can hold no more gaps but one.
-func (p *prover) crowded() bool {
+// gapsFull reports whether the next checkpoint can hold only one more gap.
+func (p *prover) gapsFull() bool {
 	return p.pending != "" && len(p.tree.Gaps()) >= proof.MaxGaps-1
 }
 
 var (
 	ofTrail        = []byte("type=TRAIL ")
-	withCheckpoint = []byte(" action=trail.checkpoint ")
+	withCheckpoint = []byte(" action=" + proof.CheckpointAction + " ")
 )
 
 func isCheckpoint(line []byte) bool {
@@ -309,7 +340,7 @@ func (p *prover) beforeRemove() error {
 	if p.file == nil {
 		return errors.New("the log's tree is not open")
 	}
-	if err := p.file.sync(); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return fmt.Errorf("syncing the log's tree: %w", err)
 	}
 	return nil
@@ -321,7 +352,7 @@ func (p *prover) close() error {
 		return nil
 	}
 	p.save() // what is known of numbers that were refused
-	return p.file.close()
+	return p.file.Close()
 }
 
 // save keeps the tree. It must be kept before the cursor moves past its events.
@@ -332,11 +363,14 @@ func (p *prover) save() {
 	if err == nil {
 		text, err = json.Marshal(treeState{
 			LogID: p.logID, Tree: string(tree), Events: p.events, Pending: p.pending,
-			After: p.after, Last: p.last, Absent: p.absences.some(maxSavedAbsences),
+			After: p.after, Last: p.last, Absent: p.absences.snapshot(maxSavedAbsences),
 		})
 	}
+	if err == nil && len(p.keys) > 0 {
+		text = p.keys[0].Seal(treeFile, text)
+	}
 	if err == nil {
-		err = p.file.write(text)
+		err = p.file.Write(text)
 	}
 	p.unsaved = err != nil
 	if err == nil {

@@ -148,3 +148,17 @@ func TestHugeNumbers(t *testing.T) {
 		t.Error(r)
 	}
 }
+
+// What looks like an event and belongs to no log is shown on the page; the report
+// says that nothing proves it.
+func TestOutsideOfAllLogs(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(65)
+	e := w.Entries[41]
+	e.Labels = map[string]string{"service_name": "panel"}
+	other := e
+	other.Labels = map[string]string{"service_name": "another"}
+	r := verifyFake(t, &fakeLoki{entries: append(w.Entries, e, other)}, Config{Keys: []string{w.Public}})
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "the service panel has 1 stream without a log") || len(r.Logs) != 1 {
+		t.Errorf("%s\n%s", r, strings.Join(r.Problems, "\n"))
+	}
+}

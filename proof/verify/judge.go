@@ -59,7 +59,7 @@ type judge struct {
 	known    map[uint64]proof.Hash // roots that were signed, by size
 	whole    []*mark               // the last marks
 	unlinked []*mark               // that may be of another history
-	proved   []*interval           // that are complete and unaltered
+	proved   stretches             // that are complete and unaltered
 	places   map[string]*Anchored
 	scratch  []byte
 	labels   labelCache
@@ -295,7 +295,7 @@ func (j *judge) follow(m *mark) {
 // agree notes that an interval is what was signed.
 func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 	j.log.Checkpoints++
-	j.proved = append(j.proved, &interval{start: iv.start, mark: iv.mark})
+	j.proved.add(stretch{iv.from(), iv.to(), iv.mark})
 	j.proveActs(iv, chosen)
 	for p := range iv.each(j.claims) {
 		j.report(iv, p, chosen)

@@ -143,6 +143,9 @@ func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report
 	}
 	v.checkActs()
 	v.checkBeginnings()
+	if err := v.lookOutside(ctx); err != nil {
+		return nil, fmt.Errorf("looking for streams that belong to no log: %w", err)
+	}
 	v.report.sum()
 	if v.unread {
 		v.report.Complete, v.report.Unaltered = worse(v.report.Complete, Unknown), worse(v.report.Unaltered, Unknown)
@@ -207,13 +210,44 @@ func (v *verification) readAnchors(ctx context.Context) {
 			if m.Time.Before(v.From) || !v.To.IsZero() && m.Time.After(v.To) {
 				continue
 			}
-			v.kept[id] = append(v.kept[id], m)
+			v.kept[id] = keep(v.kept[id], m)
 		}
 		if n == 0 {
 			v.unread = true
 			v.problem("the anchor %s has no checkpoint by a known key", a.Name())
 		}
 	}
+}
+
+// lookOutside notes streams of the verified services, within the last month of the
+// range, that belong to no log: the page and dashboards show what looks like an
+// event in them, and nothing proves it.
+func (v *verification) lookOutside(ctx context.Context) error {
+	w := trail.Window{From: v.until().Add(-trail.LongestLabels), To: v.until()}
+	if v.From.After(w.From) {
+		w.From = v.From
+	}
+	streams, err := v.source.Outside(ctx, w)
+	if err != nil {
+		return err
+	}
+	services := map[string]int{}
+	for _, f := range v.logs {
+		for name := range f.Services {
+			services[name] = 0
+		}
+	}
+	for _, labels := range streams {
+		if _, ours := services[labels["service_name"]]; ours {
+			services[labels["service_name"]]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		if n := services[name]; n > 0 {
+			v.problem("the service %s has %s without a log (audit_log_id), such as its other logs: the page shows what looks like an event there, and nothing proves it", name, count(uint64(n), "stream", "streams"))
+		}
+	}
+	return nil
 }
 
 // problem notes what has kept the verification from looking everywhere.
@@ -276,81 +310,6 @@ func (v *verification) choose() {
 	if len(v.Logs) > 0 {
 		maps.DeleteFunc(v.logs, func(id string, _ *found) bool { return !slices.Contains(v.Logs, id) })
 	}
-}
-
-// marksOf yields the checkpoints of a log that stand in the trail, in the order of
-// time or against it.
-func (v *verification) marksOf(ctx context.Context, id string, w trail.Window, backward bool) func(yield func(*mark, error) bool) {
-	return func(yield func(*mark, error) bool) {
-		read := trail.LogRead{ID: id, Window: w, Backward: backward, Containing: " action=" + proof.CheckpointAction + " ", Batch: 10}
-		for e, err := range v.source.ReadLog(ctx, read) {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if m, err := checkpointIn(&e, id, v.keys); err == nil && !yield(m, nil) {
-				return
-			}
-		}
-	}
-}
-
-// firstMark is the oldest checkpoint of a log since a time, nil if there is none.
-func (v *verification) firstMark(ctx context.Context, id string, since time.Time) (*mark, error) {
-	if f := v.logs[id]; since.Before(f.Since) {
-		since = f.Since
-	}
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: since, To: v.now.Add(trail.Ahead)}, false) {
-		return m, err
-	}
-	return nil, nil
-}
-
-// lastMark is the newest checkpoint of a log before a time, nil if there is none.
-func (v *verification) lastMark(ctx context.Context, id string, before time.Time) (*mark, error) {
-	for m, err := range v.marksOf(ctx, id, trail.Window{From: v.logs[id].Since, To: before}, true) {
-		return m, err
-	}
-	return nil, nil
-}
-
-// bounds are where the verification of a log begins, and what is read for it.
-func (v *verification) bounds(ctx context.Context, id string) (start *mark, w trail.Window, err error) {
-	since := v.logs[id].Since
-	w = trail.Window{From: since, To: v.until()}
-	start = v.starts[id]
-	switch {
-	case start != nil:
-	case v.From.After(since):
-		if start, err = v.lastMark(ctx, id, v.From); err != nil {
-			return nil, w, err
-		}
-		if start == nil {
-			first, err := v.firstMark(ctx, id, v.From)
-			if err != nil {
-				return nil, w, err
-			}
-			if first == nil || first.Since > 0 {
-				w.From = v.From
-			}
-		}
-	}
-	if start != nil {
-		w.From = start.Time.Add(-margin)
-		if !v.From.IsZero() && v.From.Before(w.From) {
-			w.From = v.From
-		}
-	}
-	if !v.To.IsZero() {
-		next, err := v.firstMark(ctx, id, v.To)
-		if err != nil {
-			return nil, w, err
-		}
-		if next != nil {
-			w.To = next.Time.Add(margin)
-		}
-	}
-	return start, w, nil
 }
 
 // verify verifies one log.
