@@ -13,6 +13,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -133,7 +134,7 @@ func (x *Exporter) tellLost(p *prover, before *proof.Predecessor) {
 	}
 }
 
-func (t *trail) quarantined(q quarantined) {
+func (t *trail) quarantined(q spooled.Refused) {
 	t.happened(happening{
 		action: trailQuarantined, reason: q.Reason, outcome: adminsessions.OutcomeFailure, first: q.Sequence, last: q.Sequence,
 		note:  func(h *happening) string { return ofEvents(h.count) + " in quarantine: loki refuses them" },

@@ -3,6 +3,7 @@ package exporter
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,26 +15,22 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
-
-// retryFile is the quarantine file, renamed by an operator who has removed the
-// cause: its events are delivered again, with their own labels, times and
-// sequence numbers. What Loki refuses again goes back into quarantine. The file is
-// removed when it is done with. If the process ends before, it begins anew:
-// entries that come again are byte-identical.
-const retryFile = "quarantine.retry.ndjson"
 
 const (
 	// retryInterval is how often the file is looked for.
 	retryInterval = 10 * time.Second
 	// retryPause is the pause after events of it could not be delivered.
 	retryPause = time.Minute
-	// maxRetryLine is more than a line of the file takes.
-	maxRetryLine = 4 << 20
 )
 
-// retry is how far the file is delivered. It belongs to the shipper.
+// retry delivers the events of [spooled.RetryFile], the quarantine file as an
+// operator has renamed it who has removed the cause: with their own labels, times
+// and sequence numbers. What Loki refuses again goes back into quarantine. The file
+// is removed when it is done with. If the process ends before, it begins anew:
+// entries that come again are byte-identical. retry belongs to the shipper.
 type retry struct {
 	dir       string
 	remove    func(file string) error
@@ -52,7 +49,7 @@ type fileStamp struct {
 	modified time.Time
 }
 
-func (r *retry) path() string { return filepath.Join(r.dir, retryFile) }
+func (r *retry) path() string { return filepath.Join(r.dir, spooled.RetryFile) }
 
 func (r *retry) stamp() fileStamp {
 	info, err := os.Lstat(r.path())
@@ -197,8 +194,8 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	for {
 		piece, err := in.ReadSlice('\n')
 		line = append(line, piece...)
-		if len(line) > maxRetryLine {
-			return nil, fmt.Errorf("a line has more than %d bytes", maxRetryLine)
+		if len(line) > spooled.MaxRefused {
+			return nil, fmt.Errorf("a line has more than %d bytes", spooled.MaxRefused)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
@@ -208,9 +205,12 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 
 // addQuarantined appends an entry as it stands in the quarantine file.
 func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
-	var q quarantined
-	if err := q.opened(text, keys); err != nil {
+	var q spooled.Refused
+	if err := json.Unmarshal(text, &q); err != nil {
 		return err
+	}
+	if err := q.Open(keys); err != nil {
+		return fmt.Errorf("it is encrypted: %w", err)
 	}
 	i := strings.LastIndex(q.Line, "\tseq=")
 	switch {
@@ -230,7 +230,7 @@ func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 }
 
 // originOf is when the request arrived: what the line says, or the entry's time.
-func originOf(q quarantined) int64 {
+func originOf(q spooled.Refused) int64 {
 	if _, at, ok := strings.Cut(q.Line[strings.LastIndexByte(q.Line, '\t'):], " at="); ok {
 		if ns, err := strconv.ParseInt(at, 10, 64); err == nil {
 			return ns

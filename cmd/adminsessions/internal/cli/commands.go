@@ -10,6 +10,7 @@ type Commands struct {
 	Export   exportCommand   `cmd:"" group:"trail" help:"Write events to a file for other programs."`
 	Sessions sessionsCommand `cmd:"" group:"trail" help:"List sessions: who, from where, with what, for how long."`
 	Verify   verifyCommand   `cmd:"" group:"trail" help:"Prove that nothing is missing from the trail and nothing was altered."`
+	Key      keyCommand      `cmd:"" group:"trail" help:"Make the key that signs the trail's checkpoints."`
 	Who      whoCommand      `cmd:"" group:"trail" help:"List who is, or was, active."`
 	Report   reportCommand   `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
