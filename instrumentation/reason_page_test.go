@@ -1,0 +1,129 @@
+package instrumentation_test
+
+import (
+	"bytes"
+	"fmt"
+	"html"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/adminsessions/adminsessions/internal/recordtest"
+)
+
+var inputPattern = regexp.MustCompile(`<(?:input|textarea)[^>]* name="([^"]*)"(?: value="([^"]*)")?`)
+
+// fieldsOf is what a browser would send of a page's form.
+func fieldsOf(page string) url.Values {
+	fields := url.Values{}
+	for _, m := range inputPattern.FindAllStringSubmatch(page, -1) {
+		fields.Add(html.UnescapeString(m[1]), html.UnescapeString(m[2]))
+	}
+	return fields
+}
+
+func TestThePageThatAsksForAReason(t *testing.T) {
+	sent := url.Values{
+		"confirm": {"yes", `<script>alert(1)</script>"'&`}, "csrf_token": {"tok-1"}, `"><img src=x>`: {"1"},
+		"password": {"hunter2x"}, "notes": {"two\r\nlines"}, "audit_reason": {" "}, "empty": {""},
+	}
+	var s recordtest.Sink
+	h := requireReason(t, &s, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		_, _ = fmt.Fprint(w, r.PostForm.Encode())
+	}))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, browser(post("/admin/clients/7/delete", urlencoded, sent.Encode())))
+	page := w.Body.String()
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	if w.Code != 428 || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") || !strings.Contains(page, s.Only(t).RequestID) {
+		t.Errorf("answer %d %v", w.Code, w.Header())
+	}
+	for _, never := range []string{"<script", "<img", "hunter2x"} {
+		if strings.Contains(page, never) {
+			t.Errorf("the page holds %q", never)
+		}
+	}
+	fields := fieldsOf(page)
+	fields.Set("audit_reason", "asked for")
+	fields.Set("password", "hunter2x") // typed again
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, browser(post("/admin/clients/7/delete", urlencoded, fields.Encode())))
+	sent.Set("audit_reason", "asked for")
+	if w.Code != 200 || w.Body.String() != sent.Encode() {
+		t.Errorf("sent again: %d\n got %s\nwant %s", w.Code, w.Body, sent.Encode())
+	}
+	if e := s.Events()[1]; e.Reason != "asked for" || e.StatusCode != 200 {
+		t.Errorf("recorded %s", e.Line())
+	}
+}
+
+// What the page offers to send again, and what not.
+func TestWhatIsSentAgain(t *testing.T) {
+	var parts, plain bytes.Buffer
+	w := multipart.NewWriter(&parts)
+	_ = w.WriteField("a", "1")
+	file, _ := w.CreateFormFile("file", "x.txt")
+	_, _ = file.Write([]byte("x"))
+	_ = w.Close()
+	p := multipart.NewWriter(&plain)
+	_ = p.WriteField("a", "1")
+	_ = p.Close()
+	from := func(r *http.Request, site, origin string) *http.Request {
+		r.Header.Del("Sec-Fetch-Site")
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		if origin != "" {
+			r.Header.Set("Origin", origin)
+		}
+		return r
+	}
+	form := func() *http.Request { return browser(post("/admin/clients/7/delete", urlencoded, "a=1")) }
+	for _, c := range []struct {
+		name  string
+		r     *http.Request
+		again bool
+	}{
+		{"a form", form(), true},
+		{"no fields", browser(post("/admin/clients/7/delete", urlencoded, "")), true},
+		{"multipart", browser(post("/admin/clients/7/delete", p.FormDataContentType(), plain.String())), true},
+		{"a file", browser(post("/admin/clients/7/delete", w.FormDataContentType(), parts.String())), false},
+		{"too long", browser(post("/admin/clients/7/delete", urlencoded, "a="+strings.Repeat("x", 70_000))), false},
+		{"unreadable", browser(post("/admin/clients/7/delete", urlencoded, "a=%zz")), false},
+		{"not UTF-8", browser(post("/admin/clients/7/delete", urlencoded, "a=%ff")), false},
+		{"NUL", browser(post("/admin/clients/7/delete", urlencoded, "a=%00")), false},
+		{"JSON", browser(post("/admin/clients/7/delete", "application/json", "{}")), false},
+		{"DELETE", browser(httptest.NewRequest(http.MethodDelete, "/admin/clients/7", nil)), false},
+		{"GET", browser(httptest.NewRequest(http.MethodGet, "/admin/export?from=1&to=2", nil)), true},
+		{"GET from a link elsewhere", from(browser(httptest.NewRequest(http.MethodGet, "/admin/export?from=1", nil)), "cross-site", ""), true},
+		// Forms of others must not become the panel's own.
+		{"another site", from(form(), "cross-site", ""), false},
+		{"another site of the same domain", from(form(), "same-site", ""), false},
+		{"another site, old browser", from(form(), "", "https://evil.example"), false},
+		{"no origin, old browser", from(form(), "", "null"), false},
+		{"nobody says", from(form(), "", ""), false},
+		{"own, old browser", from(form(), "", "http://example.com"), true},
+		{"own by typing", from(form(), "none", ""), true},
+		{"contradiction", from(form(), "cross-site", "http://example.com"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var s recordtest.Sink
+			w := httptest.NewRecorder()
+			requireReason(t, &s, ok).ServeHTTP(w, c.r)
+			if page := w.Body.String(); w.Code != 428 || strings.Contains(page, "<form") != c.again || !strings.Contains(page, "audit_reason") {
+				t.Errorf("answer %d: %s", w.Code, page)
+			}
+		})
+	}
+}
