@@ -34,7 +34,7 @@
 //     dropped or quarantined, that Loki was away, are events of type TRAIL.
 //   - With a key that signs ([WithProof]) the trail proves that nothing is missing
 //     from it and nothing was altered; with a key for the spool ([WithSpoolKeys])
-//     who has the disk can neither read nor forge what waits there.
+//     nobody who has only the disk can read or forge what waits there.
 //   - Every event has a number within its log. What is lost nevertheless, because
 //     the spool or the disk is full or a file was damaged, is counted by reason,
 //     and its number is missing in Loki: completeness can be proved by a query.

@@ -6,8 +6,8 @@ import (
 )
 
 // Anchor is a place that the panel's machine can't rewrite, to which a log's
-// checkpoints are brought: what stands there, nobody can deny later, not even who
-// has the key.
+// checkpoints are brought: nobody can deny later what stands there, not even
+// somebody who has the key.
 //
 // It is given every checkpoint of a log, signed, in the order in which they were
 // made, and no checkpoint before Loki has acknowledged all events that it is

@@ -1,4 +1,4 @@
-// Package proof makes a trail show by itself that nothing is missing from it and
+// Package proof lets a trail show by itself that nothing is missing from it and
 // nothing was altered.
 //
 // Every log (the events of one spool, in the order of their numbers) is a Merkle
@@ -14,9 +14,9 @@
 //
 // [Verify] reads a log's entries from Loki, and needs nothing else but the public
 // key: between two checkpoints it makes the tree from what it reads, and its root
-// must be the signed one. Whoever can write to Loki, or to the disk of the panel,
-// can't make a root that fits. Whoever has the key, too, can, but not change what
-// was anchored elsewhere before: a checkpoint kept where the panel's machine
+// must be the signed one. Somebody who can write to Loki, or to the panel's
+// disk, can't make a root that fits. Somebody who has the key as well can, but can't
+// change what was anchored elsewhere before: a checkpoint kept where the panel's machine
 // can't rewrite it.
 //
 // A line holds a random request id, so a leaf's hash tells nothing of a line that

@@ -28,7 +28,7 @@ type Scope struct {
 
 	// NoExport refuses to export events, and to list them by the JSON API.
 	NoExport bool
-	// EndSessions allows to end the sessions that may be seen, where Config.Sessions
+	// EndSessions allows ending the sessions that may be seen, where Config.Sessions
 	// can.
 	EndSessions bool
 }

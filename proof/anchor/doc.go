@@ -13,6 +13,6 @@
 //
 // A bucket with object lock is in the module proof/s3.
 //
-// What stands at one of these places can't be denied later, not even by who has
-// the panel's key: a trail that was cut or grown anew since does not fit it.
+// What stands at one of these places can't be denied later, not even by somebody who
+// has the panel's key: a trail that was cut or rewritten since does not fit it.
 package anchor

@@ -18,7 +18,7 @@
 // is a quote and \\ a backslash. A quote within a word is nothing special:
 // name="Anna is text.
 //
-// A word with a colon is text, and no term, if it can't be meant as one: an URL
+// A word with a colon is text, and no term, if it can't be meant as one: a URL
 // (https://panel.example), an address (2001:db8::1), a time (12:30), or one that
 // ends with the colon. Any other key that does not exist is an error, as is a
 // quote that is not closed: a query never means something else than it says.

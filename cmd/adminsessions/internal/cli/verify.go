@@ -18,7 +18,7 @@ import (
 
 type verifyCommand struct {
 	Keys    []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
-	Anchors []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or an URL; may be repeated."`
+	Anchors []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or a URL; may be repeated."`
 	Logs    []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
 	All     bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
 	From    string   `default:"24h" placeholder:"TIME" help:"From when on, as for search. Default: ${default} ago."`
