@@ -52,8 +52,8 @@ clean: ## Remove built programs and the demo's data
 
 # The pinned programs, each from a module of its own below tools/. The go
 # command knows what is current: a second time this takes a second.
-.PHONY: tools loki prometheus versitygw linters
-tools: loki prometheus versitygw linters ## Build all pinned programs (the first time takes minutes)
+.PHONY: tools loki prometheus versitygw helm linters
+tools: loki prometheus versitygw helm linters ## Build all pinned programs (the first time takes minutes)
 
 loki: ## Build Grafana Loki (5 to 8 minutes on two cores)
 	$(call build,loki,github.com/grafana/loki/v3/cmd/loki,-X github.com/grafana/loki/v3/pkg/util/build.Version=$$(sed -n 's|^require github.com/grafana/loki/v3 v\([0-9.]*\).*|\1|p' tools/loki/go.mod))
@@ -63,6 +63,9 @@ prometheus: ## Build Prometheus and promtool (4 minutes)
 
 versitygw: ## Build the S3 server that the tests of Loki's cluster keep a bucket in
 	$(call build,versitygw,github.com/versity/versitygw/cmd/versitygw)
+
+helm: ## Build Helm, which the tests of the chart render it with (4 minutes)
+	$(call build,helm,helm.sh/helm/v4/cmd/helm)
 
 .PHONY: caddy
 caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)

@@ -9,6 +9,7 @@ require (
 	github.com/adminsessions/adminsessions v0.0.0
 	github.com/go-kit/log v0.2.0
 	github.com/google/go-cmp v0.7.0
+	github.com/gorilla/handlers v1.5.2
 	github.com/grafana/loki-client-go v0.0.0-20240913122146-e119d400c3a5
 	github.com/grafana/loki/pkg/push v0.0.0-20250630054201-94c0ba7b0952
 	github.com/klauspost/compress v1.20.3

@@ -43,7 +43,7 @@ type absence struct {
 type absences struct {
 	mu    sync.Mutex
 	list  []absence
-	noted bool // something that some has not returned
+	noted bool // something that snapshot has not returned
 }
 
 // note remembers a range. What was noted first counts.
@@ -91,16 +91,16 @@ func (a *absences) forget(upTo uint64) {
 	a.list = slices.DeleteFunc(a.list, func(l absence) bool { return l.To <= upTo })
 }
 
-// some returns a copy of at most n of the ranges.
-func (a *absences) some(n int) []absence {
+// snapshot returns a copy of at most n of the ranges.
+func (a *absences) snapshot(n int) []absence {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.noted = false
 	return slices.Clone(a.list[:min(n, len(a.list))])
 }
 
-// news reports whether something was noted since some was called.
-func (a *absences) news() bool {
+// changed reports whether something was noted since the last snapshot.
+func (a *absences) changed() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.noted

@@ -42,7 +42,7 @@ func (s *shipper) attest() {
 	if p.due() {
 		p.cut()
 	}
-	if p.unsaved || p.absences.news() {
+	if p.unsaved || p.absences.changed() {
 		p.save()
 		s.step("checkpoint saved")
 	}

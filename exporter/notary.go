@@ -99,7 +99,7 @@ func (n *notary) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case text := <-n.todo:
-			if !n.settle(ctx, text) {
+			if !n.signAndRecord(ctx, text) {
 				return
 			}
 			n.done <- text
@@ -113,9 +113,9 @@ func (n *notary) run(ctx context.Context) {
 	}
 }
 
-// settle signs a checkpoint and brings it into the trail, however often that has to
+// signAndRecord signs a checkpoint and brings it into the trail, however often that has to
 // be tried. It returns false if ctx is done before.
-func (n *notary) settle(ctx context.Context, text string) bool {
+func (n *notary) signAndRecord(ctx context.Context, text string) bool {
 	var signed []byte
 	ok := n.again(ctx, func() (err error) {
 		signed, err = note.Sign(&note.Note{Text: text}, n.signers...)

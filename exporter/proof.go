@@ -17,7 +17,7 @@ import (
 // altered: by checkpoints, signed with a key. Without a key there are none.
 type Proof struct {
 	// Keys sign the checkpoints, each of them every one; see [proof.ReadKeyFile],
-	// [proof.CommandKey] and, for demonstrations, [proof.MakeKeyFile].
+	// [proof.CommandKey] and [proof.MakeKeyFile].
 	Keys []*proof.Key
 	// Events is after how many events a checkpoint is made, 1 to 1,000,000,
 	// default 10,000. Interval is after what time, if there were any, 1 s to 24

@@ -10,24 +10,26 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/slotfile"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
 // editTree changes what is kept of a log's tree while no process runs.
 func editTree(t *testing.T, dir string, edit func(*treeState)) {
 	t.Helper()
-	file, text, _, err := openSlotFile(filepath.Join(dir, treeFile))
+	file, text, _, err := slotfile.Open(filepath.Join(dir, treeFile))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.close()
+	defer file.Close()
 	var s treeState
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
 	edit(&s)
 	if text, err = json.Marshal(s); err == nil {
-		err = file.write(text)
+		err = file.Write(text)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +126,7 @@ func TestForgedBesideAnEncryptedSpool(t *testing.T) {
 		time.Sleep(time.Minute)
 		shutdown(t, x)
 		id := x.spool.ID()
-		file, _, _, err := openSlotFile(filepath.Join(dir, treeFile))
+		file, _, _, err := slotfile.Open(filepath.Join(dir, treeFile))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,14 +134,14 @@ func TestForgedBesideAnEncryptedSpool(t *testing.T) {
 		forged.AppendGap(14, "forged")
 		tree, _ := forged.MarshalText()
 		text, _ := json.Marshal(treeState{LogID: id, Tree: string(tree), Events: 1})
-		if err := file.write(text); err != nil {
+		if err := file.Write(text); err != nil {
 			t.Fatal(err)
 		}
-		if err := file.close(); err != nil {
+		if err := file.Close(); err != nil {
 			t.Fatal(err)
 		}
 		event := `{"log_id":"` + id + `","sequence_number":3,"timestamp_ns":"5","labels":"{audit_log_id=\"` + id + `\"}","line":"type=WEB\tseq=3"}` + "\n"
-		if err := os.WriteFile(filepath.Join(dir, retryFile), []byte(event), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, spooled.RetryFile), []byte(event), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		x = startOver(t, l, dir, WithSpoolKeys(key), WithProof(Proof{Keys: []*proof.Key{k}}))
@@ -149,7 +151,7 @@ func TestForgedBesideAnEncryptedSpool(t *testing.T) {
 		if gaps := gapsOf(l.proved(id, verifiers(t, k))); strings.Contains(gaps, "forged") {
 			t.Errorf("gaps %q", gaps)
 		}
-		if b, err := os.ReadFile(filepath.Join(dir, quarantineFile)); err != nil || string(b) != event {
+		if b, err := os.ReadFile(filepath.Join(dir, spooled.QuarantineFile)); err != nil || string(b) != event {
 			t.Errorf("quarantine %q, %v; want the event that nobody has encrypted", b, err)
 		}
 	})

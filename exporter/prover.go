@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/slotfile"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
 )
@@ -34,7 +35,7 @@ type prover struct {
 	cutAt    time.Time          // when the last one was made; zero before the first of this process
 	absences *absences
 	path     string
-	file     *slotFile
+	file     *slotfile.File
 	keys     []*spool.Key // that seal the file, if there are any
 	scratch  []byte
 	unsaved  bool
@@ -70,7 +71,7 @@ func newProver(c *config, a *absences) *prover {
 
 // open reads what an earlier process has kept. The spool's folder is locked.
 func (p *prover) open() error {
-	file, text, damaged, err := openSlotFile(p.path)
+	file, text, damaged, err := slotfile.Open(p.path)
 	if err != nil {
 		return fmt.Errorf("opening the log's tree %s: %w", p.path, err)
 	}
@@ -225,7 +226,7 @@ func (p *prover) addEntry(s *stream, e *entry, i int) {
 	switch {
 	case e.quarantined:
 		p.addGap(e.seq, absentQuarantined)
-	case p.crowded():
+	case p.gapsFull():
 		p.addGap(e.seq, absentUnproven)
 	default:
 		leaf := e.leaf
@@ -267,7 +268,7 @@ func (p *prover) addAbsent(upTo uint64) {
 // that is not in the trail, what comes is one gap.
 func (p *prover) addGap(upTo uint64, reason string) {
 	p.makeRoom()
-	if p.crowded() {
+	if p.gapsFull() {
 		reason = absentUnproven
 	}
 	p.events += upTo - p.tree.Size()
@@ -282,14 +283,14 @@ func (p *prover) makeRoom() {
 	}
 }
 
-// crowded tells that the next checkpoint can hold no more gaps but one.
-func (p *prover) crowded() bool {
+// gapsFull reports whether the next checkpoint can hold only one more gap.
+func (p *prover) gapsFull() bool {
 	return p.pending != "" && len(p.tree.Gaps()) >= proof.MaxGaps-1
 }
 
 var (
 	ofTrail        = []byte("type=TRAIL ")
-	withCheckpoint = []byte(" action=trail.checkpoint ")
+	withCheckpoint = []byte(" action=" + proof.CheckpointAction + " ")
 )
 
 func isCheckpoint(line []byte) bool {
@@ -339,7 +340,7 @@ func (p *prover) beforeRemove() error {
 	if p.file == nil {
 		return errors.New("the log's tree is not open")
 	}
-	if err := p.file.sync(); err != nil {
+	if err := p.file.Sync(); err != nil {
 		return fmt.Errorf("syncing the log's tree: %w", err)
 	}
 	return nil
@@ -351,7 +352,7 @@ func (p *prover) close() error {
 		return nil
 	}
 	p.save() // what is known of numbers that were refused
-	return p.file.close()
+	return p.file.Close()
 }
 
 // save keeps the tree. It must be kept before the cursor moves past its events.
@@ -362,14 +363,14 @@ func (p *prover) save() {
 	if err == nil {
 		text, err = json.Marshal(treeState{
 			LogID: p.logID, Tree: string(tree), Events: p.events, Pending: p.pending,
-			After: p.after, Last: p.last, Absent: p.absences.some(maxSavedAbsences),
+			After: p.after, Last: p.last, Absent: p.absences.snapshot(maxSavedAbsences),
 		})
 	}
 	if err == nil && len(p.keys) > 0 {
 		text = p.keys[0].Seal(treeFile, text)
 	}
 	if err == nil {
-		err = p.file.write(text)
+		err = p.file.Write(text)
 	}
 	p.unsaved = err != nil
 	if err == nil {

@@ -3,7 +3,6 @@ package exporter
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // Reasons for which an event ends up in quarantine, the values of the label
@@ -22,11 +22,6 @@ const (
 	quarantineTooLarge  = "too_large" // Loki takes no line, or no message, of its size
 	quarantineMalformed = "malformed" // the spooled record can't be read
 )
-
-// quarantineFile is where events that Loki refuses are kept, beside the spool's
-// own files. It is only appended to. Renamed to retryFile, its events are
-// delivered again; deleting it is the operator's decision.
-const quarantineFile = "quarantine.ndjson"
 
 // quarantine keeps refused events. It belongs to the shipper.
 type quarantine struct {
@@ -39,64 +34,13 @@ type quarantine struct {
 }
 
 func newQuarantine(c *config, m *metrics) *quarantine {
-	return &quarantine{path: filepath.Join(c.spoolDir, quarantineFile), metrics: m, keys: c.spoolKeys, log: c.logger, now: c.now}
-}
-
-// quarantined is one line of the file: the entry as it was to be pushed, so that
-// it can be pushed again.
-type quarantined struct {
-	QuarantinedAt time.Time `json:"quarantined_at"`
-	Reason        string    `json:"reason"`
-	Answer        string    `json:"answer"`
-	LogID         string    `json:"log_id"`
-	Sequence      uint64    `json:"sequence_number"`
-	Time          int64     `json:"timestamp_ns,string"`
-	Labels        string    `json:"labels,omitempty"`
-	Line          string    `json:"line,omitempty"`
-	Raw           []byte    `json:"raw,omitempty"` // instead, where the record can't be read
-	// Sealed is all of it but the first, where the spool is encrypted; only the
-	// time, the reason, the log and the number are beside it.
-	Sealed []byte `json:"sealed,omitempty"`
-}
-
-// sealedAs says what is sealed.
-const sealedAs = "quarantine"
-
-// sealed returns a line with its content encrypted, if there is a key.
-func (q quarantined) sealed(keys []*spool.Key) (quarantined, error) {
-	if len(keys) == 0 || len(q.Sealed) > 0 {
-		return q, nil
-	}
-	text, err := json.Marshal(q)
-	if err != nil {
-		return q, err
-	}
-	return quarantined{
-		QuarantinedAt: q.QuarantinedAt, Reason: q.Reason, LogID: q.LogID, Sequence: q.Sequence, Time: q.Time,
-		Sealed: keys[0].Seal(sealedAs, text),
-	}, nil
-}
-
-// opened reads a line of the file.
-func (q *quarantined) opened(text []byte, keys []*spool.Key) error {
-	if err := json.Unmarshal(text, q); err != nil || len(q.Sealed) == 0 && len(keys) == 0 {
-		return err
-	}
-	if len(q.Sealed) == 0 {
-		return errors.New("it is not encrypted, as all in this spool's quarantine is: anybody may have written it")
-	}
-	plain, err := spool.OpenSealed(keys, sealedAs, q.Sealed)
-	if err != nil {
-		return fmt.Errorf("it is encrypted: %w", err)
-	}
-	*q = quarantined{}
-	return json.Unmarshal(plain, q)
+	return &quarantine{path: filepath.Join(c.spoolDir, spooled.QuarantineFile), metrics: m, keys: c.spoolKeys, log: c.logger, now: c.now}
 }
 
 // entry describes an entry of a part.
-func (s *shipper) entry(p part, i int, reason string, answer error) quarantined {
+func (s *shipper) entry(p part, i int, reason string, answer error) spooled.Refused {
 	e := p.stream.entries[i]
-	return quarantined{
+	return spooled.Refused{
 		QuarantinedAt: s.now().UTC(), Reason: reason, Answer: answer.Error(),
 		LogID: logIDOf(p.stream.Labels()), Sequence: e.seq, Time: e.time,
 		Labels: string(p.stream.Labels()), Line: string(p.stream.Line(i)),
@@ -104,8 +48,8 @@ func (s *shipper) entry(p part, i int, reason string, answer error) quarantined 
 }
 
 // malformed describes a spooled record that can't be read.
-func malformed(logID string, r *spool.Record, err error) quarantined {
-	return quarantined{
+func malformed(logID string, r *spool.Record, err error) spooled.Refused {
+	return spooled.Refused{
 		Reason: quarantineMalformed, Answer: err.Error(),
 		LogID: logID, Sequence: r.Seq, Time: r.Time, Raw: bytes.Clone(r.Payload),
 	}
@@ -120,11 +64,11 @@ func logIDOf(labels []byte) string {
 
 // setAside writes an event to the quarantine file, counts it, and reports
 // whether that worked.
-func (s *shipper) setAside(q quarantined) bool {
+func (s *shipper) setAside(q spooled.Refused) bool {
 	if q.QuarantinedAt.IsZero() {
 		q.QuarantinedAt = s.now().UTC()
 	}
-	kept, err := q.sealed(s.quarantine.keys)
+	kept, err := q.Seal(s.quarantine.keys)
 	var line []byte
 	if err == nil {
 		line, err = json.Marshal(kept)
@@ -161,9 +105,9 @@ func (q *quarantine) append(line []byte) error {
 	return nil
 }
 
-func (q *quarantine) tell(e quarantined) {
+func (q *quarantine) tell(e spooled.Refused) {
 	if n, ok := q.told.allow(q.now(), time.Minute); ok {
-		q.log.Error("loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to "+retryFile,
-			"sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
+		const told = "loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to " + spooled.RetryFile
+		q.log.Error(told, "sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
 	}
 }

@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
-func readQuarantine(t *testing.T, dir string) []quarantined {
+func readQuarantine(t *testing.T, dir string) []spooled.Refused {
 	t.Helper()
-	f, err := os.Open(filepath.Join(dir, quarantineFile))
+	f, err := os.Open(filepath.Join(dir, spooled.QuarantineFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -29,9 +30,9 @@ func readQuarantine(t *testing.T, dir string) []quarantined {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	var all []quarantined
+	var all []spooled.Refused
 	for s := bufio.NewScanner(f); s.Scan(); {
-		var q quarantined
+		var q spooled.Refused
 		if err := json.Unmarshal(s.Bytes(), &q); err != nil {
 			t.Fatal(err)
 		}
@@ -63,7 +64,7 @@ func TestQuarantineThatCannotBeWritten(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dir := t.TempDir()
-				file := filepath.Join(dir, quarantineFile)
+				file := filepath.Join(dir, spooled.QuarantineFile)
 				if err := block(t, file); err != nil {
 					t.Fatal(err)
 				}
@@ -124,6 +125,6 @@ func TestEverythingAtRestIsEncrypted(t *testing.T) {
 		time.Sleep(time.Minute)
 		shutdown(t, x)
 		l.check(3, false)
-		gonefile(t, dir, retryFile)
+		gonefile(t, dir, spooled.RetryFile)
 	})
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // bodies are what stands between the exporter and Loki says, and Loki of a
@@ -98,7 +99,7 @@ func refuseEverything(t *testing.T, status int, body string) {
 	if q := x.Stats().Quarantined; q[quarantineRefused]+q[quarantineTooLarge]+q[quarantineMalformed] != 0 {
 		t.Errorf("in quarantine: %v", q)
 	}
-	if _, err := os.Stat(filepath.Join(dir, quarantineFile)); err == nil {
+	if _, err := os.Stat(filepath.Join(dir, spooled.QuarantineFile)); err == nil {
 		t.Error("there is a quarantine file")
 	}
 	if s := x.Stats(); s.BacklogEvents != 0 || x.Health() != nil {

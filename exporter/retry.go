@@ -3,6 +3,7 @@ package exporter
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,26 +15,22 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
-
-// retryFile is the quarantine file, renamed by an operator who has removed the
-// cause: its events are delivered again, with their own labels, times and
-// sequence numbers. What Loki refuses again goes back into quarantine. The file is
-// removed when it is done with. If the process ends before, it begins anew:
-// entries that come again are byte-identical.
-const retryFile = "quarantine.retry.ndjson"
 
 const (
 	// retryInterval is how often the file is looked for.
 	retryInterval = 10 * time.Second
 	// retryPause is the pause after events of it could not be delivered.
 	retryPause = time.Minute
-	// maxRetryLine is more than a line of the file takes.
-	maxRetryLine = 4 << 20
 )
 
-// retry is how far the file is delivered. It belongs to the shipper.
+// retry delivers the events of [spooled.RetryFile], the quarantine file as an
+// operator has renamed it who has removed the cause: with their own labels, times
+// and sequence numbers. What Loki refuses again goes back into quarantine. The file
+// is removed when it is done with. If the process ends before, it begins anew:
+// entries that come again are byte-identical. retry belongs to the shipper.
 type retry struct {
 	dir       string
 	remove    func(file string) error
@@ -41,9 +38,9 @@ type retry struct {
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool                          // a file is being worked on
-	late      map[string][]proof.ErasedLeaf // what was delivered and is not on record, by log
-	finished  fileStamp                     // of a file that is done with and could not be removed
+	active    bool                            // a file is being worked on
+	late      map[string][]proof.RecordedLeaf // what was delivered and is not on record, by log
+	finished  fileStamp                       // of a file that is done with and could not be removed
 }
 
 // fileStamp tells a file from another of the same name.
@@ -52,7 +49,7 @@ type fileStamp struct {
 	modified time.Time
 }
 
-func (r *retry) path() string { return filepath.Join(r.dir, retryFile) }
+func (r *retry) path() string { return filepath.Join(r.dir, spooled.RetryFile) }
 
 func (r *retry) stamp() fileStamp {
 	info, err := os.Lstat(r.path())
@@ -124,13 +121,13 @@ func (s *shipper) tookLate(p part) {
 	}
 	r := &s.retry
 	if r.late == nil {
-		r.late = map[string][]proof.ErasedLeaf{}
+		r.late = map[string][]proof.RecordedLeaf{}
 	}
 	log := logIDOf(p.stream.Labels())
 	for i := p.from; i < p.to; i++ {
 		e := &p.stream.entries[i]
-		r.late[log] = append(r.late[log], proof.ErasedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
-		if len(r.late[log]) == proof.MaxErased {
+		r.late[log] = append(r.late[log], proof.RecordedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		if len(r.late[log]) == proof.MaxRecordedLeaves {
 			s.tellLate(log)
 		}
 	}
@@ -197,8 +194,8 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 	for {
 		piece, err := in.ReadSlice('\n')
 		line = append(line, piece...)
-		if len(line) > maxRetryLine {
-			return nil, fmt.Errorf("a line has more than %d bytes", maxRetryLine)
+		if len(line) > spooled.MaxRefused {
+			return nil, fmt.Errorf("a line has more than %d bytes", spooled.MaxRefused)
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
@@ -208,9 +205,15 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 
 // addQuarantined appends an entry as it stands in the quarantine file.
 func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
-	var q quarantined
-	if err := q.opened(text, keys); err != nil {
+	var q spooled.Refused
+	if err := json.Unmarshal(text, &q); err != nil {
 		return err
+	}
+	if len(keys) > 0 && len(q.Sealed) == 0 {
+		return errors.New("it is not encrypted, as all in this spool's quarantine is: anybody may have written it")
+	}
+	if err := q.Open(keys); err != nil {
+		return fmt.Errorf("it is encrypted: %w", err)
 	}
 	i := strings.LastIndex(q.Line, "\tseq=")
 	switch {
@@ -230,7 +233,7 @@ func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 }
 
 // originOf is when the request arrived: what the line says, or the entry's time.
-func originOf(q quarantined) int64 {
+func originOf(q spooled.Refused) int64 {
 	if _, at, ok := strings.Cut(q.Line[strings.LastIndexByte(q.Line, '\t'):], " at="); ok {
 		if ns, err := strconv.ParseInt(at, 10, 64); err == nil {
 			return ns

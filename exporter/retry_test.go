@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // refuseSome is a Loki that refuses some events until the cause is gone.
@@ -29,7 +30,7 @@ func refuseSome(t *testing.T, gone *atomic.Bool, bad func(seq uint64) bool) *fak
 
 func renameToRetry(t *testing.T, dir string) {
 	t.Helper()
-	if err := os.Rename(filepath.Join(dir, quarantineFile), filepath.Join(dir, retryFile)); err != nil {
+	if err := os.Rename(filepath.Join(dir, spooled.QuarantineFile), filepath.Join(dir, spooled.RetryFile)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -70,8 +71,8 @@ func TestQuarantineIsDeliveredAgain(t *testing.T) {
 				if n := len(l.stored); n != 1 {
 					t.Errorf("%d streams", n)
 				}
-				gonefile(t, dir, retryFile)
-				gonefile(t, dir, quarantineFile)
+				gonefile(t, dir, spooled.RetryFile)
+				gonefile(t, dir, spooled.QuarantineFile)
 				if n := x.Stats().Retried[retriedDelivered]; n != 10 {
 					t.Errorf("%d events counted as delivered again", n)
 				}
@@ -95,7 +96,7 @@ func TestQuarantineOfAnotherSpool(t *testing.T) {
 		time.Sleep(time.Minute)
 		shutdown(t, x)
 		gone.Store(true)
-		if err := os.Rename(filepath.Join(first, quarantineFile), filepath.Join(second, retryFile)); err != nil {
+		if err := os.Rename(filepath.Join(first, spooled.QuarantineFile), filepath.Join(second, spooled.RetryFile)); err != nil {
 			t.Fatal(err)
 		}
 		x = startOver(t, l, second)
@@ -151,7 +152,7 @@ func TestQuarantineThatIsRefusedAgain(t *testing.T) {
 				time.Sleep(time.Hour)
 				synctest.Wait()
 				l.check(160, false)
-				gonefile(t, dir, retryFile)
+				gonefile(t, dir, spooled.RetryFile)
 				shutdown(t, x)
 			})
 		})
@@ -183,7 +184,7 @@ func TestQuarantineOfWhichSomeIsRefusedAgain(t *testing.T) {
 		if r := x.Stats().Retried; r[retriedDelivered] != 9 || r[retriedRefused] != 1 {
 			t.Errorf("counted %v", r)
 		}
-		gonefile(t, dir, retryFile)
+		gonefile(t, dir, spooled.RetryFile)
 		shutdown(t, x)
 	})
 }
@@ -199,23 +200,23 @@ func TestRetryFileThatWasEdited(t *testing.T) {
 		emit(t, x, 100)
 		time.Sleep(time.Minute)
 		gone.Store(true)
-		b, err := os.ReadFile(filepath.Join(dir, quarantineFile))
+		b, err := os.ReadFile(filepath.Join(dir, spooled.QuarantineFile))
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := strings.TrimSuffix(string(b), "\n") // the last line has no end
 		junk := []string{"", "not json", `{"labels":"{}"}`, `{"labels":"{}","line":"x","timestamp_ns":"5"}`, `{"raw":"AAAA","sequence_number":7}`, "\x00\xff"}
 		text = strings.Join(junk, "\n") + "\n" + text
-		if err := os.WriteFile(filepath.Join(dir, retryFile), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, spooled.RetryFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Remove(filepath.Join(dir, quarantineFile)); err != nil {
+		if err := os.Remove(filepath.Join(dir, spooled.QuarantineFile)); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
 		l.check(100, false)
-		gonefile(t, dir, retryFile)
-		left, err := os.ReadFile(filepath.Join(dir, quarantineFile))
+		gonefile(t, dir, spooled.RetryFile)
+		left, err := os.ReadFile(filepath.Join(dir, spooled.QuarantineFile))
 		if want := strings.Join(junk[1:], "\n") + "\n"; err != nil || string(left) != want {
 			t.Errorf("in quarantine: %q, %v; want %q", left, err, want)
 		}
@@ -230,7 +231,7 @@ func TestRetryFileThatIsNone(t *testing.T) {
 		if err := os.WriteFile(other, []byte("mine"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Symlink(other, filepath.Join(dir, retryFile)); err != nil {
+		if err := os.Symlink(other, filepath.Join(dir, spooled.RetryFile)); err != nil {
 			t.Fatal(err)
 		}
 		l := &fakeLoki{t: t}
@@ -292,7 +293,7 @@ func TestLargeQuarantine(t *testing.T) {
 			fmt.Fprintf(f, `{"log_id":"aa","sequence_number":%d,"timestamp_ns":"%d","labels":"{audit_log_id=\"aa\"}","line":%q}`+"\n",
 				i+1, time.Now().UnixNano()+int64(i), line+fmt.Sprintf("\tseq=%d", i+1))
 		}
-		if err := errors.Join(f.Close(), os.Rename(f.Name(), filepath.Join(dir, retryFile))); err != nil {
+		if err := errors.Join(f.Close(), os.Rename(f.Name(), filepath.Join(dir, spooled.RetryFile))); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -119,13 +119,6 @@ type result struct {
 	answer loki.Answer
 }
 
-type flushRequest struct {
-	seq      uint64 // everything up to this one
-	lastTry  bool   // give up at the first failure
-	seal     bool   // make a last checkpoint when all is delivered
-	answered chan error
-}
-
 func newShipper(c *config, log *spool.Log, m *metrics, tr *trail, client lokiClient) *shipper {
 	s := &shipper{
 		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, loki: client, now: c.now, step: c.step,
@@ -382,23 +375,4 @@ func (s *shipper) pause() (time.Duration, <-chan struct{}) {
 		return s.retry.interval(), s.reader.Available()
 	}
 	return max(1, s.batchWait-s.now().Sub(s.next.since)), nil
-}
-
-// flush returns when everything up to seq is delivered or quarantined, or ctx
-// is done, or, with lastTry, when a push fails.
-func (s *shipper) flush(ctx context.Context, seq uint64, lastTry, seal bool) error {
-	f := &flushRequest{seq: seq, lastTry: lastTry, seal: seal, answered: make(chan error, 1)}
-	select {
-	case s.flushes <- f:
-	case <-s.ended:
-		return errEnded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case err := <-f.answered:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // actions are the actions of events, without "trail.".
@@ -169,7 +170,7 @@ func TestTheTrailsOwnEventsAreFew(t *testing.T) {
 		x := startOver(t, l, t.TempDir())
 		for i := range 3600 {
 			emit(t, x, 1)
-			x.trail.quarantined(quarantined{Reason: quarantineRefused, Sequence: uint64(i + 1)})
+			x.trail.quarantined(spooled.Refused{Reason: quarantineRefused, Sequence: uint64(i + 1)})
 			time.Sleep(time.Second)
 		}
 		kill(t, x)

@@ -101,8 +101,9 @@ func ReadKeyFile(path string) ([]*Key, error) {
 }
 
 // MakeKeyFile is [ReadKeyFile], and makes a key with that name if there is no such
-// file, its public half beside it in path.pub. It is for demonstrations: a key
-// that is made beside the data it signs proves little to those who have both.
+// file, its public half beside it in path.pub. Make it elsewhere than on the machine
+// whose data it signs, or take the public half away from there at once:
+// whoever has both the data and the key can sign whatever he likes.
 func MakeKeyFile(path, name string) ([]*Key, error) {
 	keys, err := ReadKeyFile(path)
 	if !errors.Is(err, fs.ErrNotExist) {

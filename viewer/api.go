@@ -110,21 +110,10 @@ func (h *Handler) serveOnline(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, err)
 		return
 	}
-	type admin struct {
-		ID       string    `json:"id,omitempty"`
-		FullName string    `json:"full_name,omitempty"`
-		Email    string    `json:"email,omitempty"`
-		Address  string    `json:"client_address,omitempty"`
-		LastSeen time.Time `json:"last_seen"`
-	}
-	admins := make([]admin, len(who))
-	for i, p := range who {
-		admins[i] = admin{p.User.ID, p.User.FullName, p.User.Email, p.Address, p.LastSeen.UTC()}
-	}
 	h.looked(r, "who is online, by the API")
 	writeJSON(w, struct {
-		Online []admin `json:"online"`
-	}{admins})
+		Online []export.Presence `json:"online"`
+	}{export.Presences(who)})
 }
 
 // writeError answers with the kind of an error and what would help, in English;

@@ -12,6 +12,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 // sessionsPath is where the list of sessions is, below the page.
@@ -193,49 +194,19 @@ func (h *Handler) serveSessionsAPI(w http.ResponseWriter, r *http.Request) {
 		h.writeError(w, r, err)
 		return
 	}
-	type admin struct {
-		ID       string `json:"id,omitempty"`
-		FullName string `json:"full_name,omitempty"`
-		Email    string `json:"email,omitempty"`
-	}
-	type session struct {
-		Session   string               `json:"session"`
-		Admins    []admin              `json:"admins"`
-		Addresses []string             `json:"client_addresses"`
-		Agents    []string             `json:"user_agents"`
-		Types     []adminsessions.Type `json:"types"`
-		First     time.Time            `json:"first_seen"`
-		Last      time.Time            `json:"last_seen"`
-		Requests  int64                `json:"requests"`
-	}
 	answer := struct {
-		Window   apiWindow `json:"window"`
-		Sessions []session `json:"sessions"`
-		All      int       `json:"all"`
+		Window   apiWindow        `json:"window"`
+		Sessions []export.Session `json:"sessions"`
+		All      int              `json:"all"`
 		// Reached is how far back was looked, if that is not the whole window.
 		Reached *time.Time `json:"reached,omitempty"`
-	}{Window: apiWindow{found.window.From.UTC(), found.window.To.UTC()}, Sessions: []session{}, All: found.all}
+	}{Window: apiWindow{found.window.From.UTC(), found.window.To.UTC()}, Sessions: export.Sessions(found.shown), All: found.all}
 	if !found.reached.IsZero() {
 		t := found.reached.UTC()
 		answer.Reached = &t
 	}
-	for _, s := range found.shown {
-		admins := make([]admin, len(s.Admins))
-		for i, u := range s.Admins {
-			admins[i] = admin{u.ID, u.FullName, u.Email}
-		}
-		answer.Sessions = append(answer.Sessions, session{s.ID, admins, notNil(s.Addresses), notNil(s.Agents), s.Types, s.First.UTC(), s.Last.UTC(), s.Requests})
-	}
 	h.looked(r, "read %d sessions by the API: %s", len(found.shown), v.describe())
 	writeJSON(w, answer)
-}
-
-// notNil is the list as JSON should show it.
-func notNil(s []string) []string {
-	if s == nil {
-		return []string{}
-	}
-	return s
 }
 
 // errNoSession is that what somebody wants to end is not there, or not for him to

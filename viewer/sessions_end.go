@@ -35,8 +35,8 @@ type Ending struct {
 	// Admin is whose sessions. It is zero for a session that nobody was signed in
 	// to.
 	Admin adminsessions.User
-	// Reason is why, in the words of who ends them: at least one letter or digit,
-	// and at most 500 bytes.
+	// Reason is why, in the words of whoever ends them: at least three characters that
+	// can be seen, and at most 500 bytes.
 	Reason string
 }
 
@@ -46,7 +46,7 @@ const (
 	// endLook at how many of its requests.
 	endWithin = 30 * 24 * time.Hour
 	endLook   = 200
-	// minReason is how many letters a reason has at least.
+	// minReason is how many characters that can be seen a reason has at least.
 	minReason = 3
 )
 

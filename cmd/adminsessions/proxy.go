@@ -16,7 +16,7 @@ import (
 
 // proxyCommand is adminsessions proxy.
 type proxyCommand struct {
-	Run   proxyRun   `cmd:"" default:"withargs" help:"Serve. SIGHUP reads the configuration anew, SIGTERM ends in order."`
+	Run   proxyRun   `cmd:"" default:"withargs" help:"Serve. SIGHUP reloads the configuration, SIGTERM shuts down in order."`
 	Check proxyCheck `cmd:"" help:"Say what is wrong with a configuration, by line, and what it does with requests."`
 }
 

@@ -92,9 +92,9 @@
 // TestFolderOfAnotherUser, TestLinksAndPipesInTheFolder,
 // TestLeftoverCursorIsNotWrittenThrough, TestOpenPlain)
 //
-// With a key from outside, Options.Keys, records are encrypted on disk. Who reads the
-// disk reads nothing of their payloads; who writes it can't make, change, move or
-// repeat a record, and one that is taken out from among others is reported as lost.
+// With a key from outside, Options.Keys, records are encrypted on disk. Whoever reads
+// the disk learns nothing of their payloads; whoever writes to it can't make, change,
+// move or repeat a record, and one that is taken out from among others is reported as lost.
 // A spool that had no key goes on, and is encrypted from then on; a key is replaced
 // by putting the new one before it. A missing or wrong key is an error at Open, or of
 // the reader, and loses nothing. (TestSealed, TestSealedAgainstWhoHasTheDisk,
@@ -122,7 +122,7 @@
 //   - Records written after the folder was removed are gone if the process is killed
 //     before the next sync, which puts them back.
 //   - Encryption hides neither how many records there are nor when, how long and under
-//     which numbers they were written. Who writes the disk can destroy what is there:
+//     which numbers they were written. Whoever writes to the disk can destroy what is there:
 //     a file or the end of one, noticed as above; or everything, and put a spool in
 //     its place that was never encrypted.
 //   - Append (not AppendSync) waits as long as a write to the page cache hangs.

@@ -1,7 +1,7 @@
 // Package spooled is the form in which the exporter keeps an event in its spool:
 // the labels of its stream, as Loki writes them, behind their length as a uvarint,
 // then the event's line without the exporter's part. Time and number are the
-// spool's.
+// spool's. What Loki refuses is kept beside the spool, see [Refused].
 package spooled
 
 import (

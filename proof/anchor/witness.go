@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/adminsessions/adminsessions/internal/atomicfile"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -237,17 +238,7 @@ func (w *Witness) save(origin string, earlier []shown) error {
 	if err != nil {
 		return err
 	}
-	path := w.path(origin)
-	f, err := os.CreateTemp(w.dir, filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("noting what the witness was shown: %w", err)
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.Write(w.path(origin), b); err != nil {
 		return fmt.Errorf("noting what the witness was shown: %w", err)
 	}
 	return nil

@@ -18,7 +18,7 @@ func erasedOf(e loki.Entry, log string) adminsessions.Event {
 	n, _ := adminsessions.SequenceOf(e.Line)
 	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
 	return adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction,
-		Attributes: proof.ErasedAttributes(log, []proof.ErasedLeaf{{Number: n, Hash: h}})}
+		Attributes: proof.LeafAttributes(log, []proof.RecordedLeaf{{Number: n, Hash: h}})}
 }
 
 func lateOf(e loki.Entry, log string) adminsessions.Event {

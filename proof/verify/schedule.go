@@ -11,13 +11,14 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/atomicfile"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // VerifiedAction is the action of the event that says what a scheduled
@@ -287,7 +288,9 @@ func VerifiedEvent(r *Report, err error, at time.Time) adminsessions.Event {
 	default:
 		e.Outcome, e.Note = adminsessions.OutcomeError, "the trail can't be verified"
 	}
-	if err != nil {
+	if failure, ok := errors.AsType[*loki.Error](err); ok {
+		e.Note += ": Loki: " + string(failure.Kind) // what it said is for the log alone
+	} else if err != nil {
 		e.Note += ": " + err.Error()
 	}
 	if r == nil {
@@ -334,16 +337,7 @@ func (v *Verifier) save(s *state) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(v.s.StateFile), filepath.Base(v.s.StateFile)+".*")
-	if err != nil {
-		return fmt.Errorf("keeping what is verified: %w", err)
-	}
-	_, err = f.Write(append(b, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), v.s.StateFile)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.Write(v.s.StateFile, append(b, '\n')); err != nil {
 		return fmt.Errorf("keeping what is verified: %w", err)
 	}
 	return nil

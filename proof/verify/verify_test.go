@@ -148,16 +148,16 @@ func TestUpToAndOn(t *testing.T) {
 func TestErasedEvents(t *testing.T) {
 	prepare := func(t *testing.T, lie bool) (*prooftest.Log, []loki.Entry) {
 		w := prooftest.New(t, "a", began).Write(45)
-		var leaves []proof.ErasedLeaf
+		var leaves []proof.RecordedLeaf
 		for _, n := range []uint64{12, 13, 33} {
 			e := w.Entries[n-1]
 			h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
 			if lie && n == 33 {
 				h[0]++
 			}
-			leaves = append(leaves, proof.ErasedLeaf{Number: n, Hash: h})
+			leaves = append(leaves, proof.RecordedLeaf{Number: n, Hash: h})
 		}
-		w.Add(adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", leaves)})
+		w.Add(adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.LeafAttributes("a", leaves)})
 		w.Write(65)
 		return w, prooftest.Without(prooftest.Without(w.Entries, 12, 13), 33, 33)
 	}
@@ -181,7 +181,7 @@ func TestErasedEvents(t *testing.T) {
 	w = prooftest.New(t, "a", began).Write(65)
 	e := w.Entries[32]
 	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
-	act := adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", []proof.ErasedLeaf{{Number: 33, Hash: h}})}
+	act := adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.LeafAttributes("a", []proof.RecordedLeaf{{Number: 33, Hash: h}})}
 	forged := loki.Entry{Nanos: w.At.UnixNano() + 5, Labels: w.Labels(), Line: string(adminsessions.AppendSequence([]byte(act.Line()), 66, time.Time{}))}
 	r = verifyFake(t, &fakeLoki{entries: append(prooftest.Without(w.Entries, 33, 33), forged)}, Config{Keys: []string{w.Public}})
 	if got, want := r.String(), "unknown yes; a 1-59 unjudged 60-66 erased 33-33 by a/66 false"; got != want {

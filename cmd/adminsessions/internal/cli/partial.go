@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/atomicfile"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -138,27 +138,7 @@ func (p *partial) note(place trail.Cursor) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(p.notes, b)
-}
-
-// replaceFile writes a file so that it is there whole, or as it was.
-func replaceFile(name string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	return err
+	return atomicfile.Write(p.notes, b)
 }
 
 // finish gives the file its name.

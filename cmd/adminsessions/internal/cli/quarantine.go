@@ -16,6 +16,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 type quarantineCommand struct {
@@ -24,28 +25,12 @@ type quarantineCommand struct {
 	Drop  quarantineDropCommand  `cmd:"" help:"Give events up for good."`
 }
 
-// The files of the exporter, in the spool's folder.
-const (
-	quarantineFile = "quarantine.ndjson"
-	retryFile      = "quarantine.retry.ndjson"
-	// droppingFile holds the quarantine while some of it is dropped.
-	droppingFile = "quarantine.dropping.ndjson"
-)
+// droppingFile holds the quarantine while some of it is dropped.
+const droppingFile = "quarantine.dropping.ndjson"
 
-// maxQuarantineLine is more than a line of the file takes.
-const maxQuarantineLine = 4 << 20
-
-// quarantinedEvent is a line of the quarantine file.
+// quarantinedEvent is a line of one of the files.
 type quarantinedEvent struct {
-	QuarantinedAt time.Time `json:"quarantined_at"`
-	Reason        string    `json:"reason"`
-	Answer        string    `json:"answer"`
-	LogID         string    `json:"log_id"`
-	Sequence      uint64    `json:"sequence_number"`
-	Time          int64     `json:"timestamp_ns,string"`
-	Labels        string    `json:"labels,omitempty"`
-	Line          string    `json:"line,omitempty"`
-	Sealed        []byte    `json:"sealed,omitempty"` // the rest, where the spool is encrypted
+	spooled.Refused
 
 	file string
 	raw  []byte // the line of the file
@@ -56,7 +41,7 @@ type quarantinedEvent struct {
 // With the spool's keys what is encrypted can be read, too.
 func readQuarantine(dir string, keys []*spool.Key) (events []quarantinedEvent, err error) {
 	found := false
-	for _, name := range []string{quarantineFile, retryFile, droppingFile} {
+	for _, name := range []string{spooled.QuarantineFile, spooled.RetryFile, droppingFile} {
 		more, err := readQuarantineFile(dir, name, keys)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
@@ -80,13 +65,13 @@ func readQuarantineFile(dir, name string, keys []*spool.Key) (events []quarantin
 	}
 	defer f.Close()
 	lines := bufio.NewScanner(f)
-	lines.Buffer(make([]byte, 64<<10), maxQuarantineLine)
+	lines.Buffer(make([]byte, 64<<10), spooled.MaxRefused)
 	for lines.Scan() {
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
 		e := quarantinedEvent{raw: bytes.Clone(lines.Bytes()), file: name}
-		e.bad = json.Unmarshal(e.raw, &e)
+		e.bad = json.Unmarshal(e.raw, &e.Refused)
 		e.open(keys)
 		events = append(events, e)
 	}
@@ -99,15 +84,11 @@ func readQuarantineFile(dir, name string, keys []*spool.Key) (events []quarantin
 // open decrypts what is encrypted, if there are keys. Without it is known when and
 // why it was refused, and its number.
 func (e *quarantinedEvent) open(keys []*spool.Key) {
-	if len(e.Sealed) == 0 || len(keys) == 0 {
+	if len(keys) == 0 {
 		return
 	}
-	plain, err := spool.OpenSealed(keys, "quarantine", e.Sealed)
-	if err == nil {
-		err = json.Unmarshal(plain, e)
-	}
-	if e.Sealed = nil; err != nil {
-		e.Answer = "can't be decrypted: " + err.Error()
+	if err := e.Open(keys); err != nil {
+		e.Sealed, e.Answer = nil, "can't be decrypted: "+err.Error()
 	}
 }
 
@@ -163,7 +144,7 @@ func (e *quarantinedEvent) print(w *World, colour palette, zone *time.Location) 
 		what = "encrypted: set ADMINSESSIONS_SPOOL_KEY_FILE to read it"
 	}
 	state := ""
-	if e.file != quarantineFile {
+	if e.file != spooled.QuarantineFile {
 		state = "  (" + strings.TrimSuffix(strings.TrimPrefix(e.file, "quarantine."), ".ndjson") + ")"
 	}
 	_, err := fmt.Fprintf(w.Stdout, "%8d  %s  %s  %s%s\n          %s\n", e.Sequence, unixNano(e.Time).In(zone).Format(time.DateTime),
@@ -182,7 +163,7 @@ func (c *quarantineRetryCommand) Run(w *World) error {
 	if err != nil {
 		return err
 	}
-	events, err := readQuarantineFile(dir, quarantineFile, nil)
+	events, err := readQuarantineFile(dir, spooled.QuarantineFile, nil)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		fmt.Fprintln(w.Stderr, "nothing is in quarantine")
@@ -190,8 +171,8 @@ func (c *quarantineRetryCommand) Run(w *World) error {
 	case err != nil:
 		return usage("reading the quarantine: %w", err)
 	}
-	if err := renameNew(filepath.Join(dir, quarantineFile), filepath.Join(dir, retryFile)); errors.Is(err, fs.ErrExist) {
-		return &statusError{StatusFailed, fmt.Errorf("%s is there: events are being delivered again already; wait until it disappears, the process that has the spool does that", filepath.Join(dir, retryFile))}
+	if err := renameNew(filepath.Join(dir, spooled.QuarantineFile), filepath.Join(dir, spooled.RetryFile)); errors.Is(err, fs.ErrExist) {
+		return &statusError{StatusFailed, fmt.Errorf("%s is there: events are being delivered again already; wait until it disappears, the process that has the spool does that", filepath.Join(dir, spooled.RetryFile))}
 	} else if err != nil {
 		return &statusError{StatusFailed, fmt.Errorf("handing the events to the exporter: %w", err)}
 	}
@@ -216,7 +197,7 @@ func (c *quarantineDropCommand) Run(w *World) error {
 	if err != nil {
 		return err
 	}
-	events, err := readQuarantineFile(dir, quarantineFile, nil)
+	events, err := readQuarantineFile(dir, spooled.QuarantineFile, nil)
 	if errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintln(w.Stderr, "nothing is in quarantine")
 		return nothing()
@@ -264,8 +245,8 @@ func chooserOf(numbers []string) (func(quarantinedEvent) bool, error) {
 // nothing is lost: the file that was taken away is there.
 func dropQuarantined(w *World, dir string, chosen func(quarantinedEvent) bool) error {
 	taken := filepath.Join(dir, droppingFile)
-	if err := renameNew(filepath.Join(dir, quarantineFile), taken); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there: another drop was broken off; append it to %s and remove it", taken, quarantineFile)
+	if err := renameNew(filepath.Join(dir, spooled.QuarantineFile), taken); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s is there: another drop was broken off; append it to %s and remove it", taken, spooled.QuarantineFile)
 	} else if err != nil {
 		return err
 	}
@@ -312,7 +293,7 @@ func putBack(dir, taken string, kept []byte) error {
 	if err := writeSynced(f, kept, as); err != nil {
 		return err
 	}
-	name := filepath.Join(dir, quarantineFile)
+	name := filepath.Join(dir, spooled.QuarantineFile)
 	err = renameNew(f.Name(), name)
 	if !errors.Is(err, fs.ErrExist) {
 		return err

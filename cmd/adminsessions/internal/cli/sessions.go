@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 type sessionsCommand struct {
@@ -91,37 +91,12 @@ func some(list []string) string {
 	return fmt.Sprintf("%s and %d more", list[0], len(list)-1)
 }
 
-// sessionJSON is a session as JSON.
-type sessionJSON struct {
-	ID        string               `json:"id"`
-	Admins    []userJSON           `json:"admins"`
-	Addresses []string             `json:"addresses"`
-	Agents    []string             `json:"agents"`
-	Types     []adminsessions.Type `json:"types"`
-	First     time.Time            `json:"first"`
-	Last      time.Time            `json:"last"`
-	Requests  int64                `json:"requests"`
-}
-
-type userJSON struct {
-	ID       string `json:"id,omitempty"`
-	FullName string `json:"full_name,omitempty"`
-	Email    string `json:"email,omitempty"`
-}
-
+// sessionsJSON is what the page's API answers, too.
 func sessionsJSON(found *trail.Sessions) any {
-	list := make([]sessionJSON, len(found.List))
-	for i, s := range found.List {
-		users := make([]userJSON, len(s.Admins))
-		for j, u := range s.Admins {
-			users[j] = userJSON(u)
-		}
-		list[i] = sessionJSON{s.ID, users, s.Addresses, s.Agents, s.Types, s.First.UTC(), s.Last.UTC(), s.Requests}
-	}
 	answer := struct {
-		Sessions []sessionJSON `json:"sessions"`
-		Reached  *time.Time    `json:"reached,omitempty"`
-	}{Sessions: list}
+		Sessions []export.Session `json:"sessions"`
+		Reached  *time.Time       `json:"reached,omitempty"`
+	}{Sessions: export.Sessions(found.List)}
 	if !found.Reached.IsZero() {
 		t := found.Reached.UTC()
 		answer.Reached = &t

@@ -311,7 +311,7 @@ func statOf(ctx context.Context, dir string, v *spool.View) (spoolStat, error) {
 		return s, err
 	}
 	for _, e := range q {
-		if e.file == quarantineFile {
+		if e.file == spooled.QuarantineFile {
 			s.Quarantined++
 		} else {
 			s.Retrying++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/trail"
+	"github.com/adminsessions/adminsessions/internal/trail/export"
 )
 
 type whoCommand struct {
@@ -33,7 +34,9 @@ func (c *whoCommand) Run(ctx context.Context, w *World) error {
 		return failed(ctx, "asking who is active", err)
 	}
 	if c.JSON {
-		err = newEncoder(w.Stdout).Encode(presencesOf(online))
+		err = newEncoder(w.Stdout).Encode(struct {
+			Online []export.Presence `json:"online"`
+		}{export.Presences(online)})
 	} else {
 		err = c.print(w, online, now)
 	}
@@ -56,23 +59,4 @@ func (c *whoCommand) print(w *World, online []trail.Presence, now time.Time) err
 		}
 	}
 	return nil
-}
-
-// presence is an administrator who was active, as JSON.
-type presence struct {
-	ID       string    `json:"id,omitempty"`
-	FullName string    `json:"full_name,omitempty"`
-	Email    string    `json:"email,omitempty"`
-	Address  string    `json:"client_address,omitempty"`
-	LastSeen time.Time `json:"last_seen"`
-}
-
-func presencesOf(online []trail.Presence) any {
-	list := make([]presence, len(online))
-	for i, p := range online {
-		list[i] = presence{p.User.ID, p.User.FullName, p.User.Email, p.Address, p.LastSeen.UTC()}
-	}
-	return struct {
-		Online []presence `json:"online"`
-	}{list}
 }

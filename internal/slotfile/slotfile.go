@@ -1,4 +1,6 @@
-package exporter
+// Package slotfile keeps one short text in a file that is overwritten in place, so
+// that it survives the death of the process and a power cut, also on a full disk.
+package slotfile
 
 import (
 	"encoding/binary"
@@ -10,9 +12,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-// slotFile keeps one text, overwritten in place: four slots, the newest whole one
+// File keeps one text, overwritten in place: four slots, the newest whole one
 // counts. Neither that one, nor the newest one that is synced, nor one that is being
 // synced is ever the next to be written; so neither a killed process nor a power cut
 // takes all. An update needs no disk space, so it works on a full disk. A file that
@@ -20,7 +24,7 @@ import (
 //
 // A slot is, little endian, "ADMTRE" 0 1, its generation (8), the length of the
 // text (4), a CRC-32C of all the others (4), and the text.
-type slotFile struct {
+type File struct {
 	mu         sync.Mutex
 	path       string
 	file       *os.File
@@ -32,35 +36,35 @@ type slotFile struct {
 }
 
 const (
-	slotMark   = "ADMTRE\x00\x01"
-	slotHeader = 24
-	slotBytes  = 64 << 10
-	slotCount  = 4
+	mark     = "ADMTRE\x00\x01"
+	header   = 24
+	slotSize = 64 << 10
+	slots    = 4
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// openSlotFile opens the file, or makes it, and returns what it holds; nil if that
+// Open opens the file, or makes it, and returns what it holds; nil if that
 // is nothing. damaged says that it holds something that can't be read.
-func openSlotFile(path string) (s *slotFile, text []byte, damaged bool, err error) {
-	f, err := openRegular(path, os.O_RDWR)
+func Open(path string) (s *File, text []byte, damaged bool, err error) {
+	f, err := spool.OpenPlain(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
-		if s, err = makeSlotFile(path); err != nil {
-			s = &slotFile{path: path, syncing: -1} // it is tried again
+		if s, err = create(path); err != nil {
+			s = &File{path: path, syncing: -1} // it is tried again
 		}
 		return s, nil, false, nil
 	}
 	if err != nil {
 		return nil, nil, false, err
 	}
-	s = &slotFile{path: path, file: f, syncing: -1, dirty: true}
-	for i := range slotCount {
-		b := make([]byte, slotBytes)
-		n, rerr := f.ReadAt(b, int64(i)*slotBytes)
+	s = &File{path: path, file: f, syncing: -1, dirty: true}
+	for i := range slots {
+		b := make([]byte, slotSize)
+		n, rerr := f.ReadAt(b, int64(i)*slotSize)
 		if rerr != nil && rerr != io.EOF {
 			return nil, nil, false, errors.Join(rerr, f.Close())
 		}
-		t, generation, ok := parseTextSlot(b[:n])
+		t, generation, ok := parse(b[:n])
 		switch {
 		case ok && generation > s.generation:
 			s.generation, s.newest, s.synced, text = generation, i, i, t
@@ -80,12 +84,12 @@ func blank(b []byte) bool {
 	return true
 }
 
-func makeSlotFile(path string) (*slotFile, error) {
-	f, err := openRegular(path, os.O_CREATE|os.O_EXCL|os.O_RDWR)
+func create(path string) (*File, error) {
+	f, err := spool.OpenPlain(path, os.O_CREATE|os.O_EXCL|os.O_RDWR)
 	if err != nil {
 		return nil, err
 	}
-	if _, err = f.WriteAt(make([]byte, slotCount*slotBytes), 0); err == nil {
+	if _, err = f.WriteAt(make([]byte, slots*slotSize), 0); err == nil {
 		err = f.Sync()
 	}
 	if err == nil {
@@ -94,7 +98,7 @@ func makeSlotFile(path string) (*slotFile, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close(), os.Remove(path))
 	}
-	return &slotFile{path: path, file: f, syncing: -1}, nil
+	return &File{path: path, file: f, syncing: -1}, nil
 }
 
 func syncDir(dir string) error {
@@ -109,26 +113,26 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-func parseTextSlot(b []byte) (text []byte, generation uint64, ok bool) {
+func parse(b []byte) (text []byte, generation uint64, ok bool) {
 	le := binary.LittleEndian
-	if len(b) < slotHeader || string(b[:8]) != slotMark {
+	if len(b) < header || string(b[:8]) != mark {
 		return nil, 0, false
 	}
 	n := le.Uint32(b[16:])
-	if uint64(n) > uint64(len(b)-slotHeader) || slotSum(b[:slotHeader+int(n)]) != le.Uint32(b[20:]) {
+	if uint64(n) > uint64(len(b)-header) || sum(b[:header+int(n)]) != le.Uint32(b[20:]) {
 		return nil, 0, false
 	}
-	return b[slotHeader : slotHeader+int(n)], le.Uint64(b[8:]), true
+	return b[header : header+int(n)], le.Uint64(b[8:]), true
 }
 
-func slotSum(b []byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:20], castagnoli), castagnoli, b[slotHeader:])
+func sum(b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(b[:20], castagnoli), castagnoli, b[header:])
 }
 
-// write replaces the text. It survives the death of the process.
-func (s *slotFile) write(text []byte) error {
-	if len(text) > slotBytes-slotHeader {
-		return fmt.Errorf("%d bytes; want at most %d", len(text), slotBytes-slotHeader)
+// Write replaces the text. It survives the death of the process.
+func (s *File) Write(text []byte) error {
+	if len(text) > slotSize-header {
+		return fmt.Errorf("%d bytes; want at most %d", len(text), slotSize-header)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -140,14 +144,14 @@ func (s *slotFile) write(text []byte) error {
 		slot++
 	}
 	le := binary.LittleEndian
-	b := make([]byte, 0, slotHeader+len(text))
-	b = append(b, slotMark...)
+	b := make([]byte, 0, header+len(text))
+	b = append(b, mark...)
 	b = le.AppendUint64(b, s.generation+1)
 	b = le.AppendUint32(b, uint32(len(text)))
 	b = le.AppendUint32(b, 0)
 	b = append(b, text...)
-	le.PutUint32(b[20:], slotSum(b))
-	if _, err := s.file.WriteAt(b, int64(slot)*slotBytes); err != nil {
+	le.PutUint32(b[20:], sum(b))
+	if _, err := s.file.WriteAt(b, int64(slot)*slotSize); err != nil {
 		return err // it may be torn; it is not the newest
 	}
 	s.generation++
@@ -156,7 +160,7 @@ func (s *slotFile) write(text []byte) error {
 }
 
 // keepName makes the file again if it has been removed, or replaced. mu is held.
-func (s *slotFile) keepName() error {
+func (s *File) keepName() error {
 	if s.file != nil {
 		mine, err := s.file.Stat()
 		if err != nil {
@@ -173,7 +177,7 @@ func (s *slotFile) keepName() error {
 			return err
 		}
 	}
-	fresh, err := makeSlotFile(s.path)
+	fresh, err := create(s.path)
 	if err != nil {
 		return err
 	}
@@ -184,8 +188,8 @@ func (s *slotFile) keepName() error {
 	return nil
 }
 
-// sync makes the text survive a power cut.
-func (s *slotFile) sync() error {
+// Sync makes the text survive a power cut.
+func (s *File) Sync() error {
 	s.mu.Lock()
 	file, newest, dirty := s.file, s.newest, s.dirty
 	if dirty {
@@ -210,8 +214,9 @@ func (s *slotFile) sync() error {
 	return nil
 }
 
-func (s *slotFile) close() error {
-	err := s.sync()
+// Close syncs the text and closes the file.
+func (s *File) Close() error {
+	err := s.Sync()
 	if s.file != nil {
 		err = errors.Join(err, s.file.Close())
 	}
