@@ -162,7 +162,13 @@ func (v *verification) until() time.Time {
 }
 
 // oldest is the beginning of what can be read.
-func (v *verification) oldest() time.Time { return v.now.Add(-horizon) }
+func (v *verification) oldest() time.Time {
+	oldest := v.now.Add(-horizon)
+	if !v.From.IsZero() && v.From.Before(oldest) {
+		return v.From
+	}
+	return oldest
+}
 
 // prepare finds the logs, what is kept of them elsewhere, and what was erased.
 func (v *verification) prepare(ctx context.Context) error {
