@@ -145,14 +145,14 @@ func (t *trail) quarantined(q spooled.Refused) {
 // deliveredLate has written that events came out of quarantine, under their own
 // numbers, which the tree has declared to be absent. Their leaves, as they are now,
 // stand in the event, which is in the tree.
-func (t *trail) deliveredLate(log string, leaves []proof.ErasedLeaf) {
-	slices.SortFunc(leaves, func(a, b proof.ErasedLeaf) int { return cmp.Compare(a.Number, b.Number) })
+func (t *trail) deliveredLate(log string, leaves []proof.RecordedLeaf) {
+	slices.SortFunc(leaves, func(a, b proof.RecordedLeaf) int { return cmp.Compare(a.Number, b.Number) })
 	first, last := leaves[0].Number, leaves[len(leaves)-1].Number
 	t.happened(happening{
 		action: trailQuarantined, reason: lateReason, alone: log + strconv.FormatUint(first, 10), outcome: adminsessions.OutcomeSuccess,
 		count: uint64(len(leaves)), first: first, last: last,
 		note:  func(h *happening) string { return ofEvents(h.count) + " delivered out of quarantine" },
-		attrs: proof.ErasedAttributes(log, leaves),
+		attrs: proof.LeafAttributes(log, leaves),
 	})
 }
 

@@ -89,7 +89,7 @@ func TestDeliveredLate(t *testing.T) {
 			if ev.Outcome != adminsessions.OutcomeSuccess {
 				continue
 			}
-			log, leaves, err := proof.ErasedBy(&ev)
+			log, leaves, err := proof.RecordedLeaves(&ev)
 			if err != nil || log != x.spool.ID() || attr(ev, "reason") != lateReason {
 				t.Fatalf("%+v: %v", ev, err)
 			}

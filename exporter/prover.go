@@ -36,6 +36,7 @@ type prover struct {
 	absences *absences
 	path     string
 	file     *slotfile.File
+	keys     []*spool.Key // that seal the file, if there are any
 	scratch  []byte
 	unsaved  bool
 
@@ -64,7 +65,7 @@ const maxSavedAbsences = 64
 func newProver(c *config, a *absences) *prover {
 	return &prover{
 		tree: proof.NewTree(), absences: a, path: filepath.Join(c.spoolDir, treeFile),
-		log: c.logger, now: c.now, every: c.proof.events(), interval: c.proof.interval(),
+		keys: c.spoolKeys, log: c.logger, now: c.now, every: c.proof.events(), interval: c.proof.interval(),
 	}
 }
 
@@ -86,6 +87,12 @@ func (p *prover) open() error {
 }
 
 func (p *prover) read(text []byte) error {
+	if len(p.keys) > 0 {
+		var err error
+		if text, err = spool.OpenSealed(p.keys, treeFile, text); err != nil {
+			return err
+		}
+	}
 	var s treeState
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
@@ -94,9 +101,30 @@ func (p *prover) read(text []byte) error {
 	if err := t.UnmarshalText([]byte(s.Tree)); err != nil {
 		return err
 	}
+	if err := s.checkPending(); err != nil {
+		return err
+	}
 	p.logID, p.tree, p.events, p.pending, p.after, p.last = s.LogID, &t, s.Events, s.Pending, s.After, s.Last
 	for _, l := range s.Absent {
 		p.absences.note(l.From, l.To, l.Reason)
+	}
+	return nil
+}
+
+// checkPending fails unless the text that is to be signed is a checkpoint of the
+// tree: who has the disk has no text of his own signed.
+func (s *treeState) checkPending() error {
+	if s.Pending == "" {
+		return nil
+	}
+	c, err := proof.ParseText(s.Pending)
+	tree, terr := proof.ParseText(s.Tree)
+	if err = errors.Join(err, terr); err != nil {
+		return fmt.Errorf("the checkpoint that is to be signed: %w", err)
+	}
+	tree.Origin = c.Origin
+	if c.Origin != proof.OriginPrefix+s.LogID || !tree.Follows(c) {
+		return fmt.Errorf("the checkpoint that is to be signed, of %s with %d events, is none of this tree", c.Origin, c.Size)
 	}
 	return nil
 }
@@ -115,14 +143,15 @@ func (p *prover) seen(id string) (uint64, bool) {
 func (p *prover) begin(log *spool.Log, acked uint64, kept *proof.Checkpoint) (before *proof.Predecessor) {
 	previous, since := log.Predecessor()
 	p.own, p.since = log.ID(), since
+	ownKept := kept != nil && kept.Origin == proof.OriginPrefix+p.own
 	switch {
-	case p.logID == p.own:
+	case p.logID == p.own && !(ownKept && kept.Size > p.tree.Size()):
 	case p.logID != "" && p.logID == previous:
 		// A copy: what is left of its original's is delivered first.
 		if acked+1 >= since {
 			p.enterOwn()
 		}
-	case kept != nil && kept.Origin == proof.OriginPrefix+p.own && p.resume(kept):
+	case ownKept && p.resume(kept): // the tree was lost, or is older: a power cut may do that
 	default:
 		before = p.last
 		if before == nil && kept != nil {
@@ -146,6 +175,7 @@ func (p *prover) resume(c *proof.Checkpoint) bool {
 	}
 	p.startTree()
 	p.tree, p.last = t, predecessorOf(c)
+	p.pending = c.Text() // the process may have died before it was in the trail
 	return true
 }
 
@@ -335,6 +365,9 @@ func (p *prover) save() {
 			LogID: p.logID, Tree: string(tree), Events: p.events, Pending: p.pending,
 			After: p.after, Last: p.last, Absent: p.absences.snapshot(maxSavedAbsences),
 		})
+	}
+	if err == nil && len(p.keys) > 0 {
+		text = p.keys[0].Seal(treeFile, text)
 	}
 	if err == nil {
 		err = p.file.Write(text)

@@ -107,7 +107,7 @@ func (q *quarantine) append(line []byte) error {
 
 func (q *quarantine) tell(e spooled.Refused) {
 	if n, ok := q.told.allow(q.now(), time.Minute); ok {
-		q.log.Error("loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to "+spooled.RetryFile,
-			"sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
+		const told = "loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to " + spooled.RetryFile
+		q.log.Error(told, "sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
 	}
 }

@@ -38,9 +38,9 @@ type retry struct {
 	reached   int64 // where the batch under way ends
 	due       time.Time
 	delivered int
-	active    bool                          // a file is being worked on
-	late      map[string][]proof.ErasedLeaf // what was delivered and is not on record, by log
-	finished  fileStamp                     // of a file that is done with and could not be removed
+	active    bool                            // a file is being worked on
+	late      map[string][]proof.RecordedLeaf // what was delivered and is not on record, by log
+	finished  fileStamp                       // of a file that is done with and could not be removed
 }
 
 // fileStamp tells a file from another of the same name.
@@ -121,13 +121,13 @@ func (s *shipper) tookLate(p part) {
 	}
 	r := &s.retry
 	if r.late == nil {
-		r.late = map[string][]proof.ErasedLeaf{}
+		r.late = map[string][]proof.RecordedLeaf{}
 	}
 	log := logIDOf(p.stream.Labels())
 	for i := p.from; i < p.to; i++ {
 		e := &p.stream.entries[i]
-		r.late[log] = append(r.late[log], proof.ErasedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
-		if len(r.late[log]) == proof.MaxErased {
+		r.late[log] = append(r.late[log], proof.RecordedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		if len(r.late[log]) == proof.MaxRecordedLeaves {
 			s.tellLate(log)
 		}
 	}
@@ -208,6 +208,9 @@ func (b *batch) addQuarantined(text []byte, keys []*spool.Key) error {
 	var q spooled.Refused
 	if err := json.Unmarshal(text, &q); err != nil {
 		return err
+	}
+	if len(keys) > 0 && len(q.Sealed) == 0 {
+		return errors.New("it is not encrypted, as all in this spool's quarantine is: anybody may have written it")
 	}
 	if err := q.Open(keys); err != nil {
 		return fmt.Errorf("it is encrypted: %w", err)

@@ -70,6 +70,17 @@ func describeAct(e *adminsessions.Event, known *act) {
 	}
 }
 
+// nameAct lets the application name what was read off a route.
+func (m *middleware) nameAct(e *adminsessions.Event) {
+	route := e.Route
+	if route == "" {
+		route = pathOf(e.URL)
+	}
+	if action := m.actions(e.Method, route); action != "" {
+		e.Action = m.bounded(e, fieldAction, action)
+	}
+}
+
 func redirects(status int) bool {
 	return status >= 300 && status < 400 && status != http.StatusNotModified
 }

@@ -56,6 +56,12 @@ func manualWorker(ctx context.Context, recorder *instrumentation.Recorder, job J
 	}, job.Run) // in the worker
 }
 
+func manualActions(actions map[string]string) instrumentation.Option {
+	option :=
+		instrumentation.WithActions(func(method, route string) string { return actions[method+" "+route] })
+	return option
+}
+
 func manualReason() instrumentation.Option {
 	return instrumentation.WithRequiredReason(instrumentation.Routes("DELETE /admin/", "POST /admin/admins/{id}/mfa/disable"))
 }
@@ -80,7 +86,7 @@ func TestTheExamplesOfActsRun(t *testing.T) {
 		instrumentation.Changed(r.Context(), map[string]string{"status": "active"}, map[string]string{"status": "closed"})
 	})
 	manualTest(t, mux)
-	trail := instrumentationtest.New(t, manualReason())
+	trail := instrumentationtest.New(t, manualReason(), manualActions(map[string]string{"DELETE /admin/clients/{id}": "clients.close"}))
 	trail.Expect(mux, httptest.NewRequest("DELETE", "/admin/clients/7731", nil), adminsessions.Event{StatusCode: 428, Action: "clients.delete"})
 	trail.Expect(mux, httptest.NewRequest("POST", "/admin/services/1", nil), adminsessions.Event{
 		Action: "services.move", Outcome: adminsessions.OutcomeFailure, Reason: "ticket 4711", Actor: adminsessions.Actor{Type: adminsessions.ActorService, CredentialID: "key-7", TenantID: "acme"},

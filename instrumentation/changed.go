@@ -15,7 +15,8 @@ import (
 const (
 	maxChangeDepth  = 8
 	maxChangeFields = 1024
-	maxChangeItems  = 64 // of one list
+	maxChangeItems  = 64   // of one list
+	maxChangeKeys   = 8192 // of one map that are looked at
 	maxChangeVisits = 1 << 16
 	maxChangeJSON   = 1 << 20 // bytes; longer JSON is compared as bytes
 )
@@ -208,7 +209,9 @@ func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
 		key   string
 		value reflect.Value
 	}
+	byKey := func(a, b entry) int { return strings.Compare(a.key, b.key) }
 	var entries []entry
+	more := false
 	for iter := v.MapRange(); iter.Next(); {
 		key, ok := f.textOf(iter.Key())
 		if !ok {
@@ -217,9 +220,16 @@ func (f *flat) addMap(name string, v reflect.Value, secret secrecy, depth int) {
 				continue
 			}
 		}
-		entries = append(entries, entry{key, iter.Value()})
+		if entries = append(entries, entry{key, iter.Value()}); len(entries) == 2*maxChangeKeys {
+			slices.SortFunc(entries, byKey)
+			entries, more = entries[:maxChangeKeys], true
+		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(entries, byKey)
+	if more = more || len(entries) > maxChangeKeys; more {
+		entries = entries[:maxChangeKeys]
+		defer func() { f.cut, f.partial = true, true }()
+	}
 	for _, e := range entries {
 		if f.add(join(name, e.key), e.value, f.within(secret, e.key, ""), depth+1); f.partial {
 			return

@@ -29,6 +29,7 @@ type config struct {
 	admin      func(*http.Request) adminsessions.User
 	typeOf     func(*http.Request) adminsessions.Type
 	geo        func(netip.Addr) adminsessions.Geo
+	actions    func(method, route string) string
 	session    *session
 	headers    []recordedHeader
 	formFields []formField

@@ -125,7 +125,11 @@ func (s *scope) complement(rec *record, ended bool) {
 		s.recordForm(e)
 		s.recordBody(e)
 	}
+	said := e.Action != ""
 	describeAct(e, rec.act)
+	if !said && e.Action != "" && s.m.actions != nil {
+		s.m.nameAct(e)
+	}
 }
 
 // omitPanic, deferred, ends a panic in what works out a detail of a record.

@@ -74,6 +74,26 @@ func WithType(f func(*http.Request) adminsessions.Type) Option {
 	}
 }
 
+// WithActions names acts where what is read off their route is not what the
+// application calls them. f is given the method and the pattern of the route, without
+// method ("/admin/clients/{id}"); where no router has told one, or none was asked, the
+// path. It returns the action, or "" to leave it as it was read. What [SetAction] says wins. A table
+// is a function, too:
+//
+//	WithActions(func(method, route string) string { return actions[method+" "+route] })
+//
+// f is called for each request whose handler has not named the act. If it panics, the
+// action stays as it was read, which is counted.
+func WithActions(f func(method, route string) string) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithActions", "is nil")
+		}
+		c.actions = f
+		return nil
+	}
+}
+
 // WithHeaders records request headers, as attributes
 // http.request.header.<name>. Headers that carry credentials are refused; in
 // those that carry a URL its secrets are hidden.

@@ -140,6 +140,7 @@ func (c *config) policy() []policyItem {
 	add("admin", functionName(c.admin))
 	add("type", functionName(c.typeOf))
 	add("geo", functionName(c.geo))
+	add("actions", functionName(c.actions))
 	if c.session != nil {
 		add("session", functionName(c.session.id))
 	}

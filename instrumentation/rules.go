@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/attribute"
+
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/counters"
 )
@@ -140,7 +142,9 @@ func PolicyActors() []adminsessions.ActorType {
 //
 // A rule that depends on the status or the actor, and has requests only
 // counted, is asked when the request has ended. It never leaves out a request
-// that was recorded as started, nor one that ended in an error.
+// that was recorded as started, nor one that ended in an error, nor an attempt to
+// sign in. A request of which somebody says that he could not find out who sent it
+// (attribute admin.who) is of no actor that a rule names.
 func WithPolicy(p *Policy) Option {
 	return func(c *config) error {
 		if p == nil {
@@ -201,6 +205,11 @@ func (p *Policy) begin(r *http.Request) *treatment {
 		t.verdicts[i] = yes
 		if match := &p.rules[i].Match; !match.isZero() {
 			t.verdicts[i] = match.match(r)
+			// As with WithRequiredReason: who only reads is not turned away because
+			// his path can be read in two ways.
+			if t.verdicts[i] == unsure && p.rules[i].RequireReason && !match.allowsMethod(r) {
+				t.verdicts[i] = no
+			}
 		}
 	}
 	return t
@@ -225,6 +234,8 @@ func (t *treatment) known(e *adminsessions.Event) {
 	actor := e.Actor.Type
 	switch {
 	case actor != "":
+	case slices.ContainsFunc(e.Attributes, func(kv attribute.KeyValue) bool { return kv.Key == whoKey }):
+		// Somebody, nobody knows who: no rule that names actors means him.
 	case e.Anonymous():
 		actor = ActorAnonymous
 	default:
@@ -336,6 +347,10 @@ func (m *middleware) treat(r *http.Request) *treatment {
 	return t
 }
 
+// whoKey is the attribute by which adminsessions proxy says that it could not be
+// found out who sent a request.
+const whoKey = "admin.who"
+
 // isCountOnly reports whether a request that has ended is only counted, and
 // counts it.
 func (s *scope) isCountOnly(rec *record) bool {
@@ -344,7 +359,7 @@ func (s *scope) isCountOnly(rec *record) bool {
 	}
 	s.treatment.known(&rec.event)
 	r := s.treatment.countOnly()
-	if r == nil || rec.startedSent || rec.event.ErrorType != "" {
+	if r == nil || rec.startedSent || rec.event.ErrorType != "" || rec.event.SignIn.Outcome != "" {
 		return false
 	}
 	r.matched.Add(1)

@@ -11,10 +11,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
+	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
 func newPolicy(t testing.TB, rules ...instrumentation.PolicyRule) *instrumentation.Policy {
@@ -147,6 +149,56 @@ func TestAPolicySaysWhatItWouldHaveAskedOfAnEvent(t *testing.T) {
 		d := p.Of(&c.event)
 		if got := fmt.Sprint(d.Rules, d.CountOnly, d.Strict); got != c.want {
 			t.Errorf("%s: %s, want %s", c.event.URL, got, c.want)
+		}
+	}
+}
+
+// Rules about actors look away from nobody's requests, not from those of somebody
+// whom nobody knows, nor from attempts to sign in.
+func TestAnAttemptToSignInIsNeverLeftOutByWhoSendsIt(t *testing.T) {
+	p := newPolicy(t, instrumentation.PolicyRule{Name: "strangers", Actors: []adminsessions.ActorType{instrumentation.ActorAnonymous}, CountOnly: true},
+		instrumentation.PolicyRule{Name: "refused", Statuses: []instrumentation.StatusRange{{First: 401, Last: 401}}, CountOnly: true})
+	for path, want := range map[string]int{"/": 0, "/failed": 1, "/unknown": 1, "/refused": 0} {
+		var sink recordtest.Sink
+		record, err := instrumentation.NewMiddleware(instrumentation.WithLoggerProvider(&sink), instrumentation.WithPolicy(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := record(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch r.URL.Path {
+			case "/failed":
+				instrumentation.SignIn(r.Context(), "anna@example.com", adminsessions.SignInFailure)
+				w.WriteHeader(http.StatusUnauthorized)
+			case "/unknown":
+				instrumentation.Annotate(r.Context(), "", attribute.String("admin.who", "the panel has not said in time who it is"))
+			case "/refused":
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+		}))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+		got := 0
+		for _, e := range sink.Events() {
+			if e.Type != adminsessions.Trail {
+				got++
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %d on record, want %d", path, got, want)
+		}
+	}
+}
+
+// Whoever only reads is not asked for the reason of a deletion, however he writes
+// his path; whoever may delete is.
+func TestAReasonIsAskedForWhereTheMethodMayBeMeant(t *testing.T) {
+	p := newPolicy(t, instrumentation.PolicyRule{Name: "deletions", Match: instrumentation.Routes("DELETE /clients/"), RequireReason: true})
+	for request, want := range map[string]bool{
+		"DELETE /clients/7": true, "DELETE /x/../clients/7": true, "DELETE /clients//7": true, "GET /clients/7?_method=DELETE": true, "GET /x//y?_method=DELETE": true,
+		"GET /clients/7": false, "GET /clients//7": false, "GET /x/%2e%2e/clients/7": false, "HEAD //": false, "POST /x//y": false,
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		if got := p.Before(httptest.NewRequest(method, target, nil)).RequireReason; got != want {
+			t.Errorf("%s: %v, want %v", request, got, want)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func Open(signed []byte, keys note.Verifiers) (*Checkpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a checkpoint: %w", err)
 	}
-	c, err := parse(n.Text)
+	c, err := ParseText(n.Text)
 	if err == nil && len(c.Gaps) > MaxGaps {
 		err = fmt.Errorf("it declares %d gaps; at most %d fit", len(c.Gaps), MaxGaps)
 	}
@@ -114,7 +114,9 @@ func Open(signed []byte, keys note.Verifiers) (*Checkpoint, error) {
 	return c, nil
 }
 
-func parse(text string) (*Checkpoint, error) {
+// ParseText reads the text of a checkpoint, which describes one tree. Anybody may
+// have written it.
+func ParseText(text string) (*Checkpoint, error) {
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 	if len(lines) < 3 {
 		return nil, errors.New("it has fewer than three lines")
@@ -145,7 +147,7 @@ func parse(text string) (*Checkpoint, error) {
 
 // check reports whether what the checkpoint says fits together.
 func (c *Checkpoint) check() error {
-	r, err := rangeOf(c.Size, c.Range)
+	r, err := rangeOf(&ranges, c.Size, c.Range)
 	if err != nil {
 		return err
 	}

@@ -104,7 +104,7 @@ func Consistency(earlier, c *Checkpoint) ([]Hash, error) {
 
 // grown is the tree of a checkpoint with what following ones say was added.
 func grown(first *Checkpoint, following ...*Checkpoint) (*compact.Range, error) {
-	r, err := rangeOf(first.Size, first.Range)
+	r, err := rangeOf(&ranges, first.Size, first.Range)
 	if err != nil {
 		return nil, err
 	}

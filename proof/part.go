@@ -14,7 +14,7 @@ type Part struct{ nodes *compact.Range }
 // PartAfter begins behind what a checkpoint is about. Its tree, from the first
 // leaf on, is what a later checkpoint is compared with.
 func PartAfter(c *Checkpoint) (Part, error) {
-	r, err := rangeOf(c.Size, c.Range)
+	r, err := rangeOf(&ranges, c.Size, c.Range)
 	return Part{r}, err
 }
 
@@ -44,7 +44,7 @@ func (p Part) Append(leaf Hash) {
 
 // AppendGap adds the leaves of declared gaps up to and including event to.
 func (p Part) AppendGap(to uint64, reason string) {
-	appendRun(p.nodes, to, GapLeaf(reason), &growth{since: to})
+	appendRun(&ranges, p.nodes, to, GapLeaf(reason), &growth{since: to})
 }
 
 // IsOf reports whether the part, to its end, is what a checkpoint has signed.

@@ -12,16 +12,30 @@ import (
 	"github.com/transparency-dev/merkle/rfc6962"
 )
 
-var ranges = compact.RangeFactory{Hash: hashChildren}
+var ranges = compact.RangeFactory{Hash: func(left, right []byte) []byte {
+	h := hashChildren(left, right)
+	return h[:]
+}}
 
-// hashChildren is rfc6962.DefaultHasher's, with a third of the allocations.
-func hashChildren(left, right []byte) []byte {
+// hashChildren is rfc6962.DefaultHasher's, without allocations.
+func hashChildren(left, right []byte) Hash {
 	var b [1 + 2*sha256.Size]byte
 	b[0] = rfc6962.RFC6962NodeHashPrefix
 	copy(b[1:], left)
 	copy(b[1+sha256.Size:], right)
-	h := sha256.Sum256(b[:])
-	return h[:]
+	return sha256.Sum256(b[:])
+}
+
+// hashes allocates hashes, many at a time.
+type hashes []Hash
+
+func (s *hashes) keep(h Hash) []byte {
+	if len(*s) == 0 {
+		*s = make(hashes, 32)
+	}
+	kept := &(*s)[0]
+	*s, *kept = (*s)[1:], h
+	return kept[:]
 }
 
 // Gap says that events From to To, both included, were given numbers and are not
@@ -35,22 +49,38 @@ type Gap struct {
 // leaves. It belongs to one goroutine.
 type Tree struct {
 	nodes  *compact.Range
-	gaps   []Gap // since the last checkpoint
+	kept   *hashes
+	ranges *compact.RangeFactory // whose hashes are kept there
+	gaps   []Gap                 // since the last checkpoint
 	growth growth
 }
 
 // NewTree returns a tree without leaves.
-func NewTree() *Tree { return &Tree{nodes: ranges.NewEmptyRange(0)} }
+func NewTree() *Tree {
+	t := emptyTree()
+	t.nodes = t.ranges.NewEmptyRange(0)
+	return t
+}
+
+// emptyTree is one that has no range yet.
+func emptyTree() *Tree {
+	kept := new(hashes)
+	return &Tree{kept: kept, ranges: &compact.RangeFactory{Hash: func(left, right []byte) []byte {
+		return kept.keep(hashChildren(left, right))
+	}}}
+}
 
 // ResumeTree returns the tree that a checkpoint is of, with gaps in it that the
 // next checkpoint is to declare. A tree that has to outlive its process is kept
 // by [Tree.MarshalText], which also remembers how it has grown.
 func ResumeTree(c *Checkpoint, undeclared ...Gap) (*Tree, error) {
-	r, err := rangeOf(c.Size, c.Range)
-	if err != nil {
+	t := emptyTree()
+	var err error
+	if t.nodes, err = rangeOf(t.ranges, c.Size, c.Range); err != nil {
 		return nil, err
 	}
-	return &Tree{nodes: r, gaps: slices.Clone(undeclared), growth: growth{since: c.Size}}, nil
+	t.gaps, t.growth = slices.Clone(undeclared), growth{since: c.Size}
+	return t, nil
 }
 
 // treeOrigin stands in the text of a tree where a checkpoint's names a log.
@@ -66,22 +96,22 @@ func (t *Tree) MarshalText() ([]byte, error) {
 
 // UnmarshalText continues a tree.
 func (t *Tree) UnmarshalText(text []byte) error {
-	c, err := parse(string(text))
+	c, err := ParseText(string(text))
 	if err != nil {
 		return fmt.Errorf("reading a tree: %w", err)
 	}
 	if c.Origin != treeOrigin {
 		return fmt.Errorf("reading a tree: it begins with %.40q, want %q", c.Origin, treeOrigin)
 	}
-	r, err := rangeOf(c.Size, c.Range)
-	if err != nil {
+	*t = *emptyTree()
+	if t.nodes, err = rangeOf(t.ranges, c.Size, c.Range); err != nil {
 		return err
 	}
-	*t = Tree{nodes: r, gaps: c.Gaps, growth: growth{since: c.Since, nodes: c.growth()}}
+	t.gaps, t.growth = c.Gaps, growth{since: c.Since, nodes: c.growth()}
 	return nil
 }
 
-func rangeOf(size uint64, hashes []Hash) (*compact.Range, error) {
+func rangeOf(ranges *compact.RangeFactory, size uint64, hashes []Hash) (*compact.Range, error) {
 	r, err := ranges.NewRange(0, size, nodesOf(hashes))
 	if err != nil {
 		return nil, fmt.Errorf("a tree of %d leaves has no range of %d hashes: %w", size, len(hashes), err)
@@ -94,9 +124,10 @@ func (t *Tree) Size() uint64 { return t.nodes.End() }
 
 // Append adds the leaf of event Size()+1.
 func (t *Tree) Append(leaf Hash) {
-	t.growth.add(leaf[:])
+	kept := t.kept.keep(leaf)
+	t.growth.add(kept)
 	// It fails for a range that begins elsewhere, never here.
-	_ = t.nodes.Append(leaf[:], t.growth.merge)
+	_ = t.nodes.Append(kept, t.growth.merge)
 }
 
 // AppendGap declares that the events after the last leaf, up to and including
@@ -106,7 +137,7 @@ func (t *Tree) AppendGap(to uint64, reason string) {
 	if from > to {
 		return
 	}
-	appendRun(t.nodes, to, GapLeaf(reason), &t.growth)
+	appendRun(t.ranges, t.nodes, to, GapLeaf(reason), &t.growth)
 	if last := len(t.gaps) - 1; last >= 0 && t.gaps[last].To+1 == from && t.gaps[last].Reason == reason {
 		t.gaps[last].To = to
 		return
@@ -116,7 +147,7 @@ func (t *Tree) AppendGap(to uint64, reason string) {
 
 // appendRun appends a leaf again and again, until the range ends at to. It takes
 // subtrees as large as fit, however long the run is.
-func appendRun(r *compact.Range, to uint64, leaf Hash, g *growth) {
+func appendRun(ranges *compact.RangeFactory, r *compact.Range, to uint64, leaf Hash, g *growth) {
 	subtrees := [][]byte{leaf[:]} // of 1, 2, 4 … leaves
 	for r.End() < to {
 		level := bits.Len64(to-r.End()) - 1

@@ -33,6 +33,8 @@ type commands struct {
 	Proxy   proxyCommand   `cmd:"" group:"record" help:"Record every request to a panel, as a reverse proxy in front of it."`
 	Policy  policyCommand  `cmd:"" group:"record" help:"Try a policy file."`
 	Version versionCommand `cmd:"" group:"program" help:"Print the version."`
+	// As other programs have it. The command stands in the help.
+	VersionFlag versionFlag `name:"version" hidden:""`
 }
 
 // program is what commands are given: the outside world, so that tests can have

@@ -115,7 +115,7 @@ func (c *policyTest) Run(p *program) error {
 	}
 	events, changes, err := proxy.TestPolicy(read.Rules, from)
 	if err != nil {
-		return fmt.Errorf("%s: %w", c.Trail, err)
+		return errors.Join(errUsage, fmt.Errorf("%s: %w", c.Trail, err))
 	}
 	if c.JSON {
 		return json.NewEncoder(p.stdout).Encode(map[string]any{"requests": events, "changes": changes})

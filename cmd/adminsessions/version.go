@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/adminsessions/adminsessions"
 )
 
@@ -16,6 +18,19 @@ var commit string
 
 type versionCommand struct {
 	JSON bool `help:"Print JSON." name:"json"`
+}
+
+// versionFlag is --version.
+type versionFlag bool
+
+// BeforeReset does what [versionCommand] does, whatever else is on the command
+// line.
+func (versionFlag) BeforeReset(k *kong.Kong, p *program) error {
+	if err := (&versionCommand{}).Run(p); err != nil {
+		return err
+	}
+	k.Exit(0)
+	return nil
 }
 
 // Run prints the version, the commit it was built from, and by what.

@@ -126,6 +126,13 @@ func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error)
 	return s.client.Streams(ctx, w.From, w.To, s.logsSelector())
 }
 
+// Outside returns the index labels of the streams within a window that belong to
+// no log: what looks like an event in them has not come by an exporter.
+func (s *Store) Outside(ctx context.Context, w Window) ([]map[string]string, error) {
+	selector := s.selector()
+	return s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+", "+labelLog+`=""}`)
+}
+
 func (s *Store) logsSelector() string {
 	selector := s.selector()
 	return selector[:len(selector)-1] + ", " + labelLog + `!=""}`
@@ -158,17 +165,17 @@ type FoundLog struct {
 	Since time.Time
 }
 
-// longestLabels is the longest time for which Loki answers a question about
+// LongestLabels is the longest time for which Loki answers a question about
 // streams, by default.
-const longestLabels = 30 * 24 * time.Hour
+const LongestLabels = 30 * 24 * time.Hour
 
 // FindLogs returns the logs within a window, by their ids.
 func FindLogs(ctx context.Context, s interface {
 	Logs(context.Context, Window) ([]map[string]string, error)
 }, w Window) (map[string]*FoundLog, error) {
 	logs := make(map[string]*FoundLog)
-	for end := w.To; end.After(w.From); end = end.Add(-longestLabels) {
-		begin := end.Add(-longestLabels)
+	for end := w.To; end.After(w.From); end = end.Add(-LongestLabels) {
+		begin := end.Add(-LongestLabels)
 		if begin.Before(w.From) {
 			begin = w.From
 		}

@@ -186,10 +186,19 @@ func (c *checker) check(n *yaml.Node, t reflect.Type, path string, depth int) {
 		}
 	case n.Kind == yaml.SequenceNode && t.Kind() == reflect.Slice:
 		for i := range n.Content {
-			c.check(n.Content[i], t.Elem(), fmt.Sprintf("%s[%d]", path, i), depth+1)
+			at := fmt.Sprintf("%s[%d]", path, i)
+			if isNull(n.Content[i]) { // the decoder would leave it out
+				c.errs = append(c.errs, fmt.Errorf("%s:%d: %s: there is nothing", c.doc.name, n.Content[i].Line, at))
+				continue
+			}
+			c.check(n.Content[i], t.Elem(), at, depth+1)
 		}
+	case isNull(n) && t.Kind() == reflect.Slice && path != "":
+		c.errs = append(c.errs, fmt.Errorf("%s:%d: %s: there is nothing: want a list, or leave it out", c.doc.name, n.Line, path))
 	}
 }
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 func (c *checker) checkStruct(n *yaml.Node, t reflect.Type, path string, depth int) {
 	fields, rest := fieldsOf(t)

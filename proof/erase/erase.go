@@ -190,15 +190,15 @@ func Erase(ctx context.Context, c Config, events []Event, act Act) error {
 func record(ctx context.Context, events []Event, act *Act) (ids map[string]bool, err error) {
 	ids = map[string]bool{}
 	for id, list := range byLog(events) {
-		for part := range slices.Chunk(list, proof.MaxErased) {
-			leaves := make([]proof.ErasedLeaf, len(part))
+		for part := range slices.Chunk(list, proof.MaxRecordedLeaves) {
+			leaves := make([]proof.RecordedLeaf, len(part))
 			for i, e := range part {
-				leaves[i] = proof.ErasedLeaf{Number: e.Number, Hash: e.hash}
+				leaves[i] = proof.RecordedLeaf{Number: e.Number, Hash: e.hash}
 			}
 			e := adminsessions.Event{
 				Time: time.Now(), Type: adminsessions.Trail, RequestID: rand.Text(), User: act.By, Actor: adminsessions.Actor{Type: adminsessions.ActorUser},
 				Action: proof.ErasedAction, Outcome: adminsessions.OutcomeSuccess, Reason: act.Reason,
-				Note: fmt.Sprintf("%d events of log %s are erased", len(part), id), Attributes: proof.ErasedAttributes(id, leaves),
+				Note: fmt.Sprintf("%d events of log %s are erased", len(part), id), Attributes: proof.LeafAttributes(id, leaves),
 			}
 			if err := act.Sink.RecordEvent(ctx, &e, adminsessions.Synced); err != nil {
 				return nil, fmt.Errorf("erasing: the record can't be written, so nothing is deleted: %w", err)

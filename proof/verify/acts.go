@@ -50,7 +50,7 @@ func (v *verification) takeAct(e *loki.Entry) {
 		return
 	}
 	id := trail.LogID(e.Labels)
-	log, leaves, err := proof.ErasedBy(&event)
+	log, leaves, err := proof.RecordedLeaves(&event)
 	if err != nil {
 		v.problem("an act %s, number %d of the log %s, can't be read: %v", event.Action, event.Sequence, id, err)
 		return

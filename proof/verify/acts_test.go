@@ -18,7 +18,7 @@ func erasedOf(e loki.Entry, log string) adminsessions.Event {
 	n, _ := adminsessions.SequenceOf(e.Line)
 	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
 	return adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction,
-		Attributes: proof.ErasedAttributes(log, []proof.ErasedLeaf{{Number: n, Hash: h}})}
+		Attributes: proof.LeafAttributes(log, []proof.RecordedLeaf{{Number: n, Hash: h}})}
 }
 
 func lateOf(e loki.Entry, log string) adminsessions.Event {
@@ -146,5 +146,19 @@ func TestHugeNumbers(t *testing.T) {
 	w.Checkpoint()
 	if r := verifyFake(t, &fakeLoki{entries: w.Entries}, Config{Keys: []string{w.Public}}); len(r.Logs) != 1 {
 		t.Error(r)
+	}
+}
+
+// What looks like an event and belongs to no log is shown on the page; the report
+// says that nothing proves it.
+func TestOutsideOfAllLogs(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(65)
+	e := w.Entries[41]
+	e.Labels = map[string]string{"service_name": "panel"}
+	other := e
+	other.Labels = map[string]string{"service_name": "another"}
+	r := verifyFake(t, &fakeLoki{entries: append(w.Entries, e, other)}, Config{Keys: []string{w.Public}})
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "the service panel has 1 stream without a log") || len(r.Logs) != 1 {
+		t.Errorf("%s\n%s", r, strings.Join(r.Problems, "\n"))
 	}
 }

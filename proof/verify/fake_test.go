@@ -47,8 +47,18 @@ func (f *fakeLoki) Logs(_ context.Context, w trail.Window) ([]map[string]string,
 		if at := e.Time(); at.Before(f.from(w)) || !at.Before(w.To) {
 			continue
 		}
-		if l := proof.Labels(e.Labels); !seen[l] {
+		if l := proof.Labels(e.Labels); !seen[l] && trail.LogID(e.Labels) != "" {
 			seen[l] = true
+			found = append(found, e.Labels)
+		}
+	}
+	return found, nil
+}
+
+func (f *fakeLoki) Outside(context.Context, trail.Window) ([]map[string]string, error) {
+	var found []map[string]string
+	for _, e := range f.entries {
+		if trail.LogID(e.Labels) == "" {
 			found = append(found, e.Labels)
 		}
 	}

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -15,6 +14,9 @@ func (j *judge) askAnchors() {
 		j.mark(m)
 	}
 	j.waiting = nil
+	if n := len(j.doubtful); n > 0 && j.doubtful[n-1].Size > j.base.End() {
+		j.hold(j.doubtful[n-1])
+	}
 }
 
 // finish gives the report, once everything was read.
@@ -51,13 +53,13 @@ func (j *judge) upTo() {
 	}
 	good := j.from
 	next := l.First
-	slices.SortFunc(j.proved, func(a, b *interval) int { return cmp.Compare(a.from(), b.from()) })
-	for _, iv := range j.proved {
-		if iv.from() != next || iv.to() >= first {
+	j.proved.sort()
+	for _, r := range j.proved {
+		if r.from != next || r.to >= first {
 			break
 		}
-		if next = iv.to() + 1; !iv.mark.rootOnly {
-			good = iv.mark
+		if next = r.to + 1; !r.mark.rootOnly {
+			good = r.mark
 		}
 	}
 	if good != nil {
@@ -71,12 +73,6 @@ func (j *judge) newest() time.Time {
 		return time.Time{}
 	}
 	return time.Unix(0, j.latest).UTC()
-}
-
-// isProved reports whether an event is among those that agree with what was
-// signed.
-func (j *judge) isProved(number uint64) bool {
-	return slices.ContainsFunc(j.proved, func(iv *interval) bool { return iv.from() <= number && number <= iv.to() })
 }
 
 // tail notes what stands behind the last checkpoint.

@@ -62,6 +62,7 @@ type interval struct {
 	mark   *mark      // what was signed of its end
 	leaves []leaf     // sorted by sort
 	extra  []leaf     // came later
+	end    proof.Part // the tree at its end, if it is what was signed
 }
 
 func (iv *interval) from() uint64 { return iv.start.End() + 1 }
@@ -254,7 +255,11 @@ func (iv *interval) try(claims claims, choose func(choices int) int) (chosen map
 		case missing:
 		}
 	}
-	return chosen, iv.mark.isOf(tree)
+	same = iv.mark.isOf(tree)
+	if same {
+		iv.end = tree
+	}
+	return chosen, same
 }
 
 func (iv *interval) each(claims claims) func(yield func(piece) bool) {

@@ -59,7 +59,8 @@ type judge struct {
 	known    map[uint64]proof.Hash // roots that were signed, by size
 	whole    []*mark               // the last marks
 	unlinked []*mark               // that may be of another history
-	proved   []*interval           // that are complete and unaltered
+	doubtful []*mark               // of other logs, that what was read did not agree with
+	proved   stretches             // that are complete and unaltered
 	places   map[string]*Anchored
 	scratch  []byte
 	labels   labelCache
@@ -76,7 +77,17 @@ func newJudge(id string, keys note.Verifiers, start *mark, kept []*mark) (*judge
 		j.remember(start)
 		j.last, j.from, j.log.resumed = start, start, start.Size
 	}
+	// Of one size, what tells most comes first.
 	j.waiting = slices.Clone(kept)
+	slices.SortStableFunc(j.waiting, func(a, b *mark) int {
+		if a.rootOnly == b.rootOnly {
+			return 0
+		}
+		if a.rootOnly {
+			return 1
+		}
+		return -1
+	})
 	slices.SortStableFunc(j.waiting, func(a, b *mark) int { return cmp.Compare(a.Size, b.Size) })
 	return j, nil
 }
@@ -213,7 +224,7 @@ func (j *judge) meet(m *mark) {
 	if j.ended() && m.Size > j.base.End() {
 		return
 	}
-	for len(j.waiting) > 0 && j.waiting[0].Size <= m.Size {
+	for len(j.waiting) > 0 && (j.waiting[0].Size < m.Size || j.waiting[0].Size == m.Size && !j.waiting[0].rootOnly) {
 		j.mark(j.waiting[0])
 		j.waiting = j.waiting[1:]
 	}
@@ -253,8 +264,8 @@ func (j *judge) compare(m *mark) {
 		return
 	}
 	if m.rootOnly { // nothing can begin behind it
-		j.disagree(iv)
 		j.pending = append(kept, iv.leaves...)
+		j.doubtful = append(j.doubtful, m)
 		return
 	}
 	j.pending = kept
@@ -267,6 +278,21 @@ func (j *judge) compare(m *mark) {
 		j.intervals = j.intervals[1:]
 	}
 	j.follow(m)
+}
+
+// hold has what was read behind the last mark looked at again, by what another log
+// says of it.
+func (j *judge) hold(m *mark) {
+	iv := &interval{start: j.base, mark: m}
+	j.pending = slices.DeleteFunc(j.pending, func(l leaf) bool {
+		within := l.number >= iv.from() && l.number <= m.Size
+		if within {
+			iv.leaves = append(iv.leaves, l)
+		}
+		return within
+	})
+	j.intervals = append(j.intervals, iv)
+	j.log.Last = m.Size
 }
 
 // settle judges an interval for good.
@@ -295,7 +321,10 @@ func (j *judge) follow(m *mark) {
 // agree notes that an interval is what was signed.
 func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 	j.log.Checkpoints++
-	j.proved = append(j.proved, &interval{start: iv.start, mark: iv.mark})
+	j.proved.add(stretch{iv.from(), iv.to(), iv.mark})
+	for _, m := range j.doubted(iv) {
+		j.fork(m.Size, m.Size, m, "what the log behind it says of its events is not what was signed in it")
+	}
 	j.proveActs(iv, chosen)
 	for p := range iv.each(j.claims) {
 		j.report(iv, p, chosen)
@@ -306,6 +335,9 @@ func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 	}
 	j.judged = append(slices.Clip(j.judged[:0:0]), iv.leaves...)
 	if iv.mark.rootOnly {
+		if iv.to() > j.base.End() {
+			j.base, j.log.Last = iv.end, iv.to()
+		}
 		return
 	}
 	if j.last == nil || iv.mark.Size > j.last.Size {
@@ -316,6 +348,7 @@ func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 // disagree notes what is wrong with an interval.
 func (j *judge) disagree(iv *interval) {
 	whole := true
+	j.doubted(iv)
 	for p := range iv.each(j.claims) {
 		whole = whole && p.kind != missing
 		j.report(iv, p, nil)

@@ -60,6 +60,18 @@ func (j *judge) link() {
 	}
 }
 
+// doubted takes what other logs have said that lies within an interval.
+func (j *judge) doubted(iv *interval) (found []*mark) {
+	j.doubtful = slices.DeleteFunc(j.doubtful, func(m *mark) bool {
+		within := m != iv.mark && m.Size >= iv.from() && m.Size <= iv.to()
+		if within {
+			found = append(found, m)
+		}
+		return within || m == iv.mark
+	})
+	return found
+}
+
 func (j *judge) setBack(m *mark) {
 	j.fork(m.Size, j.last.Size, m, "a checkpoint of fewer events was signed after one of more: the log was set back")
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/atomicfile"
+	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
 // VerifiedAction is the action of the event that says what a scheduled
@@ -287,7 +288,9 @@ func VerifiedEvent(r *Report, err error, at time.Time) adminsessions.Event {
 	default:
 		e.Outcome, e.Note = adminsessions.OutcomeError, "the trail can't be verified"
 	}
-	if err != nil {
+	if failure, ok := errors.AsType[*loki.Error](err); ok {
+		e.Note += ": Loki: " + string(failure.Kind) // what it said is for the log alone
+	} else if err != nil {
 		e.Note += ": " + err.Error()
 	}
 	if r == nil {

@@ -15,6 +15,9 @@ import (
 type source interface {
 	// Logs returns the labels of the streams of all logs within a window.
 	Logs(ctx context.Context, w trail.Window) ([]map[string]string, error)
+	// Outside returns the labels of the streams within a window that belong to no
+	// log.
+	Outside(ctx context.Context, w trail.Window) ([]map[string]string, error)
 	// ReadLog returns the entries of one log.
 	ReadLog(ctx context.Context, r trail.LogRead) iter.Seq2[loki.Entry, error]
 }

@@ -143,6 +143,9 @@ func run(ctx context.Context, s source, c *Config, keys note.Verifiers) (*Report
 	}
 	v.checkActs()
 	v.checkBeginnings()
+	if err := v.lookOutside(ctx); err != nil {
+		return nil, fmt.Errorf("looking for streams that belong to no log: %w", err)
+	}
 	v.report.sum()
 	if v.unread {
 		v.report.Complete, v.report.Unaltered = worse(v.report.Complete, Unknown), worse(v.report.Unaltered, Unknown)
@@ -207,13 +210,44 @@ func (v *verification) readAnchors(ctx context.Context) {
 			if m.Time.Before(v.From) || !v.To.IsZero() && m.Time.After(v.To) {
 				continue
 			}
-			v.kept[id] = append(v.kept[id], m)
+			v.kept[id] = keep(v.kept[id], m)
 		}
 		if n == 0 {
 			v.unread = true
 			v.problem("the anchor %s has no checkpoint by a known key", a.Name())
 		}
 	}
+}
+
+// lookOutside notes streams of the verified services, within the last month of the
+// range, that belong to no log: the page and dashboards show what looks like an
+// event in them, and nothing proves it.
+func (v *verification) lookOutside(ctx context.Context) error {
+	w := trail.Window{From: v.until().Add(-trail.LongestLabels), To: v.until()}
+	if v.From.After(w.From) {
+		w.From = v.From
+	}
+	streams, err := v.source.Outside(ctx, w)
+	if err != nil {
+		return err
+	}
+	services := map[string]int{}
+	for _, f := range v.logs {
+		for name := range f.Services {
+			services[name] = 0
+		}
+	}
+	for _, labels := range streams {
+		if _, ours := services[labels["service_name"]]; ours {
+			services[labels["service_name"]]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(services)) {
+		if n := services[name]; n > 0 {
+			v.problem("the service %s has %s without a log (audit_log_id), such as its other logs: the page shows what looks like an event there, and nothing proves it", name, count(uint64(n), "stream", "streams"))
+		}
+	}
+	return nil
 }
 
 // problem notes what has kept the verification from looking everywhere.

@@ -148,16 +148,16 @@ func TestUpToAndOn(t *testing.T) {
 func TestErasedEvents(t *testing.T) {
 	prepare := func(t *testing.T, lie bool) (*prooftest.Log, []loki.Entry) {
 		w := prooftest.New(t, "a", began).Write(45)
-		var leaves []proof.ErasedLeaf
+		var leaves []proof.RecordedLeaf
 		for _, n := range []uint64{12, 13, 33} {
 			e := w.Entries[n-1]
 			h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
 			if lie && n == 33 {
 				h[0]++
 			}
-			leaves = append(leaves, proof.ErasedLeaf{Number: n, Hash: h})
+			leaves = append(leaves, proof.RecordedLeaf{Number: n, Hash: h})
 		}
-		w.Add(adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", leaves)})
+		w.Add(adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.LeafAttributes("a", leaves)})
 		w.Write(65)
 		return w, prooftest.Without(prooftest.Without(w.Entries, 12, 13), 33, 33)
 	}
@@ -181,7 +181,7 @@ func TestErasedEvents(t *testing.T) {
 	w = prooftest.New(t, "a", began).Write(65)
 	e := w.Entries[32]
 	h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
-	act := adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.ErasedAttributes("a", []proof.ErasedLeaf{{Number: 33, Hash: h}})}
+	act := adminsessions.Event{Type: adminsessions.Trail, Action: proof.ErasedAction, Attributes: proof.LeafAttributes("a", []proof.RecordedLeaf{{Number: 33, Hash: h}})}
 	forged := loki.Entry{Nanos: w.At.UnixNano() + 5, Labels: w.Labels(), Line: string(adminsessions.AppendSequence([]byte(act.Line()), 66, time.Time{}))}
 	r = verifyFake(t, &fakeLoki{entries: append(prooftest.Without(w.Entries, 33, 33), forged)}, Config{Keys: []string{w.Public}})
 	if got, want := r.String(), "unknown yes; a 1-59 unjudged 60-66 erased 33-33 by a/66 false"; got != want {
@@ -204,14 +204,67 @@ func TestPredecessors(t *testing.T) {
 		entries []loki.Entry
 		want    string
 	}{
-		"there":     {before.Entries, "yes yes; b 1-49; c 1-19 unjudged 20-25"},
-		"cut short": {prooftest.Without(before.Entries, 52, 55), "no unknown; b 1-49 missing 52-55 unjudged 50-51; c 1-19 unjudged 20-25"},
-		"cut much":  {prooftest.Without(before.Entries, 31, 55), "no unknown; b 1-29 missing 31-55 unjudged 30-30; c 1-19 unjudged 20-25"},
-		"gone":      {nil, "no unknown; b 0-0 missing 1-55; c 1-19 unjudged 20-25"},
-		"set back":  {append(prooftest.Without(before.Entries, 52, 55), replaced(before, 52, 55)...), "yes no; b 1-49 altered 50-55 unjudged 50-55; c 1-19 unjudged 20-25"},
+		"there":     {before.Entries, "yes yes; b 1-55; c 1-19 unjudged 20-25"},
+		"cut short": {prooftest.Without(before.Entries, 52, 55), "no unknown; b 1-55 missing 52-55; c 1-19 unjudged 20-25"},
+		"cut much":  {prooftest.Without(before.Entries, 31, 55), "no unknown; b 1-55 missing 31-55; c 1-19 unjudged 20-25"},
+		"gone":      {nil, "no unknown; b 1-55 missing 1-55; c 1-19 unjudged 20-25"},
+		"set back":  {append(prooftest.Without(before.Entries, 52, 55), replaced(before, 52, 55)...), "yes no; b 1-55 altered 50-55; c 1-19 unjudged 20-25"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := verify(slices.Clone(c.entries)); got != c.want {
+				t.Errorf("\n got %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
+// What a successor says of a log is asked of Loki once more, too, is reported once,
+// and contradicts what the log itself has signed if it does.
+func TestPredecessorAndItsOwnCheckpoints(t *testing.T) {
+	before := prooftest.New(t, "b", began).Write(12)
+	before.Tree.AppendGap(15, "spool_full")
+	before.Write(55)
+	next := func(size uint64, root proof.Hash) []loki.Entry {
+		c := prooftest.New(t, "c", before.At.Add(time.Hour))
+		c.Signer, c.After = before.Signer, &proof.Predecessor{Origin: proof.OriginPrefix + "b", Size: size, Root: root}
+		return c.Write(25).Entries
+	}
+	rootAt := func(size uint64) proof.Hash {
+		tree := proof.NewTree()
+		for _, e := range before.Entries {
+			n, _ := adminsessions.SequenceOf(e.Line)
+			if n > size {
+				break
+			}
+			if n > tree.Size()+1 {
+				tree.AppendGap(n-1, "spool_full")
+			}
+			h, _ := proof.Leaf(proof.Labels(e.Labels), e.Nanos, e.Line, nil)
+			tree.Append(h)
+		}
+		c := tree.Checkpoint("", time.Time{})
+		return c.Root
+	}
+	forged := before.Entries[20]
+	forged.Nanos++
+	short := func(r trail.LogRead, e *loki.Entry) bool {
+		n, _ := adminsessions.SequenceOf(e.Line)
+		return !r.Backward && r.Containing == "" && r.ID == "b" && n == 52
+	}
+	for name, c := range map[string]struct {
+		size uint64
+		root proof.Hash
+		hide func(trail.LogRead, *loki.Entry) bool
+		want string
+	}{
+		"of the same events":       {49, rootAt(49), nil, "yes no; b 1-49 doubled 24-24 declared 13-15 unjudged 50-55; c 1-19 unjudged 20-25"},
+		"in the middle":            {35, rootAt(35), nil, "yes no; b 1-49 doubled 24-24 declared 13-15 unjudged 50-55; c 1-19 unjudged 20-25"},
+		"in the middle, otherwise": {35, rootAt(34), nil, "yes no; b 1-49 doubled 24-24 forks 35-35 declared 13-15 unjudged 50-55; c 1-19 unjudged 20-25"},
+		"an answer came short":     {55, rootAt(55), short, "yes no; b 1-55 doubled 24-24 declared 13-15; c 1-19 unjudged 20-25"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &fakeLoki{entries: append(append(slices.Clone(before.Entries), forged), next(c.size, c.root)...), hide: c.hide}
+			if got := verifyFake(t, f, Config{Keys: []string{before.Public}}).String(); got != c.want {
 				t.Errorf("\n got %s\nwant %s", got, c.want)
 			}
 		})

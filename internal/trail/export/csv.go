@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/text"
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
@@ -48,7 +49,7 @@ func (c *csvWriter) Start() error {
 
 func (c *csvWriter) Write(e *trail.Event) error {
 	c.record = append(c.record[:0], e.Time.UTC().Format("2006-01-02T15:04:05.000000000Z"))
-	cell := func(s string) { c.record = append(c.record, safeCell(s)) }
+	cell := func(s string) { c.record = append(c.record, safeCell(strings.Map(shown, s))) }
 	for f := range adminsessions.Fields() {
 		switch {
 		case f.Name == "":
@@ -73,6 +74,18 @@ func (c *csvWriter) Write(e *trail.Event) error {
 		cell(e.Labels[name])
 	}
 	return c.out.Write(c.record)
+}
+
+// shown is what a person is shown of a character: a file for people is also looked
+// at in terminals, which take control characters for commands, and is not to be
+// written backwards. NDJSON has everything as it was.
+func shown(r rune) rune {
+	switch {
+	case r == '\n', r == '\r', r == '\t':
+	case unicode.IsControl(r), r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return text.Replacement
+	}
+	return r
 }
 
 func (c *csvWriter) Flush() error {

@@ -1,6 +1,9 @@
 package export
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestNoCellIsAFormula(t *testing.T) {
 	for cell, want := range map[string]string{
@@ -52,6 +55,21 @@ func TestNoCellIsAFormula(t *testing.T) {
 	} {
 		if got := safeCell(cell); got != want {
 			t.Errorf("safeCell(%q) = %q, want %q", cell, got, want)
+		}
+	}
+}
+
+// A file for people is looked at in terminals as well.
+func TestACellIsNoCommandToATerminal(t *testing.T) {
+	for text, want := range map[string]string{
+		"\x1b[31mred":          "□[31mred",
+		"\u009b2J":             "□2J",
+		"a\x00b\x07\x7f":       "a□b□□",
+		"gpj.\u202eexe\u2066":  "gpj.□exe□",
+		"two\nlines\tżółć 👩‍💻": "two\nlines\tżółć 👩‍💻",
+	} {
+		if got := strings.Map(shown, text); got != want {
+			t.Errorf("%q is shown as %q, want %q", text, got, want)
 		}
 	}
 }

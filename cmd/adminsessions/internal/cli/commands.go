@@ -11,13 +11,13 @@ type Commands struct {
 	Sessions sessionsCommand `cmd:"" group:"trail" help:"List sessions: who, from where, with what, for how long."`
 	Verify   verifyCommand   `cmd:"" group:"trail" help:"Prove that nothing is missing from the trail and nothing was altered."`
 	Key      keyCommand      `cmd:"" group:"trail" help:"Make the key that signs the trail's checkpoints."`
-	Who      whoCommand      `cmd:"" group:"trail" help:"List who is, or was, active."`
+	Who      whoCommand      `cmd:"" group:"trail" help:"List who is or was active."`
 	Report   reportCommand   `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
 	Doctor     doctorCommand     `cmd:"" group:"delivery" help:"Find what would lose, double or hide an event in Loki."`
-	Plan       planCommand       `cmd:"" group:"delivery" help:"Say what room spools and Loki need for so many events."`
-	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, of a panel that runs or of one that does not."`
-	Quarantine quarantineCommand `cmd:"" group:"delivery" help:"See to events that Loki has refused."`
+	Plan       planCommand       `cmd:"" group:"delivery" help:"Estimate the room that spools and Loki need."`
+	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, whether its panel runs or not."`
+	Quarantine quarantineCommand `cmd:"" group:"delivery" help:"Look after events that Loki has refused."`
 
 	Completion completionCommand `cmd:"" group:"program" help:"Print a script that completes commands and flags in a shell."`
 	Man        manCommand        `cmd:"" group:"program" help:"Print the manual page."`

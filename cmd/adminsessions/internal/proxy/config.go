@@ -161,18 +161,19 @@ type Service struct {
 
 // Loki says how Loki is reached.
 type Loki struct {
-	URL             string        `yaml:"url" doc:"Its base address. Default http://127.0.0.1:3100."`
-	QueryURL        string        `yaml:"query_url" doc:"Where questions go, if elsewhere."`
-	TenantID        string        `yaml:"tenant_id" doc:"X-Scope-OrgID."`
-	QueryTenantID   string        `yaml:"query_tenant_id" doc:"That of questions."`
-	Username        string        `yaml:"username" doc:"For Basic authentication."`
-	PasswordFile    string        `yaml:"password_file" doc:"A file with its password."`
-	BearerTokenFile string        `yaml:"bearer_token_file" doc:"A file with a token."`
-	CAFile          string        `yaml:"ca_file" doc:"With what its certificate is checked."`
-	CertFile        string        `yaml:"cert_file" doc:"The client's own certificate."`
-	KeyFile         string        `yaml:"key_file" doc:"Its key."`
-	ProxyURL        string        `yaml:"proxy_url" doc:"An HTTP proxy on the way."`
-	Timeout         time.Duration `yaml:"timeout" doc:"Of one push. Default 10s."`
+	URL             string            `yaml:"url" doc:"Its base address. Default http://127.0.0.1:3100."`
+	QueryURL        string            `yaml:"query_url" doc:"Where questions go, if elsewhere."`
+	TenantID        string            `yaml:"tenant_id" doc:"X-Scope-OrgID."`
+	QueryTenantID   string            `yaml:"query_tenant_id" doc:"That of questions."`
+	Username        string            `yaml:"username" doc:"For Basic authentication."`
+	PasswordFile    string            `yaml:"password_file" doc:"A file with its password."`
+	BearerTokenFile string            `yaml:"bearer_token_file" doc:"A file with a token."`
+	CAFile          string            `yaml:"ca_file" doc:"With what its certificate is checked."`
+	CertFile        string            `yaml:"cert_file" doc:"The client's own certificate."`
+	KeyFile         string            `yaml:"key_file" doc:"Its key."`
+	ProxyURL        string            `yaml:"proxy_url" doc:"An HTTP proxy on the way."`
+	Headers         map[string]string `yaml:"headers" doc:"More headers, for a gateway in front of it."`
+	Timeout         time.Duration     `yaml:"timeout" doc:"Of one push. Default 10s."`
 }
 
 // Spool is where events wait.

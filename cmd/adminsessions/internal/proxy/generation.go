@@ -113,7 +113,7 @@ func (g *generation) newIdentifier(who *Identity) (identifier, error) {
 	case who.Basic != nil:
 		return basicName{who.Basic.Email}, nil
 	default:
-		return newLookup(who.Lookup, func(result string) { g.metrics.lookups.WithLabelValues(result).Inc() })
+		return newLookup(who.Lookup, g.isForwarded, func(result string) { g.metrics.lookups.WithLabelValues(result).Inc() })
 	}
 }
 

@@ -64,13 +64,9 @@ func (g *generation) rewrite(pr *httputil.ProxyRequest) {
 	if v.panel.host != "" {
 		out.Host = v.panel.host
 	}
-	trusted := isTrusted(in, g.config.Policy.TrustedProxies.Addresses, g.config.Policy.TrustedProxies.UnixSocket)
+	trusted := g.isForwarded(in)
 	if trusted {
-		for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
-			if values := in.Header[name]; len(values) > 0 {
-				out.Header[name] = slices.Clone(values)
-			}
-		}
+		handOn(in, out)
 	}
 	for name := range out.Header {
 		what := meant(name)
@@ -99,6 +95,21 @@ func onlyWebSockets(out *http.Request) {
 	}
 	for _, name := range []string{"Upgrade", "Connection", "Http2-Settings"} {
 		delete(out.Header, name)
+	}
+}
+
+// isForwarded reports whether a request comes from a trusted proxy.
+func (g *generation) isForwarded(r *http.Request) bool {
+	t := &g.config.Policy.TrustedProxies
+	return isTrusted(r, t.Addresses, t.UnixSocket)
+}
+
+// handOn copies what a trusted proxy says.
+func handOn(in, out *http.Request) {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if values := in.Header[name]; len(values) > 0 {
+			out.Header[name] = slices.Clone(values)
+		}
 	}
 }
 

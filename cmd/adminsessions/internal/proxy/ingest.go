@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -44,7 +45,8 @@ type ingest struct {
 	config     *Ingest
 	durability adminsessions.Durability
 	sink       adminsessions.Sink
-	redaction  *redact.Redactor
+	redaction  atomic.Pointer[redact.Redactor]
+	handler    http.Handler
 	metrics    *metrics
 	logger     *slog.Logger
 	now        func() time.Time
@@ -55,21 +57,10 @@ type ingest struct {
 	halfDone *lru.Cache[[sha256.Size]byte, int]
 }
 
-func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metrics, logger *slog.Logger) (http.Handler, error) {
-	in := &ingest{config: c, sink: sink, redaction: new(redact.Redactor), metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
-	in.redaction.Remember()
-	for _, name := range r.Query {
-		in.redaction.Hide(name)
-	}
-	for _, name := range r.Shown {
-		in.redaction.Show(name)
-	}
-	for _, path := range r.Paths {
-		p, err := redact.ParsePathPattern(path)
-		if err != nil {
-			return nil, err
-		}
-		in.redaction.HidePath(p)
+func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metrics, logger *slog.Logger) (*ingest, error) {
+	in := &ingest{config: c, sink: sink, metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
+	if err := in.hide(r); err != nil {
+		return nil, err
 	}
 	if c.Durability == "synced" {
 		in.durability = adminsessions.Synced
@@ -81,7 +72,32 @@ func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metri
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/logs", in.serve(otlpForms()))
 	mux.HandleFunc("POST /v1/events", in.serve(map[string]form{"application/x-ndjson": ndjsonForm(), "application/json": ndjsonForm()}))
-	return in.guard(mux), nil
+	in.handler = in.guard(mux)
+	return in, nil
+}
+
+// ServeHTTP takes events.
+func (in *ingest) ServeHTTP(w http.ResponseWriter, r *http.Request) { in.handler.ServeHTTP(w, r) }
+
+// hide says what is hidden from now on.
+func (in *ingest) hide(c *policy.Redaction) error {
+	r := new(redact.Redactor)
+	r.Remember()
+	for _, name := range c.Query {
+		r.Hide(name)
+	}
+	for _, name := range c.Shown {
+		r.Show(name)
+	}
+	for _, path := range c.Paths {
+		p, err := redact.ParsePathPattern(path)
+		if err != nil {
+			return err
+		}
+		r.HidePath(p)
+	}
+	in.redaction.Store(r)
+	return nil
 }
 
 // form is a form in which events are handed in.
@@ -255,7 +271,7 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 	if e.RequestID == "" { // by which it can be asked for
 		e.RequestID = strings.ToLower(rand.Text()[:20])
 	}
-	r := in.redaction
+	r := in.redaction.Load()
 	e.URL, _ = r.URL(e.URL, maxURLBytes)
 	for _, s := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent, &e.Cause, &e.ErrorType,
 		&e.Actor.CredentialID, &e.Actor.TenantID} {

@@ -1,9 +1,11 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -95,12 +97,20 @@ func (t *tokens) identify(r *http.Request) identity {
 		}
 		return identity{unknown: "the token was refused"}
 	}
-	var claims map[string]any
-	if err := verified.Claims(&claims); err != nil {
+	var raw json.RawMessage
+	err = verified.Claims(&raw)
+	claims, jsonErr := decodeJSON(bytes.NewReader(raw)) // with numbers as they are written: "sub": 7
+	if err != nil || jsonErr != nil {
 		t.refused()
 		return identity{unknown: "the token was refused"}
 	}
 	who := t.config.Claims.identity(claims)
+	if v, ok := textAt(claims, "email_verified"); ok && !strings.EqualFold(v, "true") {
+		who.user.Email = "" // anybody may have told the issuer so
+		if who.isZero() {
+			who.unknown = "the token's e-mail address is not verified"
+		}
+	}
 	until := t.now().Add(tokenHolds)
 	if verified.Expiry.Before(until) {
 		until = verified.Expiry

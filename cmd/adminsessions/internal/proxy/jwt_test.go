@@ -86,6 +86,7 @@ func TestTokensAreBelievedOnlyIfTheyAreMeantForUs(t *testing.T) {
 		ok    bool
 	}{
 		"a good one":        {good, true},
+		"verified":          {sign(t, i.key, jose.ES256, "1", claims(map[string]any{"email_verified": true})), true},
 		"another audience":  {sign(t, i.key, jose.ES256, "1", claims(map[string]any{"aud": "other"})), false},
 		"another issuer":    {sign(t, i.key, jose.ES256, "1", claims(map[string]any{"iss": "https://evil.example"})), false},
 		"over":              {sign(t, i.key, jose.ES256, "1", claims(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()})), false},
@@ -114,6 +115,32 @@ func TestTokensAreBelievedOnlyIfTheyAreMeantForUs(t *testing.T) {
 				t.Errorf("counted %v", n)
 			}
 		})
+	}
+}
+
+// Numbers name somebody as well.
+func TestNumbersInTokens(t *testing.T) {
+	i := newIssuer(t)
+	r := newRig(t, fmt.Sprintf("who: [{jwt: {issuer: '%s', audience: panel, claims: {id: user.id, tenant: org}}}]", i.URL), http.HandlerFunc(seen))
+	r.do("GET", "/", "", "Authorization", "Bearer "+sign(t, i.key, jose.ES256, "1", map[string]any{"iss": i.URL, "aud": "panel", "sub": "x", "user": map[string]any{"id": json.Number("12345678901234567890")}, "org": 42, "exp": time.Now().Add(time.Hour).Unix()}))
+	if e := r.only(); e.User.ID != "12345678901234567890" || e.Actor.TenantID != "42" {
+		t.Errorf("recorded %s", e.Line())
+	}
+}
+
+// An address that the issuer has not verified is anybody's: it names nobody, and
+// opens no page.
+func TestAnAddressThatIsNotVerifiedNamesNobody(t *testing.T) {
+	i := newIssuer(t)
+	for _, verified := range []any{false, "false", "no", 0} {
+		r := newRig(t, fmt.Sprintf("who: [{jwt: {issuer: '%s', audience: panel}}]\npage: {path: /trail/, viewers: [{emails: ['anna@example.com']}]}", i.URL), http.HandlerFunc(seen))
+		token := "Bearer " + sign(t, i.key, jose.ES256, "1", map[string]any{"iss": i.URL, "aud": "panel", "sub": "7", "email": "anna@example.com", "email_verified": verified, "exp": time.Now().Add(time.Hour).Unix()})
+		if resp := r.do("GET", "/trail/", "", "Authorization", token); resp.StatusCode != http.StatusForbidden {
+			t.Errorf("%v: the page answers %s", verified, resp.Status)
+		}
+		if e := r.only(); e.User.Email != "" || e.User.ID != "7" {
+			t.Errorf("%v: recorded %s", verified, e.Line())
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ const (
 // keeps the answer for the session.
 type lookup struct {
 	config  *Lookup
+	trusts  func(*http.Request) bool // that it comes from a trusted proxy
 	count   func(result string)
 	now     func() time.Time
 	running chan struct{} // holds a token for each lookup under way
@@ -68,7 +69,7 @@ func lookupResults() []string {
 	return []string{lookupKept, lookupKnown, lookupNobody, lookupFailed, lookupLate, lookupRefused}
 }
 
-func newLookup(c *Lookup, count func(string)) (*lookup, error) {
+func newLookup(c *Lookup, trusts func(*http.Request) bool, count func(string)) (*lookup, error) {
 	known, err := lru.New[sessionKey, *answer](maxSessions)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func newLookup(c *Lookup, count func(string)) (*lookup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lookup{config: c, count: count, now: time.Now, known: known, others: others, running: make(chan struct{}, maxLookups)}, nil
+	return &lookup{config: c, trusts: trusts, count: count, now: time.Now, known: known, others: others, running: make(chan struct{}, maxLookups)}, nil
 }
 
 // key is that of the request's session, at the panel that it is for.
@@ -177,6 +178,14 @@ func (l *lookup) question(panel *upstream, r *http.Request) *http.Request {
 	}
 	if l.config.Authorization {
 		q.Header["Authorization"] = slices.Clone(r.Header["Authorization"])
+	}
+	// Panels that hold a session to an address or a browser must see the same ones,
+	// or they end it.
+	if agent := r.Header["User-Agent"]; len(agent) > 0 {
+		q.Header["User-Agent"] = slices.Clone(agent)
+	}
+	if l.trusts(r) {
+		handOn(r, q)
 	}
 	forwarded(r, q)
 	return q

@@ -27,14 +27,15 @@ const (
 
 // takeSaid takes what a panel says out of an answer's header, or its trailer.
 func takeSaid(h http.Header) (said http.Header) {
-	for name := range h {
-		if !strings.HasPrefix(name, auditPrefix) {
+	for name, values := range h {
+		what := meant(name)
+		if !strings.HasPrefix(what, auditPrefix) {
 			continue
 		}
 		if said == nil {
 			said = http.Header{}
 		}
-		said[name] = h[name]
+		said[what] = append(said[what], values...)
 		delete(h, name)
 	}
 	return said
@@ -127,6 +128,9 @@ func (t *telling) take(name string, values []string) error {
 		}
 		t.actor.Type, t.actor.CredentialID, t.hasActor = adminsessions.ActorType(kind), strings.TrimSpace(credential), true
 	case "Action":
+		if strings.HasPrefix(strings.ToLower(strings.TrimSpace(v)), "trail.") {
+			return errTrail
+		}
 		t.rec.SetAction(v)
 	case "Resource":
 		t.rec.SetResource(resourceOf(v))

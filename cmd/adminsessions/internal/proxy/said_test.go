@@ -87,7 +87,21 @@ func TestWhatIsNotUnderstoodIsMarkedAndKept(t *testing.T) {
 			}
 		})
 	}
-	r := newRig(t, "", tells("X-Audit-Action", "a.b", "X-Audit-Action", "c.d"))
+	r := newRig(t, "", tells("X-Audit-Action", "Trail.verified"))
+	r.do("GET", "/", "")
+	if e := r.only(); strings.HasPrefix(strings.ToLower(e.Action), "trail.") {
+		t.Errorf("a panel has an action of the trail's own: %s", e.Line())
+	}
+	r = newRig(t, "", tells("X_Audit_User", "anna@example.com", "X-Audit_Note", "one", "X-Audit-Note", "two"))
+	for name := range r.do("GET", "/", "").Header {
+		if strings.Contains(strings.ToLower(name), "audit") {
+			t.Errorf("the client got %s", name)
+		}
+	}
+	if e := r.only(); e.User.Email != "anna@example.com" || !strings.Contains(e.Note, "one") || !strings.Contains(e.Note, "two") {
+		t.Errorf("recorded %s", e.Line())
+	}
+	r = newRig(t, "", tells("X-Audit-Action", "a.b", "X-Audit-Action", "c.d"))
 	r.do("GET", "/", "")
 	if e := r.only(); attributes(e)["admin.panel.action"] != "a.b, c.d" {
 		t.Errorf("recorded %s", e.Line())

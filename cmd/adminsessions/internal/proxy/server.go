@@ -44,6 +44,7 @@ type Server struct {
 	panel     *http.Server
 	operators *http.Server // nil if there is none
 	ingest    *http.Server // nil if there is none
+	taken     *ingest      // by it
 	listeners map[*http.Server]net.Listener
 	running   sync.WaitGroup // requests that are handled
 	cut       context.CancelFunc
@@ -119,6 +120,7 @@ func (srv *Server) listen(registry *prometheus.Registry) (err error) {
 		if err != nil {
 			return err
 		}
+		srv.taken = h
 		srv.ingest = &http.Server{Handler: h, ReadHeaderTimeout: t.Header, ReadTimeout: in.Timeout, WriteTimeout: 2 * in.Timeout, IdleTimeout: t.Idle, MaxHeaderBytes: 64 << 10}
 		if err = srv.bind("ingest.listen", in.Listen, srv.ingest); err != nil {
 			return err
@@ -219,6 +221,11 @@ func (srv *Server) reload(load func() (*Setup, error)) {
 		next, err := newGeneration(s, srv.process)
 		if err != nil {
 			return err
+		}
+		if srv.taken != nil {
+			if err := srv.taken.hide(&s.config.Policy.Redact); err != nil {
+				return err
+			}
 		}
 		srv.current.Swap(next).retire()
 		srv.logger.Info("configuration read anew", "config", s.digest)

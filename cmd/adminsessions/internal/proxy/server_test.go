@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/adminsessions/adminsessions"
 )
 
 // running is a server with a spool of its own, whose Loki is away.
@@ -151,6 +153,38 @@ func TestTheConfigurationIsReadAnewWithoutLosingARequest(t *testing.T) {
 	}
 	if status, text := fetch(t, http.DefaultClient, "http://"+operators+"/readyz"); status != 200 {
 		t.Errorf("not ready: %s", text)
+	}
+}
+
+// What is hidden is hidden everywhere when the file is read anew, and what can't
+// change while the process runs is refused.
+func TestAReloadIsWholeOrNothing(t *testing.T) {
+	const config = "upstreams: [{url: 'http://127.0.0.1:9'}]\ningest: {listen: '127.0.0.1:0'}\n"
+	r := run(t, config)
+	_, _, ingest := r.Addresses()
+	badge := func() string {
+		resp, err := http.Post("http://"+ingest+"/v1/events", "application/json", strings.NewReader(`{"action":"a.b","url":"/x?badge=4711"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		var e adminsessions.Event
+		e.URL = "/x?badge=4711"
+		r.taken.clean(&e, "test")
+		return e.URL
+	}
+	if u := badge(); !strings.Contains(u, "4711") {
+		t.Fatalf("hidden too early: %q", u)
+	}
+	r.write(t, config+"session: {key_file: $DIR/key}\npolicy: {redact: {query: [badge]}}\n")
+	r.reloadNow()
+	if u := badge(); !strings.Contains(u, "4711") || !strings.Contains(r.log.String(), "a restart is needed to change session.key_file") {
+		t.Errorf("half of it was taken: %q", u)
+	}
+	r.write(t, config+"policy: {redact: {query: [badge]}}\n")
+	r.reloadNow()
+	if u := badge(); strings.Contains(u, "4711") {
+		t.Errorf("not hidden after a reload: %q", u)
 	}
 }
 
@@ -316,6 +350,16 @@ func TestWhatIsWrongIsNamedByItsLine(t *testing.T) {
 		{panel + "ingest: {listen: '127.0.0.1:4318', max_bytes: 1 PiB}", ":2: ingest.max_bytes: want a number of bytes"},
 		{panel + "policy:\n  rules:\n  - {name: x, record: nothing}", ":4: policy.rules[0]: record"},
 		{panel + "timeouts: {response: -1s}", "want more than 0"},
+		{panel + "listen: 127.0.0.1:99999", "want host:port"},
+		{panel + "loki: {url: nonsense}", ":2: loki: "},
+		{panel + "loki: {username: anna, password_file: /nonexistent}", ":2: loki: "},
+		{panel + "spool: {sync: sometimes}", `:2: spool.sync: "sometimes": want interval`},
+		{panel + "spool: {full: wait}", `:2: spool.full: "wait": want drop or block`},
+		{panel + "spool: {block_timeout: -1s}", "want more than 0"},
+		{panel + "who: [~]", ":2: who[0]: there is nothing"},
+		{panel + "policy:\n  rules:\n  -\n  - {name: x}", ":4: policy.rules[0]: there is nothing"},
+		{panel + "who: [{lookup: {url: /me, cookies: [sid]}}]\npage: {path: /x/, viewers: [{emails: [a@b.example], tenants: }]}", "viewers[0].tenants: there is nothing"},
+		{panel + "who: [{lookup: {url: /me, cookies: [sid]}}]\npage: {path: /x/, viewers: [{emails: [a@b.example], tenants: []}]}", "viewers[0].tenants: names none"},
 		{"upstreams: [{url: 'http://a'}, {url: 'http://b'}]", "same hosts and paths"},
 	} {
 		_, err := Load(file(t, c.config))

@@ -11,11 +11,14 @@ import (
 	"path"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/policy"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
 )
@@ -123,6 +126,7 @@ func (c *checker) check() {
 	if c.c.Operators != "-" {
 		c.address("operators", c.c.Operators, false)
 	}
+	c.delivery()
 	if (c.c.TLS.CertFile == "") != (c.c.TLS.KeyFile == "") {
 		c.fail("tls", "needs both cert_file and key_file")
 	} else if c.c.TLS.CertFile != "" {
@@ -170,7 +174,7 @@ func (c *checker) address(key, s string, local bool) {
 		return
 	}
 	host, port, err := net.SplitHostPort(s)
-	if err != nil || port == "" {
+	if _, portErr := strconv.ParseUint(port, 10, 16); err != nil || portErr != nil {
 		c.fail(key, "%q: want host:port, or unix:/path", s)
 		return
 	}
@@ -179,6 +183,26 @@ func (c *checker) address(key, s string, local bool) {
 	}
 	if addr, err := netip.ParseAddr(host); err != nil || !addr.IsLoopback() {
 		c.fail(key, "%q: want a loopback address such as 127.0.0.1, or unix:/path: nobody is asked who he is there", s)
+	}
+}
+
+// delivery checks what the exporter would refuse when it starts. Where the spool
+// is may stand in the environment of the service alone.
+func (c *checker) delivery() {
+	if _, err := loki.New(c.c.lokiSettings(), os.Getenv); err != nil {
+		c.fail("loki", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	s := c.c.Spool
+	if !slices.Contains([]exporter.SyncPolicy{"", exporter.SyncInterval, exporter.SyncAlways, exporter.SyncNone}, exporter.SyncPolicy(s.Sync)) {
+		c.fail("spool.sync", "%q: want interval, always or none", s.Sync)
+	}
+	if !slices.Contains([]exporter.FullPolicy{"", exporter.DropWhenFull, exporter.BlockWhenFull}, exporter.FullPolicy(s.Full)) {
+		c.fail("spool.full", "%q: want drop or block", s.Full)
+	}
+	for key, d := range map[string]time.Duration{"sync_interval": s.SyncInterval, "block_timeout": s.BlockTimeout, "lock_timeout": s.LockTimeout} {
+		if d < 0 {
+			c.fail("spool."+key, "%v: want more than 0", d)
+		}
 	}
 }
 
@@ -333,6 +357,9 @@ func (c *checker) page(p *Page) {
 		if len(v.Emails) == 0 && len(v.IDs) == 0 {
 			c.fail(fmt.Sprintf("page.viewers[%d]", i), "means nobody: want emails or ids")
 		}
+		if v.Tenants != nil && len(v.Tenants) == 0 || slices.Contains(v.Tenants, "") {
+			c.fail(fmt.Sprintf("page.viewers[%d].tenants", i), "names none: without the key they see everything")
+		}
 		for _, e := range v.Emails {
 			if !strings.Contains(e, "@") || strings.Contains(strings.TrimPrefix(e, "*"), "*") {
 				c.fail(fmt.Sprintf("page.viewers[%d].emails", i), "%q: want anna@example.com, or *@example.com", e)
@@ -372,6 +399,6 @@ func (c *Config) lokiSettings() adminsessions.Loki {
 	return adminsessions.Loki{
 		URL: l.URL, QueryURL: l.QueryURL, TenantID: l.TenantID, QueryTenantID: l.QueryTenantID,
 		Username: l.Username, PasswordFile: l.PasswordFile, BearerTokenFile: l.BearerTokenFile,
-		CAFile: l.CAFile, CertFile: l.CertFile, KeyFile: l.KeyFile, ProxyURL: l.ProxyURL, Timeout: l.Timeout,
+		CAFile: l.CAFile, CertFile: l.CertFile, KeyFile: l.KeyFile, ProxyURL: l.ProxyURL, Headers: l.Headers, Timeout: l.Timeout,
 	}
 }

@@ -151,6 +151,27 @@ func TestThePanelIsAskedOncePerSession(t *testing.T) {
 	}
 }
 
+// A panel that holds a session to an address or a browser must not take the
+// question for somebody else's.
+func TestThePanelIsAskedAsTheClientAsks(t *testing.T) {
+	asked := make(chan *http.Request, 1)
+	r := newRig(t, lookupConfig+"\npolicy: {trusted_proxies: {addresses: [127.0.0.1/32]}}", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/me" {
+			asked <- r
+		}
+	}))
+	r.do("POST", "/x", "body", "Cookie", "sid=anna; theme=dark", "User-Agent", "Browser/1", "X-Forwarded-For", "203.0.113.9", "X-Forwarded-Proto", "https", "X-Audit-Reason", "x", "Authorization", "Basic eA==")
+	q := <-asked
+	for name, want := range map[string]string{"User-Agent": "Browser/1", "X-Forwarded-For": "203.0.113.9, 127.0.0.1", "X-Forwarded-Proto": "https", "Cookie": "sid=anna", "Authorization": "", "X-Audit-Reason": ""} {
+		if got := q.Header.Get(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if q.Method != "GET" || q.ContentLength != 0 {
+		t.Errorf("asked with %s and %d bytes", q.Method, q.ContentLength)
+	}
+}
+
 func TestAnAnswerIsForgottenWhenTheSessionChanges(t *testing.T) {
 	var asked atomic.Int64
 	r := newRig(t, lookupConfig, meansWho(&asked, 0))

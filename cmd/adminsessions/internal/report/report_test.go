@@ -118,3 +118,22 @@ func TestNothingRecordedIsMarkup(t *testing.T) {
 		t.Errorf("%s", page.String())
 	}
 }
+
+// An administrator without a name is called by the address, not by that and the
+// identifier in one word.
+func TestAnAdministratorWithoutAName(t *testing.T) {
+	m := newMaker(time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC))
+	for _, u := range []adminsessions.User{{ID: "7", Email: "anna@example.com"}, {ID: "8"}, {ID: "9", Email: "ben@example.com", FullName: "Ben"}} {
+		m.add(&trail.Event{Event: adminsessions.Event{Time: m.r.From, Type: adminsessions.Web, Method: "GET", StatusCode: 200, User: u}})
+	}
+	var text strings.Builder
+	same := func(s string) string { return s }
+	if err := m.end(nil, nil).Text(&text, same, same); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"  anna@example.com ", "  8 ", "  Ben "} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -70,10 +71,7 @@ func (r *Report) sections() []section {
 	}
 	var admins, acts, signIns, addresses, logs [][]string
 	for _, a := range r.Admins {
-		name := a.Name
-		if name == "" {
-			name = a.Email + a.ID
-		}
+		name := cmp.Or(a.Name, a.Email, a.ID)
 		admins = append(admins, []string{name, a.Email, number(a.Events), number(a.Changes), number(a.Denied), number(a.Errors), few(a.Addresses), a.Last.In(zone).Format(clock)})
 	}
 	for _, a := range r.Acts {

@@ -49,46 +49,46 @@ func IsLate(e *adminsessions.Event) bool {
 	})
 }
 
-// ErasedLeaf is what is left of an event that was erased: its number and its
+// RecordedLeaf is what is left of an event that was erased: its number and its
 // leaf's hash, with which the tree can still be made. The hash tells nothing of
 // the event.
-type ErasedLeaf struct {
+type RecordedLeaf struct {
 	Number uint64
 	Hash   Hash
 }
 
 const (
-	erasedLog      = "log"
-	erasedLeaves   = "leaves."
-	erasedPerValue = 14 // fit an attribute
+	leavesLog      = "log"
+	leavesPrefix   = "leaves."
+	leavesPerValue = 14 // fit an attribute
 
-	// MaxErased is how many leaves one event can put on record.
-	MaxErased = 24 * erasedPerValue
+	// MaxRecordedLeaves is how many leaves one event can put on record.
+	MaxRecordedLeaves = 24 * leavesPerValue
 )
 
-// ErasedAttributes are the attributes of the event that puts the erasure of a
-// log's events on record, at most [MaxErased] of them.
-func ErasedAttributes(log string, leaves []ErasedLeaf) []attribute.KeyValue {
-	attrs := []attribute.KeyValue{attribute.String(erasedLog, log)}
+// LeafAttributes are the attributes of the event that puts the erasure of a
+// log's events on record, at most [MaxRecordedLeaves] of them.
+func LeafAttributes(log string, leaves []RecordedLeaf) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{attribute.String(leavesLog, log)}
 	for part := 0; len(leaves) > 0; part++ {
-		n := min(len(leaves), erasedPerValue)
+		n := min(len(leaves), leavesPerValue)
 		words := make([]string, n)
 		for i, l := range leaves[:n] {
 			words[i] = strconv.FormatUint(l.Number, 10) + ":" + encode(l.Hash)
 		}
-		attrs = append(attrs, attribute.String(fmt.Sprintf("%s%02d", erasedLeaves, part), strings.Join(words, " ")))
+		attrs = append(attrs, attribute.String(fmt.Sprintf("%s%02d", leavesPrefix, part), strings.Join(words, " ")))
 		leaves = leaves[n:]
 	}
 	return attrs
 }
 
-// ErasedBy reads what [ErasedAttributes] has written into an event.
-func ErasedBy(e *adminsessions.Event) (log string, leaves []ErasedLeaf, err error) {
+// RecordedLeaves reads what [LeafAttributes] has written into an event.
+func RecordedLeaves(e *adminsessions.Event) (log string, leaves []RecordedLeaf, err error) {
 	for _, a := range e.Attributes {
 		switch key := string(a.Key); {
-		case key == erasedLog:
+		case key == leavesLog:
 			log = a.Value.String()
-		case strings.HasPrefix(key, erasedLeaves):
+		case strings.HasPrefix(key, leavesPrefix):
 			for word := range strings.FieldsSeq(a.Value.String()) {
 				number, hash, _ := strings.Cut(word, ":")
 				n, err1 := strconv.ParseUint(number, 10, 64)
@@ -96,7 +96,7 @@ func ErasedBy(e *adminsessions.Event) (log string, leaves []ErasedLeaf, err erro
 				if err := errors.Join(err1, err2); err != nil {
 					return "", nil, fmt.Errorf("the leaf %.60q of an erased event: %w", word, err)
 				}
-				leaves = append(leaves, ErasedLeaf{n, h})
+				leaves = append(leaves, RecordedLeaf{n, h})
 			}
 		}
 	}
