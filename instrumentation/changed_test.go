@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -308,6 +309,8 @@ func TestChangedSeesEveryField(t *testing.T) {
 		{"embedded, not exported", account{base{"active"}, &plan{CPU: 1}, "Acme"}, &account{base{"closed"}, &plan{CPU: 2}, "Acme"}, []adminsessions.Change{{Field: "cpu", Old: "1", New: "2"}, {Field: "status", Old: "active", New: "closed"}}},
 		{"a String method", named{Name: "Acme", Status: "active"}, named{Name: "Acme", Status: "closed"}, []adminsessions.Change{{Field: "Status", Old: "active", New: "closed"}}},
 		{"within", map[string]any{"a": named{Name: "Acme", Status: "active"}}, map[string]any{"a": &named{Name: "Acme", Status: "closed", Limit: &limit{1}}}, []adminsessions.Change{{Field: "a.Limit.CPU", New: "1"}, {Field: "a.Status", Old: "active", New: "closed"}}},
+		{"a cookie", map[string]any{"c": http.Cookie{Name: "session", Value: "hunter2x"}}, map[string]any{"c": &http.Cookie{Name: "session", Value: "hunter3x"}}, []adminsessions.Change{{Field: "c", Old: "session=REDACTED", New: "session=REDACTED"}}},
+		{"a network", []net.IPNet{{IP: net.IPv4(10, 0, 0, 0), Mask: net.CIDRMask(8, 32)}}, []*net.IPNet{{IP: net.IPv4(10, 1, 0, 0), Mask: net.CIDRMask(16, 32)}}, []adminsessions.Change{{Field: "0", Old: "10.0.0.0/8", New: "10.1.0.0/16"}}},
 		{"who signs in", struct{ As *url.Userinfo }{url.UserPassword("anna", "hunter2")}, struct{ As *url.Userinfo }{url.User("ghp")}, []adminsessions.Change{{Field: "As", Old: "REDACTED", New: "REDACTED"}}},
 		{"an address", map[string]any{"hook": page("a=1")}, map[string]any{"hook": *page("a=2")}, []adminsessions.Change{{Field: "hook", Old: "https://REDACTED@panel.example?a=1", New: "https://REDACTED@panel.example?a=2"}}},
 	} {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -75,6 +76,10 @@ func (f *flat) textOf(v reflect.Value) (text string, ok bool) {
 	case url.URL:
 		return x.String(), true
 	case *url.URL:
+		return x.String(), true
+	case http.Cookie:
+		return x.String(), true
+	case *http.Cookie:
 		return x.String(), true
 	case net.IPNet:
 		return x.String(), true

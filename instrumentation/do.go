@@ -38,10 +38,10 @@ type Act struct {
 	Action   string
 	Resource adminsessions.Resource
 
-	// User is whose act it is, Actor what acts. If both are zero they are those
-	// of the request, or the act, whose context is given to Do. If there is none
-	// either, the actor is the system; of MCP it always is an agent, unless Actor
-	// says otherwise.
+	// User is whose act it is, Actor what acts. Without a User, both are those of
+	// the request, or the act, whose context is given to Do, but for what Actor says.
+	// If there is none either, the actor is the system; of MCP it always is an agent,
+	// unless Actor says otherwise.
 	User  adminsessions.User
 	Actor adminsessions.Actor
 
@@ -126,8 +126,11 @@ func (s *scope) beginAct(a Act) {
 	if outer := FromContext(s.ctx).s; outer != nil {
 		id, who := outer.origin()
 		e.Cause = cmp.Or(e.Cause, id)
-		if a.User.IsZero() && a.Actor == (adminsessions.Actor{}) {
-			e.User, e.Target, e.Actor, e.SessionID = who.user, who.target, who.actor, who.session
+		if a.User.IsZero() {
+			e.User, e.Target, e.SessionID = who.user, who.target, who.session
+			e.Actor.Type = cmp.Or(e.Actor.Type, who.actor.Type)
+			e.Actor.CredentialID = cmp.Or(e.Actor.CredentialID, who.actor.CredentialID)
+			e.Actor.TenantID = cmp.Or(e.Actor.TenantID, who.actor.TenantID)
 		}
 	}
 	switch {

@@ -172,6 +172,8 @@ func TestCauses(t *testing.T) {
 		}
 	})).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/x", nil))
 	do(later, instrumentation.Act{Action: "later.job"}, nothing)
+	do(later, instrumentation.Act{Action: "key.job", Actor: adminsessions.Actor{CredentialID: "key-7"}}, nothing)
+	do(later, instrumentation.Act{Action: "system.job", Actor: adminsessions.Actor{Type: adminsessions.ActorSystem}}, nothing)
 	do(later, instrumentation.Act{Action: "other.job", User: adminsessions.User{ID: "1"}, Cause: "elsewhere"}, nothing)
 	do(t.Context(), instrumentation.Act{Action: "lonely.job"}, nothing)
 	do(t.Context(), instrumentation.Act{Type: adminsessions.Trail, Action: "trail.started"}, nothing)
@@ -188,6 +190,8 @@ func TestCauses(t *testing.T) {
 		{"tool.call", id, anna.ID, "9", "agent", adminsessions.MCP},
 		{"nested.job", inner, anna.ID, "9", "agent", adminsessions.Job},
 		{"later.job", id, anna.ID, "9", "user", adminsessions.Job},
+		{"key.job", id, anna.ID, "9", "user", adminsessions.Job},
+		{"system.job", id, anna.ID, "9", "system", adminsessions.Job},
 		{"other.job", "elsewhere", "1", "", "", adminsessions.Job},
 		{"lonely.job", "", "", "", "system", adminsessions.Job},
 		{"trail.started", "", "", "", "system", adminsessions.Job},
@@ -195,6 +199,9 @@ func TestCauses(t *testing.T) {
 		e, ok := byAction[c.action]
 		if !ok || e.Cause != c.cause || e.User.ID != c.user || e.Target.ID != c.target || e.Actor.Type != c.actor || e.Type != c.typ {
 			t.Errorf("%s: %s", c.action, e.Line())
+		}
+		if tenant := e.Actor.TenantID; (tenant == "acme") != (c.target != "") || c.action == "key.job" && e.Actor.CredentialID != "key-7" {
+			t.Errorf("%s: acts with %+v", c.action, e.Actor)
 		}
 		if c.target != "" && e.SessionID != byAction["create"].SessionID && e.SessionID == "" {
 			t.Errorf("%s: no session", c.action)

@@ -51,7 +51,7 @@ func TestDashboards(t *testing.T) {
 			}
 		}
 		if found != len(files) {
-			t.Errorf("%s: %d of %d dashboards", values, found, len(files))
+			t.Errorf("%s: %d of %d dashboards; a new one needs a link in the chart's files/dashboards", values, found, len(files))
 		}
 	}
 }

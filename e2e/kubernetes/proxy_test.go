@@ -129,7 +129,7 @@ func (c *container) stop(cmd *exec.Cmd, signal syscall.Signal) {
 
 func status(t *testing.T, url string) int {
 	t.Helper()
-	answer, err := http.Get(url) //nolint:noctx // of this test's own
+	answer, err := http.Get(url)
 	if err != nil {
 		return 0
 	}
