@@ -65,15 +65,15 @@ func TestTheSectionOfTheFile(t *testing.T) {
 		}
 	}
 	write("listen: 127.0.0.1:1\nloki:\n  url: http://loki.example\n  tenant_id: 12\n  timeout: 1m30s\n  headers: {X-Team: 'a,b=c d', X-More: 100%}\n")
-	environment := map[string]string{"ADMINSESSIONS_LOKI_TENANT_ID": "theirs"}
+	environment := map[string]string{"ADMINSESSIONS_LOKI_TENANT_ID": "theirs", "ADMINSESSIONS_LOKI_QUERY_TENANT_ID": "a|b"}
 	c := Connection{Config: file}
 	getenv, err := c.environment(&World{Getenv: func(k string) string { return environment[k] }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for variable, want := range map[string]string{
-		"ADMINSESSIONS_LOKI_URL": "http://loki.example", "ADMINSESSIONS_LOKI_TENANT_ID": "theirs", "ADMINSESSIONS_LOKI_TIMEOUT": "90000",
-		"ADMINSESSIONS_LOKI_HEADERS": "X-Team=a%2Cb%3Dc%20d,X-More=100%25", "ADMINSESSIONS_LOKI_USERNAME": "",
+		"ADMINSESSIONS_LOKI_URL": "http://loki.example", "ADMINSESSIONS_LOKI_TENANT_ID": "12", "ADMINSESSIONS_LOKI_TIMEOUT": "90000",
+		"ADMINSESSIONS_LOKI_HEADERS": "X-Team=a%2Cb%3Dc%20d,X-More=100%25", "ADMINSESSIONS_LOKI_QUERY_TENANT_ID": "a|b",
 	} {
 		if got := getenv(variable); got != want {
 			t.Errorf("%s is %q, want %q", variable, got, want)

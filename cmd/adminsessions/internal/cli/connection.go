@@ -16,8 +16,8 @@ import (
 	"github.com/adminsessions/adminsessions/internal/trail"
 )
 
-// Connection says how Loki is reached: flags win over the environment, the
-// environment over the file. They have the same names everywhere: --loki-url,
+// Connection says how Loki is reached: flags win over the file, the file over the
+// environment, as in the proxy. They have the same names everywhere: --loki-url,
 // ADMINSESSIONS_LOKI_URL, and url below loki in the file.
 type Connection struct {
 	Config string `short:"c" group:"loki" type:"path" placeholder:"FILE" help:"YAML file whose section loki says how to reach Loki: the proxy's, or one of your own. Default: $$ADMINSESSIONS_CONFIG."`
@@ -60,7 +60,7 @@ func (c *Connection) settings() adminsessions.Loki {
 // lokiVariable begins the names of the variables that say how Loki is reached.
 const lokiVariable = "ADMINSESSIONS_LOKI_"
 
-// environment is the environment, with the file's values where that says nothing.
+// environment is the environment, with the file's values before it.
 func (c *Connection) environment(w *World) (func(string) string, error) {
 	name := cmp.Or(c.Config, w.Getenv("ADMINSESSIONS_CONFIG"))
 	if name == "" {
@@ -70,7 +70,7 @@ func (c *Connection) environment(w *World) (func(string) string, error) {
 	if err != nil {
 		return nil, &statusError{StatusUsage, err}
 	}
-	return func(variable string) string { return cmp.Or(w.Getenv(variable), values[variable]) }, nil
+	return func(variable string) string { return cmp.Or(values[variable], w.Getenv(variable)) }, nil
 }
 
 // readLokiSection reads the section loki of a YAML file, by the names of the

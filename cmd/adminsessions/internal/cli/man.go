@@ -63,7 +63,7 @@ func writeMan(w io.Writer, app *kong.Application) error {
 			fmt.Fprint(&b, ".PP\nand the flags that say how Loki is reached, below.\n")
 		}
 	}
-	fmt.Fprint(&b, ".SH \"HOW LOKI IS REACHED\"\nFlags win over the environment, and the environment over the file.\n")
+	fmt.Fprint(&b, ".SH \"HOW LOKI IS REACHED\"\nFlags win over the file, and the file over the environment.\n")
 	for _, f := range lokiFlags(app) {
 		manFlag(&b, f)
 	}
