@@ -145,7 +145,7 @@ func (p *prover) begin(log *spool.Log, acked uint64, kept *proof.Checkpoint) (be
 	p.own, p.since = log.ID(), since
 	ownKept := kept != nil && kept.Origin == proof.OriginPrefix+p.own
 	switch {
-	case p.logID == p.own && !(ownKept && kept.Size > p.tree.Size()):
+	case p.logID == p.own && (!ownKept || kept.Size <= p.tree.Size()):
 	case p.logID != "" && p.logID == previous:
 		// A copy: what is left of its original's is delivered first.
 		if acked+1 >= since {
