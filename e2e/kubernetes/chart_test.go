@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -109,8 +110,8 @@ var kinds = map[string]func() any{
 	"apps/v1/StatefulSet":                               func() any { return new(appsv1.StatefulSet) },
 	"policy/v1/PodDisruptionBudget":                     func() any { return new(policyv1.PodDisruptionBudget) },
 	"networking.k8s.io/v1/NetworkPolicy":                func() any { return new(networkingv1.NetworkPolicy) },
-	"monitoring.coreos.com/v1/PodMonitor":               func() any { return new(podMonitor) },
-	"monitoring.coreos.com/v1/PrometheusRule":           func() any { return new(prometheusRule) },
+	"monitoring.coreos.com/v1/PodMonitor":               func() any { return new(monitoringv1.PodMonitor) },
+	"monitoring.coreos.com/v1/PrometheusRule":           func() any { return new(monitoringv1.PrometheusRule) },
 	"grafana.integreatly.org/v1beta1/GrafanaDashboard":  func() any { return new(grafanaDashboard) },
 	"grafana.integreatly.org/v1beta1/GrafanaDatasource": func() any { return new(grafanaDatasource) },
 }
@@ -179,25 +180,6 @@ func one[T any](t *testing.T, all manifests, name string) T {
 	return found[0]
 }
 
-// What is said of kinds that operators bring, by their own definitions (Prometheus
-// Operator 0.80, grafana-operator 5).
-type podMonitor struct {
-	manifest `json:",inline"`
-	Spec     struct {
-		Selector            metav1.LabelSelector `json:"selector"`
-		PodMetricsEndpoints []struct {
-			Port        string `json:"port"`
-			Path        string `json:"path"`
-			Interval    string `json:"interval"`
-			Relabelings []struct {
-				Action       string   `json:"action"`
-				SourceLabels []string `json:"sourceLabels"`
-				TargetLabel  string   `json:"targetLabel"`
-			} `json:"relabelings"`
-		} `json:"podMetricsEndpoints"`
-	} `json:"spec"`
-}
-
 // groups are rules as Prometheus and Loki's ruler have them.
 type groups struct {
 	Groups []struct {
@@ -216,11 +198,8 @@ type rule struct {
 	Annotations   map[string]string `json:"annotations"`
 }
 
-type prometheusRule struct {
-	manifest `json:",inline"`
-	Spec     groups `json:"spec"`
-}
-
+// What is said of kinds that Grafana's operator brings, by its own definitions
+// (grafana-operator 5).
 type grafanaDashboard struct {
 	manifest `json:",inline"`
 	Spec     struct {

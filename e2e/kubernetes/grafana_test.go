@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
@@ -123,7 +124,7 @@ func TestRulesAreThoseOfTheFiles(t *testing.T) {
 		got  any
 		file string
 	}{
-		"prometheus": {one[*prometheusRule](t, all, "").Spec, "dashboards/alerts/prometheus.yaml"},
+		"prometheus": {one[*monitoringv1.PrometheusRule](t, all, "").Spec, "dashboards/alerts/prometheus.yaml"},
 		"grafana":    {one[*corev1.ConfigMap](t, render(t, "grafana.yaml", "grafana: {folder: Monitoring}"), "trail-adminsessions-grafana-rules").Data["adminsessions-rules.yaml"], "deploy/grafana/provisioning/alerting/adminsessions-rules.yaml"},
 		"loki":       {lokiRules(t, render(t, "grafana.yaml", "rules: {grafana: {enabled: false}, lokiRuler: {enabled: true}}")), "dashboards/alerts/loki-ruler.yaml"},
 	} {
@@ -131,7 +132,7 @@ func TestRulesAreThoseOfTheFiles(t *testing.T) {
 			t.Errorf("%s: not the rules of %s", name, c.file)
 		}
 	}
-	if l := one[*prometheusRule](t, all, "").Labels["release"]; l != "kube-prometheus-stack" {
+	if l := one[*monitoringv1.PrometheusRule](t, all, "").Labels["release"]; l != "kube-prometheus-stack" {
 		t.Errorf("Prometheus does not select it: %q", l)
 	}
 	if c := one[*corev1.ConfigMap](t, all, "trail-adminsessions-grafana-rules"); c.Labels["grafana_alert"] != "1" || !strings.Contains(c.Data["adminsessions-rules.yaml"], "folder: Audit\n") {
@@ -178,7 +179,10 @@ func TestRulesChanged(t *testing.T) {
 	if err := yaml.UnmarshalStrict([]byte(lokiRules(t, all)), &loki); err != nil {
 		t.Fatal(err)
 	}
-	prometheus := one[*prometheusRule](t, all, "").Spec
+	var prometheus groups
+	if b, err := yaml.Marshal(one[*monitoringv1.PrometheusRule](t, all, "").Spec); err != nil || yaml.UnmarshalStrict(b, &prometheus) != nil {
+		t.Fatal(err)
+	}
 	byName := map[string]rule{}
 	for _, g := range slices.Concat(loki.Groups, prometheus.Groups) {
 		for _, r := range g.Rules {
@@ -205,7 +209,7 @@ func TestRulesChanged(t *testing.T) {
 		}
 	}
 	// false disables nothing; a group without rules is none.
-	some := one[*prometheusRule](t, render(t, "grafana.yaml", "rules: {disabled: {AdminSessionsDropping: false}}"), "").Spec
+	some := one[*monitoringv1.PrometheusRule](t, render(t, "grafana.yaml", "rules: {disabled: {AdminSessionsDropping: false}}"), "").Spec
 	if some.Groups[0].Rules[0].Alert != "AdminSessionsDropping" {
 		t.Errorf("%+v", some.Groups[0].Rules[0])
 	}
@@ -225,7 +229,7 @@ func TestPromtoolAcceptsTheRules(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{"grafana.yaml", "everything.yaml"} {
-		b, err := yaml.Marshal(one[*prometheusRule](t, render(t, file), "").Spec)
+		b, err := yaml.Marshal(one[*monitoringv1.PrometheusRule](t, render(t, file), "").Spec)
 		if err != nil {
 			t.Fatal(err)
 		}

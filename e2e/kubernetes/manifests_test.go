@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -69,7 +70,7 @@ func TestSelectors(t *testing.T) {
 		"PodDisruptionBudget":        one[*policyv1.PodDisruptionBudget](t, all, "").Spec.Selector,
 		"NetworkPolicy":              &policy.Spec.PodSelector,
 		"NetworkPolicy of the panel": panel.Spec.Ingress[0].From[0].PodSelector,
-		"PodMonitor":                 &one[*podMonitor](t, all, "").Spec.Selector,
+		"PodMonitor":                 &one[*monitoringv1.PodMonitor](t, all, "").Spec.Selector,
 	} {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil || selector.Empty() || !selector.Matches(pods) {
@@ -180,12 +181,13 @@ func TestProxyPod(t *testing.T) {
 
 // A replica that restarts is the same instance to the alerts.
 func TestInstanceIsThePod(t *testing.T) {
-	for name, m := range map[string]*podMonitor{
-		"chart":      one[*podMonitor](t, render(t, "everything.yaml"), ""),
-		"panel.yaml": one[*podMonitor](t, decode(t, read(t, "deploy", "kubernetes", "panel.yaml")), ""),
+	for name, m := range map[string]*monitoringv1.PodMonitor{
+		"chart":      one[*monitoringv1.PodMonitor](t, render(t, "everything.yaml"), ""),
+		"panel.yaml": one[*monitoringv1.PodMonitor](t, decode(t, read(t, "deploy", "kubernetes", "panel.yaml")), ""),
 	} {
 		e := m.Spec.PodMetricsEndpoints[0]
-		if len(e.Relabelings) != 1 || e.Relabelings[0].TargetLabel != "instance" || !slices.Equal(e.Relabelings[0].SourceLabels, []string{"__meta_kubernetes_pod_name"}) {
+		if *e.Port != "metrics" || len(e.RelabelConfigs) != 1 || e.RelabelConfigs[0].TargetLabel != "instance" ||
+			!slices.Equal(e.RelabelConfigs[0].SourceLabels, []monitoringv1.LabelName{"__meta_kubernetes_pod_name"}) {
 			t.Errorf("%s: instance is not the pod's name: %+v", name, e)
 		}
 	}

@@ -3,6 +3,7 @@ package trail
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"regexp"
 	"slices"
@@ -52,6 +53,9 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 		for rest.length() > 0 {
 			part := w.first(rest, width)
 			entries, _, err := s.client.Logs(ctx, loki.LogQuery{Expr: e.String(), From: part.from, To: part.to, Limit: limit, Newest: r.Backward})
+			if err == nil {
+				err = asked(part, entries)
+			}
 			cut := err == nil && len(entries) >= limit
 			if cut {
 				part, entries, err = s.cut(ctx, e, &w, part, entries)
@@ -78,6 +82,18 @@ func (s *Store) ReadLog(ctx context.Context, r LogRead) iter.Seq2[loki.Entry, er
 			}
 		}
 	}
+}
+
+// asked fails if an answer holds what was not asked for: going on from it might
+// never end.
+func asked(part span, entries []loki.Entry) error {
+	for i := range entries {
+		if at := entries[i].Nanos; at < part.from || at >= part.to {
+			return fmt.Errorf("loki has answered a question about the time from %s to %s with an entry of %s",
+				time.Unix(0, part.from).UTC().Format(time.RFC3339Nano), time.Unix(0, part.to).UTC().Format(time.RFC3339Nano), entries[i].Time().UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return nil
 }
 
 const (

@@ -157,3 +157,37 @@ func TestFindLogs(t *testing.T) {
 type lister func(Window) []map[string]string
 
 func (l lister) Logs(_ context.Context, w Window) ([]map[string]string, error) { return l(w), nil }
+
+// Whatever says that it is Loki, reading a log comes to an end.
+func TestReadLogOfWhatLies(t *testing.T) {
+	for name, at := range map[string]time.Duration{"before": -time.Hour, "behind": 2 * time.Hour} {
+		for _, backward := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", backward ", backward), func(t *testing.T) {
+				began := time.Now().Add(-24 * time.Hour)
+				values := make([][2]string, MaxBatch)
+				for i := range values {
+					values[i] = [2]string{strconv.FormatInt(began.Add(at).UnixNano()+int64(i), 10), "x"}
+				}
+				server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					_ = json.NewEncoder(w).Encode(map[string]any{"data": map[string]any{"resultType": "streams", "result": []any{
+						map[string]any{"stream": map[string]string{labelLog: "a"}, "values": values},
+					}}})
+				}))
+				defer server.Close()
+				client, err := loki.New(adminsessions.Loki{URL: server.URL}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				store := New(client, Config{Now: time.Now}).Within(Scope{All: true})
+				for _, err = range store.ReadLog(t.Context(), LogRead{ID: "a", Window: Window{From: began, To: began.Add(time.Hour)}, Backward: backward}) {
+					if err != nil {
+						break
+					}
+				}
+				if err == nil || !strings.Contains(err.Error(), "loki has answered a question about") {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}

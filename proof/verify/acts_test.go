@@ -2,6 +2,7 @@ package verify
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +161,24 @@ func TestOutsideOfAllLogs(t *testing.T) {
 	r := verifyFake(t, &fakeLoki{entries: append(w.Entries, e, other)}, Config{Keys: []string{w.Public}})
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "the service panel has 1 stream without a log") || len(r.Logs) != 1 {
 		t.Errorf("%s\n%s", r, strings.Join(r.Problems, "\n"))
+	}
+}
+
+// However much is found, a verification does not go on behind the first that is
+// wrong.
+func TestFindingsBeyondTheMost(t *testing.T) {
+	w := prooftest.New(t, "a", began).Write(3000)
+	entries := slices.Clone(w.Entries)
+	for _, e := range w.Entries[500:2990:2990] {
+		if n, _ := adminsessions.SequenceOf(e.Line); n%2 == 0 {
+			e.Nanos++
+			entries = append(entries, e)
+		}
+	}
+	late := w.Entries[41]
+	late.Nanos += int64(2 * time.Hour)
+	r := verifyFake(t, &fakeLoki{entries: append(entries, late)}, Config{Keys: []string{w.Public}})
+	if l := r.Logs[0]; l.Omitted+len(l.Doubled) < 900 || l.UpTo.After(began.Add(42*time.Second)) {
+		t.Errorf("%d doubled, %d omitted, up to %s", len(l.Doubled), l.Omitted, l.UpTo)
 	}
 }

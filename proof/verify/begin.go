@@ -32,6 +32,14 @@ func (j *judge) notBefore(m *mark, to uint64) {
 	}
 }
 
+// nothing notes that nothing is there, which may be right.
+func (j *judge) nothing() {
+	m := j.waiting[len(j.waiting)-1]
+	j.note(m)
+	j.waiting, j.headless = nil, true
+	addSpan(&j.log, &j.log.Unjudged, Span{From: 1, To: m.Size, Why: "nothing of it is there; it may have ended before what was asked for"})
+}
+
 // beginBehind begins with the end of the first mark, if the beginning of what it
 // is about is not there: it may be older than what was asked for.
 func (j *judge) beginBehind(iv *interval) bool {

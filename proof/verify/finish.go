@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"maps"
 	"math"
 	"slices"
@@ -45,12 +46,7 @@ func (j *judge) finish() *Log {
 // upTo finds the last checkpoint up to which everything is as it should be.
 func (j *judge) upTo() {
 	l := &j.log
-	first := uint64(math.MaxUint64) // the first event with which something is wrong
-	for _, list := range [][]Span{l.Missing, l.Altered, l.Doubled, l.Forks} {
-		for _, s := range list {
-			first = min(first, s.From)
-		}
-	}
+	first := cmp.Or(l.wrong, math.MaxUint64)
 	good := j.from
 	next := l.First
 	j.proved.sort()

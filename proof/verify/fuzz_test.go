@@ -71,6 +71,8 @@ func model(was, is []loki.Entry) (missing, altered bool) {
 				forms[n] = map[form]bool{}
 			}
 			forms[n][form{e.Nanos, e.Line}] = true
+		} else {
+			altered = true // an event that was added
 		}
 	}
 	for i, e := range was[:99] {

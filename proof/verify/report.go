@@ -92,6 +92,7 @@ type Log struct {
 	resumed  uint64    // the number of the event up to which it was verified before
 	blind    bool      // a part could not be judged at all
 	unsigned bool      // there are entries of which nothing signed says what they should be
+	wrong    uint64    // the first event with which something is wrong, 0 if nothing is
 	added    bool      // there are entries that the exporter has not written
 	headless bool      // not judged from where it should
 	first    time.Time // of its entries
@@ -151,6 +152,9 @@ func add[T any](l *Log, list *[]T, f T) {
 
 // addSpan adds a span, or makes the last one longer if it follows on it.
 func addSpan(l *Log, list *[]Span, s Span) {
+	if list != &l.Declared && list != &l.Unjudged {
+		l.wrong = min(cmp.Or(l.wrong, s.From), s.From)
+	}
 	if n := len(*list) - 1; n >= 0 && (*list)[n].To+1 == s.From && (*list)[n].Why == s.Why {
 		(*list)[n].To, (*list)[n].After = s.To, s.After
 		return

@@ -162,7 +162,13 @@ func (v *verification) until() time.Time {
 }
 
 // oldest is the beginning of what can be read.
-func (v *verification) oldest() time.Time { return v.now.Add(-horizon) }
+func (v *verification) oldest() time.Time {
+	oldest := v.now.Add(-horizon)
+	if !v.From.IsZero() && v.From.Before(oldest) {
+		return v.From
+	}
+	return oldest
+}
 
 // prepare finds the logs, what is kept of them elsewhere, and what was erased.
 func (v *verification) prepare(ctx context.Context) error {
@@ -326,6 +332,10 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	v.judges[id] = j
 	j.since, j.until = v.From, v.To
 	f := v.logs[id]
+	if f.gone && start == nil && v.mayHaveExpired(id) {
+		j.nothing()
+		return j.finish(), nil
+	}
 	j.log.Services, j.log.Instances = slices.Sorted(maps.Keys(f.Services)), slices.Sorted(maps.Keys(f.Instances))
 	read := v.at.Entries
 	for e, err := range v.source.ReadLog(ctx, trail.LogRead{ID: id, Window: w, Progress: func(at time.Time) {
@@ -347,6 +357,14 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 		addSpan(&j.log, &j.log.Missing, Span{From: 1, To: start.Size, Why: "the log was verified before, and nothing of it is in Loki any more"})
 	}
 	return j.finish(), nil
+}
+
+// mayHaveExpired reports whether a log of which nothing is there is known only from
+// one that began soon after the time that was asked for: it may have ended before.
+func (v *verification) mayHaveExpired(id string) bool {
+	return !v.From.IsZero() && !slices.ContainsFunc(v.kept[id], func(m *mark) bool {
+		return !m.rootOnly || m.Time.After(v.From.Add(edge))
+	})
 }
 
 func (v *verification) progress(id string, at time.Time, entries uint64) {

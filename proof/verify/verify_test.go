@@ -218,6 +218,25 @@ func TestPredecessors(t *testing.T) {
 	}
 }
 
+// A log that its successor names may have expired, if that began soon after the time
+// that was asked for; later it must be there.
+func TestPredecessorThatMayHaveExpired(t *testing.T) {
+	before := prooftest.New(t, "b", began).Write(55)
+	last := before.Fork(49).Tree.Checkpoint(proof.OriginPrefix+"b", before.At)
+	next := prooftest.New(t, "c", began.Add(time.Hour))
+	next.Signer, next.After = before.Signer, &proof.Predecessor{Origin: last.Origin, Size: last.Size, Root: last.Root}
+	next.Write(25)
+	for from, want := range map[time.Time]string{
+		began.Add(30 * time.Minute): "unknown unknown; b 0-0 unjudged 1-49; c 1-19 unjudged 20-25",
+		began.Add(-48 * time.Hour):  "no unknown; b 1-49 missing 1-49; c 1-19 unjudged 20-25",
+		{}:                          "no unknown; b 1-49 missing 1-49; c 1-19 unjudged 20-25",
+	} {
+		if got := verifyFake(t, &fakeLoki{entries: next.Entries}, Config{Keys: []string{before.Public}, From: from}).String(); got != want {
+			t.Errorf("from %s:\n got %s\nwant %s", from, got, want)
+		}
+	}
+}
+
 // What a successor says of a log is asked of Loki once more, too, is reported once,
 // and contradicts what the log itself has signed if it does.
 func TestPredecessorAndItsOwnCheckpoints(t *testing.T) {
