@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/spool"
@@ -55,12 +53,7 @@ func malformed(logID string, r *spool.Record, err error) spooled.Refused {
 	}
 }
 
-func logIDOf(labels []byte) string {
-	_, rest, _ := strings.Cut(string(labels), logIDLabel+"=")
-	quoted, _ := strconv.QuotedPrefix(rest)
-	id, _ := strconv.Unquote(quoted)
-	return id
-}
+func logIDOf(labels []byte) string { return spooled.Labels(labels)[logIDLabel] }
 
 // setAside writes an event to the quarantine file, counts it, and reports
 // whether that worked.

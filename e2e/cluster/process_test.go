@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
 )
 
@@ -98,21 +99,7 @@ func (p *process) tail() string {
 // await calls ok until it returns nil, and fails the test if that takes too long.
 func await(t *testing.T, what string, ok func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ok()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
-		case <-tick.C:
-		}
-	}
+	eventually.NoError(t, patience, what, ok)
 }
 
 var client = &http.Client{Timeout: 10 * time.Second}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
@@ -155,21 +156,7 @@ func (p *panel) awaitReady() {
 // await asks again and again until there is no error, for a minute.
 func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waiting until %s: %v", what, err)
-		case <-tick.C:
-		}
-	}
+	eventually.NoError(t, time.Minute, what, ask)
 }
 
 // eventOf reads an entry's line.

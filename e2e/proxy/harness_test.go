@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
@@ -137,21 +138,7 @@ func startProxy(t *testing.T, loki *lokitest.Server, panel, config string) *prox
 // await asks again and again until there is no error, for two minutes.
 func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waiting until %s: %v", what, err)
-		case <-tick.C:
-		}
-	}
+	eventually.NoError(t, 2*time.Minute, what, ask)
 }
 
 func freeAddress(t *testing.T) string {
