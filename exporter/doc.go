@@ -64,6 +64,7 @@
 // (bytes), _SYNC (interval, always, none), _FULL (drop, block), and, in whole
 // milliseconds, _SYNC_INTERVAL, _BLOCK_TIMEOUT and _LOCK_TIMEOUT; its keys from one
 // of _KEY_FILE, _KEY and _KEY_COMMAND; the keys that sign checkpoints from one of
-// ADMINSESSIONS_PROOF_KEY_FILE, _KEY and _COMMAND (with _PUBLIC_KEY). A value that
-// can't be used fails the start.
+// ADMINSESSIONS_PROOF_KEY_FILE, _KEY and _COMMAND (with _PUBLIC_KEY), the anchors
+// from _ANCHORS (with _ANCHOR_TOKEN_FILE). A value that can't be used fails the
+// start.
 package exporter

@@ -11,6 +11,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
+	"github.com/adminsessions/adminsessions/proof/anchor"
 )
 
 // Proof says how the trail proves that nothing is missing from it and nothing was
@@ -38,7 +39,10 @@ const (
 // ADMINSESSIONS_PROOF_KEY_FILE (a file of private keys), ADMINSESSIONS_PROOF_KEY
 // (the keys themselves), or ADMINSESSIONS_PROOF_COMMAND (a command that signs, its
 // words separated by spaces) with ADMINSESSIONS_PROOF_PUBLIC_KEY; not at all if
-// none of them is set.
+// none of them is set. Default for Anchors: the places that
+// ADMINSESSIONS_PROOF_ANCHORS names, separated by commas, each a file or the
+// https address of a server as in [anchor.New], with the token in
+// ADMINSESSIONS_PROOF_ANCHOR_TOKEN_FILE for the servers.
 func WithProof(p Proof) Option { return func(c *config) { c.proof = p } }
 
 func (p *Proof) on() bool { return len(p.Keys) > 0 }
@@ -68,11 +72,33 @@ func (p *Proof) verifiers() note.Verifiers {
 	return note.VerifierList(list...)
 }
 
-// readProof reads the key that the environment names, if the options name none.
+// readProof reads the keys and the anchors that the environment names, if the
+// options name none.
 func (c *config) readProof(getenv func(string) string) {
-	if c.proof.on() {
-		return
+	if !c.proof.on() {
+		c.readProofKeys(getenv)
 	}
+	if len(c.proof.Anchors) == 0 {
+		c.readAnchors(getenv)
+	}
+}
+
+func (c *config) readAnchors(getenv func(string) string) {
+	const variable = "ADMINSESSIONS_PROOF_ANCHORS"
+	for place := range strings.SplitSeq(getenv(variable), ",") {
+		if place = strings.TrimSpace(place); place == "" {
+			continue
+		}
+		a, err := anchor.New(place, strings.TrimSpace(getenv("ADMINSESSIONS_PROOF_ANCHOR_TOKEN_FILE")))
+		if err != nil {
+			c.fail("%s: %w", variable, err)
+			continue
+		}
+		c.proof.Anchors = append(c.proof.Anchors, a)
+	}
+}
+
+func (c *config) readProofKeys(getenv func(string) string) {
 	var set []string
 	read := func(name string) string {
 		v := strings.TrimSpace(getenv("ADMINSESSIONS_PROOF_" + name))
@@ -113,7 +139,7 @@ func (c *config) validateProof() {
 		case a == nil:
 			c.fail("WithProof: Anchors: number %d is nil", i+1)
 		case names[a.Name()]:
-			c.fail("WithProof: Anchors: two are named %q; want a name for each", a.Name())
+			c.fail("WithProof: Anchors: two are named %q; want each once", a.Name())
 		default:
 			names[a.Name()] = true
 		}

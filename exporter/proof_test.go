@@ -271,13 +271,18 @@ func TestProofConfiguration(t *testing.T) {
 		"events":    {nil, []Option{WithProof(Proof{Keys: []*proof.Key{k}, Events: -1})}, "WithProof: Events"},
 		"anchor without a key": {nil, []Option{WithProof(Proof{Anchors: []proof.Anchor{&memoryAnchor{}}})},
 			"WithProof: Anchors: there is no key"},
+		"anchors":                             {map[string]string{"KEY": private, "ANCHORS": filepath.Join(t.TempDir(), "kept") + ", https://auditor.example/notes,"}, nil, ""},
+		"anchors beside a key of the options": {map[string]string{"ANCHORS": "https://auditor.example/notes"}, []Option{WithProof(Proof{Keys: []*proof.Key{k}})}, ""},
+		"neither a file nor an address":       {map[string]string{"KEY": private, "ANCHORS": "kept"}, nil, "ADMINSESSIONS_PROOF_ANCHORS: an anchor is neither"},
+		"an address in clear":                 {map[string]string{"KEY": private, "ANCHORS": "http://auditor.example"}, nil, "ADMINSESSIONS_PROOF_ANCHORS: "},
+		"anchors without any key":             {map[string]string{"ANCHORS": "https://auditor.example/notes"}, nil, "there is no key"},
 		"two of a name": {nil, []Option{WithProof(Proof{Keys: []*proof.Key{k}, Anchors: []proof.Anchor{&memoryAnchor{}, &memoryAnchor{}}})},
 			`two are named "memory"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			getenv := func(name string) string { return c.env[strings.TrimPrefix(name, "ADMINSESSIONS_PROOF_")] }
 			cfg, err := newConfig(append([]Option{WithSpoolDir("x")}, c.opts...), getenv)
-			if c.want == "" && (err != nil || len(cfg.proof.Keys) != 1) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret")) {
+			if c.want == "" && (err != nil || len(cfg.proof.Keys) != 1 || c.env["ANCHORS"] != "" && len(cfg.proof.Anchors) == 0) || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret")) {
 				t.Errorf("%v; want %q", err, c.want)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -162,6 +163,19 @@ func (u *URL) Checkpoints(ctx context.Context) iter.Seq2[[]byte, error] {
 			}
 		}
 	}
+}
+
+// New makes an anchor of what a person names: an address (https://…, see
+// [NewWebhook]), or a file by its absolute path (see [NewFile]). tokenFile is for
+// addresses.
+func New(place, tokenFile string) (proof.Anchor, error) {
+	switch {
+	case strings.HasPrefix(place, "https://") || strings.HasPrefix(place, "http://"):
+		return NewWebhook(place, tokenFile)
+	case filepath.IsAbs(place):
+		return NewFile(place)
+	}
+	return nil, errors.New("an anchor is neither an address (https://…) nor the absolute path of a file")
 }
 
 // Open makes an archive of what a person names: an address (https://…), a file,
