@@ -10,7 +10,7 @@ module.exports = function adminsessions(req, res, next) {
     for (const [name, value] of Object.entries(said)) {
       if (value == null) continue;
       const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-      res.setHeader("X-Audit-" + name, "UTF-8''" + encodeURIComponent(text));
+      res.setHeader("X-Audit-" + name, "UTF-8''" + encodeURIComponent(Buffer.from(text).toString())); // half a surrogate pair would throw
     }
     return writeHead.apply(this, args);
   };

@@ -23,8 +23,11 @@ public class TellAdminSessions extends OncePerRequestFilter {
 		chain.doFilter(request, response);
 	}
 
-	/** Says one thing. */
+	/** Says one thing; {@code Changes} as JSON. */
 	public static void say(HttpServletResponse response, String name, String value) {
+		if (value == null) {
+			return;
+		}
 		response.setHeader("X-Audit-" + name, "UTF-8''" + URLEncoder.encode(value, StandardCharsets.UTF_8).replace("+", "%20"));
 	}
 }
