@@ -71,6 +71,10 @@ helm: ## Build Helm, which the tests of the chart render it with (4 minutes)
 caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)
 	$(call build,caddy,github.com/caddyserver/caddy/v2/cmd/caddy)
 
+.PHONY: collector
+collector: ## Build the OpenTelemetry Collector, a peer in bench/collector (5 minutes; no test needs it)
+	$(call build,collector,.)
+
 linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)
 
