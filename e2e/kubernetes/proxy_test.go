@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -46,8 +47,16 @@ type container struct {
 func newContainer(t *testing.T, bin, volume string, all manifests, replace ...string) *container {
 	t.Helper()
 	c := one[*appsv1.StatefulSet](t, all, "").Spec.Template.Spec.Containers[0]
-	dir := t.TempDir()
-	changes := strings.NewReplacer(append([]string{"/etc/adminsessions", dir, "/var/lib/adminsessions", volume, "/run/adminsessions", dir}, replace...)...)
+	dir, secrets := t.TempDir(), t.TempDir()
+	changes := strings.NewReplacer(append([]string{
+		"/etc/adminsessions", dir, "/var/lib/adminsessions", volume, "/run/adminsessions", dir, "/run/secrets/adminsessions", secrets,
+	}, replace...)...)
+	for _, name := range []string{"loki/password", "session/key"} { // of which the proxy takes those that its file names
+		path := filepath.Join(secrets, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("a secret of 32 bytes for the test"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, text := range one[*corev1.ConfigMap](t, all, one[*appsv1.StatefulSet](t, all, "").Name).Data {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(changes.Replace(text)), 0o600); err != nil {
 			t.Fatal(err)
