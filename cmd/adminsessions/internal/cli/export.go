@@ -26,15 +26,7 @@ type exportCommand struct {
 
 // Run exports events, the oldest first.
 func (c *exportCommand) Run(ctx context.Context, w *World) error {
-	f, err := c.filter()
-	if err != nil {
-		return err
-	}
-	window, err := (&Range{From: c.From, To: c.To}).window(w, (&Output{UTC: c.UTC}).zone())
-	if err != nil {
-		return err
-	}
-	store, _, err := c.store(w)
+	store, f, window, err := question(w, &c.Query, &Range{From: c.From, To: c.To}, (&Output{UTC: c.UTC}).zone(), &c.Trail)
 	if err != nil {
 		return err
 	}

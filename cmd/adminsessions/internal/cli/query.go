@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/trail"
@@ -36,6 +37,18 @@ const maxQuery = 2048
 
 // text is the query as it would stand in the search box.
 func (q *Query) text() string { return strings.Join(q.Query, " ") }
+
+// question reads what is asked of the trail: of which events, of what time, and where.
+func question(w *World, q *Query, r *Range, zone *time.Location, t *Trail) (store *trail.Store, f trail.Filter, window trail.Window, err error) {
+	if f, err = q.filter(); err != nil {
+		return nil, f, window, err
+	}
+	if window, err = r.window(w, zone); err != nil {
+		return nil, f, window, err
+	}
+	store, _, err = t.store(w)
+	return store, f, window, err
+}
 
 // onlyTrail chooses what happened to the trail itself.
 func onlyTrail() trail.Filter {

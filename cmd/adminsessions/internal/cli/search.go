@@ -22,15 +22,7 @@ func (c *searchCommand) Run(ctx context.Context, w *World) error {
 	if c.Limit < 0 {
 		return usage("--limit %d: want 0 or more", c.Limit)
 	}
-	f, err := c.filter()
-	if err != nil {
-		return err
-	}
-	window, err := c.window(w, c.zone())
-	if err != nil {
-		return err
-	}
-	store, _, err := c.store(w)
+	store, f, window, err := question(w, &c.Query, &c.Range, c.zone(), &c.Trail)
 	if err != nil {
 		return err
 	}

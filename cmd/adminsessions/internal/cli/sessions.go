@@ -19,15 +19,7 @@ type sessionsCommand struct {
 
 // Run lists sessions, the most recently active first.
 func (c *sessionsCommand) Run(ctx context.Context, w *World) error {
-	f, err := c.filter()
-	if err != nil {
-		return err
-	}
-	window, err := c.window(w, c.zone())
-	if err != nil {
-		return err
-	}
-	store, _, err := c.store(w)
+	store, f, window, err := question(w, &c.Query, &c.Range, c.zone(), &c.Trail)
 	if err != nil {
 		return err
 	}
