@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -122,7 +123,7 @@ func (p *project) container(t *testing.T, service string) string {
 func (p *project) healthy(t *testing.T) {
 	t.Helper()
 	for _, service := range p.services {
-		await(t, service+" to be healthy", func() error {
+		await(t, service+" is healthy", func() error {
 			id, err := p.run(nil, append(slices.Clone(p.compose), "-f", p.file(), "ps", "-q", service)...)
 			if err != nil {
 				return err
@@ -249,7 +250,7 @@ func (p *project) workWithout(t *testing.T, away string) {
 // number missing.
 func (p *project) verify(t *testing.T) {
 	t.Helper()
-	await(t, "the whole trail", func() error {
+	await(t, "the whole trail is there", func() error {
 		now := time.Now()
 		entries, err := p.loki.AllLogs(t.Context(), `{service_name=~".+"}`, now.Add(-time.Hour).UnixNano(), now.Add(time.Hour).UnixNano())
 		if err != nil {
@@ -286,23 +287,10 @@ func (p *project) verify(t *testing.T) {
 	t.Logf("%d requests, none missing, none twice", p.asked)
 }
 
-func await(t *testing.T, what string, ok func() error) {
+// await asks again and again until there is no error.
+func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		err := ok()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
-		case <-tick.C:
-		}
-	}
+	eventually.NoError(t, patience, what, ask)
 }
 
 func freePort(t *testing.T) string {
