@@ -143,7 +143,7 @@ func (d demo) plant(t *testing.T) []adminsessions.Event {
 	}
 	labels := map[string]string{
 		"service_name": workday.Service, "service_instance_id": workday.Instance, "deployment_environment_name": "production",
-		"audit_log_id": fmt.Sprintf("%032x", time.Now().UnixNano()), // another one where the demo goes on
+		"audit_log_id": "5d1f0c39a7be42868f0d2c6b1e94a370",
 	}
 	body, err := json.Marshal(map[string]any{"streams": []any{map[string]any{"stream": labels, "values": entries}}})
 	if err != nil {

@@ -41,11 +41,11 @@ var views = []view{
 	{"grafana-phone", "adminsessions-phone", ofWorkday, "dark", 390, 844, []string{"The newest 200"}},
 	{"grafana-activity", "adminsessions-activity", ofWorkday, "dark", 1440, 1500, []string{"Deletions", "What was done"}},
 	{"grafana-one-admin", "adminsessions-admin", ofWorkday + "&var-admin=ADMIN", "dark", 1440, 1500, []string{"By session"}},
-	{"grafana-request", "adminsessions-event", ofWorkday + "&var-request=REQUEST&var-session=SESSION", "dark", 1440, 1400, []string{"Old", "New", "Acts that it caused"}},
+	{"grafana-request", "adminsessions-event", ofWorkday + "&var-request=REQUEST&var-session=SESSION", "dark", 1440, 1700, []string{"Old", "New", "Acts that it caused"}},
 	{"grafana-object", "adminsessions-object", ofWorkday + "&var-object=KIND&var-object_id=OBJECT", "dark", 1440, 900, []string{"What was done to", "Who looked at it"}},
 	{"grafana-changes", "adminsessions-changes", ofWorkday, "dark", 1440, 700, []string{"The newest 500 changes"}},
 	{"grafana-sessions", "adminsessions-session-list", ofWorkday + "&var-session=SESSION", "dark", 1440, 900, []string{"The story of"}},
-	{"grafana-pipeline", "adminsessions-pipeline", "&from=now-15m", "dark", 1440, 1300, []string{"The trail's own life", "Backlog", "complete, unaltered"}},
+	{"grafana-pipeline", "adminsessions-pipeline", "&from=now-5m&var-service=adminpanel", "dark", 1440, 1300, []string{"The trail's own life", "Backlog", "complete, unaltered"}},
 }
 
 const ofWorkday = "&from=now-24h&var-service=" + workday.Service

@@ -4,6 +4,7 @@ package workday
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
@@ -101,13 +102,19 @@ func (d *day) add(ago time.Duration, who person, method, path, action string, st
 		Duration: 3*time.Millisecond + time.Duration(d.rnd.ExpFloat64()*float64(30*time.Millisecond)), UserAgent: who.browser,
 	}
 	if who.ID != "" {
-		e.SessionID = hex.EncodeToString([]byte("s-" + who.ID + who.address))[:16]
+		e.SessionID = sessionHash(who)
 	}
 	for _, f := range change {
 		f(&e)
 	}
 	d.events = append(d.events, e)
 	return &d.events[len(d.events)-1]
+}
+
+// sessionHash is what the trail calls somebody's session.
+func sessionHash(who person) string {
+	sum := sha256.Sum256([]byte(who.Email))
+	return hex.EncodeToString(sum[:8])
 }
 
 // alone is an act without a request.
@@ -181,7 +188,7 @@ func (d *day) changes(action string) []adminsessions.Change {
 	case "clients.suspend":
 		return []adminsessions.Change{{Field: "status", Old: "active", New: "suspended"}}
 	case "dns.update":
-		return []adminsessions.Change{{Field: "www.A", Old: "192.0.2.10", New: "192.0.2.44"}}
+		return []adminsessions.Change{{Field: "address", Old: "192.0.2.10", New: "192.0.2.44"}}
 	}
 	return nil
 }
