@@ -81,7 +81,7 @@ func ofObject() *builder {
 	// Only one column is wrapped: Grafana measures a row by the column whose text is
 	// longest for its width, and would cut a list of short changes.
 	act := column{field: "act", title: "Action", least: 150, more: []property{inspected}}
-	name := column{field: "thing", title: "Object", width: 150, more: []property{inspected}}
+	name := column{field: "thing", title: "Object", least: 150, more: []property{inspected}}
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		table(1, "What was done to ${object} ${object_id}", "The newest 500 acts in the time range, by requests that may change something, by commands and by jobs, done or not: see the outcome.",
 			history()+acts, place(0, 0, 24, 14), whenColumn, whoColumn, typeColumn, act, name, changedColumn, whyColumn, outcomeColumn),
