@@ -99,14 +99,22 @@ func (c config) grafanaService() (*service, error) {
 		},
 		logPath: c.log("grafana"),
 	}
+	if _, err := os.Stat(packagedPlugins); home == packagedGrafana && err == nil {
+		s.env = append(s.env, "GF_PATHS_BUNDLED_PLUGINS="+packagedPlugins)
+	}
 	if filepath.Base(bin) == "grafana-server" { // before there was one program
 		s.args = s.args[1:]
 	}
 	return s, nil
 }
 
-// packagedGrafana is the home folder of distributions' packages.
-const packagedGrafana = "/usr/share/grafana"
+// packagedGrafana is the home folder of distributions' packages. packagedPlugins is
+// where, since 13.2, they keep the data sources that come with Grafana: their unit
+// says so, and Grafana finds neither Loki nor Prometheus without.
+const (
+	packagedGrafana = "/usr/share/grafana"
+	packagedPlugins = "/var/lib/grafana/plugins-bundled"
+)
 
 // findGrafana returns its program and home folder: those of GRAFANA_HOME, else of
 // the one on PATH, else of the one that was fetched; nothing if there is none. A
