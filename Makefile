@@ -75,6 +75,13 @@ caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)
 collector: ## Build the OpenTelemetry Collector, a peer in bench/collector (5 minutes; no test needs it)
 	$(call build,collector,.)
 
+.PHONY: release-tools release-snapshot
+release-tools: ## Build what makes a release: goreleaser, cyclonedx-gomod, cosign (15 minutes; no test needs it)
+	$(call build,release,github.com/goreleaser/goreleaser/v2 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod github.com/sigstore/cosign/v3/cmd/cosign)
+
+release-snapshot: release-tools ## Build into dist what a release would hold, unsigned
+	@tools/release/build --snapshot
+
 linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)
 
