@@ -82,8 +82,9 @@ release-tools: ## Build what makes a release: goreleaser, cyclonedx-gomod, cosig
 release-snapshot: release-tools ## Build into dist what a release would hold, unsigned
 	@tools/release/build --snapshot
 
-linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
+linters: ## Build golangci-lint, govulncheck, actionlint and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)
+	$(call build,actionlint,github.com/rhysd/actionlint/cmd/actionlint)
 
 # $(call build,MODULE,PACKAGES,LDFLAGS); a workspace or flags of the caller's
 # are none of its business.
