@@ -6,7 +6,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
 )
 
 // BenchmarkStreams is what a fleet costs a Loki that takes it in.
@@ -27,7 +26,9 @@ func TestStreams(t *testing.T) { streams(t, 40, 24, 100, time.Second) }
 func streams(t testing.TB, panels, events, rate int, lasts time.Duration) {
 	s := start(t, raised())
 	f := newFleet(t, s.URL(), panels)
-	say := func(what string, value float64, unit string) { t.Logf("panels=%d %-46s %12.2f %s", panels, what, value, unit) }
+	say := func(what string, value float64, unit string) {
+		t.Logf("panels=%d %-46s %12.2f %s", panels, what, value, unit)
+	}
 	n := float64(panels)
 	from := time.Now().Add(-12 * time.Hour)
 	empty := s.heap()
@@ -165,4 +166,3 @@ func (f *fleet) trickle(t testing.TB, rate int, lasts time.Duration) (took []tim
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
