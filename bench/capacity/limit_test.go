@@ -15,6 +15,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
+	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -94,4 +95,21 @@ func sum(counts map[string]uint64) (total uint64) {
 		total += n
 	}
 	return total
+}
+
+// BenchmarkRefused is what a push costs a Loki that has no room for its stream:
+// panels that are held push again every half minute.
+func BenchmarkRefused(b *testing.B) {
+	s := start(b, lokitest.WithArgs("-ingester.max-global-streams-per-user=1"))
+	f := newFleet(b, s.URL(), 2)
+	if a := f.client.Push(b.Context(), f.message(0, time.Now())); a.Err != nil {
+		b.Fatal(a.Err)
+	}
+	cpu := s.CPUTime()
+	for b.Loop() {
+		if a := f.client.Push(b.Context(), f.message(1, time.Now())); a.Verdict != loki.Throttled {
+			b.Fatalf("%+v", a)
+		}
+	}
+	b.ReportMetric(float64((s.CPUTime()-cpu).Microseconds())/float64(b.N), "loki-cpu-µs/push")
 }
