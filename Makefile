@@ -30,6 +30,11 @@ lint: linters ## Run the linters
 dashboards: ## Write the dashboards and alert rules anew from dashboards/generate
 	@cd dashboards/generate && go run . -out ../..
 
+.PHONY: pictures
+pictures: loki prometheus ## Take docs/pictures anew, of a demo of its own (needs Chromium, and Grafana as the demo does)
+	@go build -o $(BIN)/ ./examples/demo ./examples/adminpanel
+	@cd e2e && go test -count 1 -p 1 -tags pictures -timeout 20m -run '^(TestInGrafana|TestPictures)$$' ./dashboards ./viewer -args -pictures $(CURDIR)/docs/pictures
+
 .PHONY: bench
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...
