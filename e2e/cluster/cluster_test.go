@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -97,6 +98,12 @@ func start(t *testing.T) *cluster {
 		c.add(c.member(t, m.name, m.name, m.host))
 	}
 	t.Cleanup(func() {
+		for _, m := range members {
+			if t.Failed() {
+				names, err := c.ring(context.Background(), m.name)
+				t.Logf("the ring as %s sees it: %v (%v)", m.name, names, err)
+			}
+		}
 		for _, p := range c.process {
 			p.end(t, syscall.SIGKILL)
 			if t.Failed() {
@@ -190,6 +197,8 @@ func (c *cluster) member(t *testing.T, name, id string, host int) *process {
 			"BIND_ADDRESS=" + address, "GOMAXPROCS=2",
 			"LOKI_S3_BUCKET=" + bucket, "LOKI_S3_REGION=us-east-1", "LOKI_S3_ENDPOINT=" + c.address(s3Host, 9000),
 			"LOKI_S3_INSECURE=true", "LOKI_S3_LOOKUP=path", "LOKI_S3_ACCESS_KEY_ID=" + accessKey, "LOKI_S3_SECRET_ACCESS_KEY=" + secretKey,
+			// One of them, where a name for all is better: when it restarts it
+			// finds nobody, and has to be found.
 			"LOKI_MEMBERLIST=" + c.address(21, 7946), "LOKI_QUERY_SCHEDULER=" + c.address(41, 9095),
 			"LOKI_INDEX_GATEWAY=" + c.address(31, 9095), "LOKI_COMPACTOR=" + c.address(71, 9095),
 			"LOKI_ALERTMANAGER_URL=" + c.alerts.url,

@@ -103,7 +103,7 @@ var longFaults = []fault{
 		c.add(twin)
 		c.restart(t, twin.name)
 		rest(t)
-		if names, err := c.ring(t.Context()); err != nil || len(names) != 3 {
+		if names, err := c.ring(t.Context(), "distributor-1"); err != nil || len(names) != 3 {
 			t.Errorf("with two of one name the ring has %v (%v), want 3 members", names, err)
 		}
 		c.kill(t, twin.name)

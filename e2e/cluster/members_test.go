@@ -29,9 +29,9 @@ func ask(ctx context.Context, url string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 }
 
-// ring is who is in the ring of ingesters, as a distributor sees it.
-func (c *cluster) ring(ctx context.Context) ([]string, error) {
-	body, err := ask(ctx, c.url("distributor-1")+"/ring")
+// ring is who is in the ring of ingesters, as a member sees it.
+func (c *cluster) ring(ctx context.Context, member string) ([]string, error) {
+	body, err := ask(ctx, c.url(member)+"/ring")
 	if err != nil {
 		return nil, err
 	}

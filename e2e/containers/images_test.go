@@ -123,6 +123,9 @@ func (e *engine) build(t *testing.T, i image) {
 		t.Fatal(err)
 	}
 	e.must(t, "docker", "build", "-q", "-t", i.name, dir)
+	if err := os.RemoveAll(dir); err != nil { // gigabytes, that nobody needs twice
+		t.Fatal(err)
+	}
 	t.Logf("made an image %s", i.name)
 }
 

@@ -181,14 +181,6 @@ func (p *project) ask(ctx context.Context) error {
 	return nil
 }
 
-// workWithout goes on while a service is away; the panel itself can't then.
-func (p *project) workWithout(t *testing.T, away string) {
-	t.Helper()
-	if away != "adminpanel" {
-		p.work(t, 10)
-	}
-}
-
 // verify waits until everything that was answered is in Loki, once, without a
 // number missing.
 func (p *project) verify(t *testing.T) {
