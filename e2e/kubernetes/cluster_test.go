@@ -1,0 +1,10 @@
+//go:build kubernetes
+
+package kubernetes
+
+import "testing"
+
+func TestCluster(t *testing.T) {
+	c := startCluster(t)
+	_ = c
+}
