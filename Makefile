@@ -79,14 +79,16 @@ caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)
 collector: ## Build the OpenTelemetry Collector, a peer in bench/collector (5 minutes; no test needs it)
 	$(call build,collector,.)
 
-# Beside its own programs: what runs containers, and what knows names.
+# Beside its own programs: what runs containers, what knows names, and what makes
+# the definitions of an operator's kinds.
 .PHONY: kubernetes
 kubernetes: export CGO_ENABLED = 0
-kubernetes: ## Build Kubernetes, containerd and CoreDNS for test-kubernetes (10 minutes; no other test needs it)
+kubernetes: ## Build Kubernetes and what test-kubernetes needs beside it (10 minutes; no other test does)
 	$(call build,kubernetes,$(addprefix k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl),$(addprefix -X k8s.io/component-base/version.,gitVersion=v$(KUBERNETES) gitMajor=1 gitMinor=$(word 2,$(subst ., ,$(KUBERNETES)))) -X k8s.io/client-go/pkg/version.gitVersion=v$(KUBERNETES))
 	$(call build,kubernetes,go.etcd.io/etcd/server/v3,,etcd)
 	$(call build,containerd,$(addprefix github.com/containerd/containerd/v2/cmd/,containerd containerd-shim-runc-v2 ctr),-X github.com/containerd/containerd/v2/version.Version=$(call pinned,containerd,github.com/containerd/containerd/v2))
 	$(call build,coredns,.)
+	$(call build,controller-gen,sigs.k8s.io/controller-tools/cmd/controller-gen)
 
 KUBERNETES = $(call pinned,kubernetes,k8s.io/kubernetes)
 

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
 // The tests run in namespaces of their own: processes, network, mounts. A cluster so
@@ -93,7 +95,7 @@ func separate() (int, error) {
 			return 0, err
 		}
 	}
-	if err := buildPrograms(dir); err != nil {
+	if err := errors.Join(buildPrograms(dir), writeDefinitions(dir)); err != nil {
 		return 0, err
 	}
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
@@ -119,6 +121,24 @@ func buildPrograms(dir string) error {
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", from, err, out)
 		}
+	}
+	return nil
+}
+
+// writeDefinitions writes the Prometheus operator's definitions of its kinds, made
+// from its types at the version that this module requires.
+func writeDefinitions(dir string) error {
+	at, err := tools.Root()
+	if err != nil {
+		return err
+	}
+	generator, err := tools.Find(at, "controller-gen")
+	if err != nil {
+		return fmt.Errorf("%w (make kubernetes)", err)
+	}
+	if out, err := exec.Command(generator, "crd", "paths=github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1",
+		"output:crd:dir="+filepath.Join(dir, "definitions")).CombinedOutput(); err != nil {
+		return fmt.Errorf("make the Prometheus operator's definitions: %w\n%s", err, out)
 	}
 	return nil
 }

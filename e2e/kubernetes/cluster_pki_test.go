@@ -111,7 +111,7 @@ func (a *authority) kubeconfig(t *testing.T, name, common string, groups ...stri
 kind: Config
 clusters: [{name: test, cluster: {server: "https://127.0.0.1:6443", certificate-authority: %[1]s}}]
 users: [{name: %[4]s, user: {client-certificate: %[2]s, client-key: %[3]s}}]
-contexts: [{name: test, context: {cluster: test, user: %[4]s}}]
+contexts: [{name: test, context: {cluster: test, user: %[4]s, namespace: panel}}]
 current-context: test
 `, a.path("ca.crt"), a.path(name+".crt"), a.path(name+".key"), name)
 	path := a.path(name + ".conf")

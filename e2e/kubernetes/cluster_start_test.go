@@ -117,9 +117,9 @@ func (c *cluster) lastWords(t *testing.T) {
 		}
 		text, _ := os.ReadFile(p.log)
 		lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
-		t.Logf("%s (%s) said last:\n%s", name, state, bytes.Join(lines[max(0, len(lines)-15):], []byte("\n")))
+		t.Logf("%s (%s) said last:\n%s", name, state, bytes.Join(lines[max(0, len(lines)-6):], []byte("\n")))
 	}
-	out, err := c.run("get", "pods,pvc,events", "-A", "-o", "wide")
+	out, err := c.run("get", "pods,pvc,events", "-A")
 	t.Logf("%v\n%s", err, out)
 }
 
@@ -136,7 +136,7 @@ func (c *cluster) startControlPlane(t *testing.T) {
 		"--tls-cert-file="+c.pki.path("apiserver.crt"), "--tls-private-key-file="+c.pki.path("apiserver.key"), "--client-ca-file="+ca,
 		"--kubelet-client-certificate="+c.pki.path("apiserver-kubelet.crt"), "--kubelet-client-key="+c.pki.path("apiserver-kubelet.key"), "--kubelet-certificate-authority="+ca,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+c.pki.path("accounts.crt"), "--service-account-signing-key-file="+c.pki.path("accounts.key"),
-		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction")
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged")
 	c.await(t, "the API server is ready", func() error { return c.says("ok", "get", "--raw", "/readyz") })
 	c.start(t, "kube-controller-manager", "--kubeconfig="+c.pki.kubeconfig(t, "controllers", "system:kube-controller-manager"), "--leader-elect=false",
 		"--service-account-private-key-file="+c.pki.path("accounts.key"), "--root-ca-file="+ca, "--use-service-account-credentials")
@@ -185,7 +185,9 @@ resolvConf: `+filepath.Join(c.dir, "resolv.conf")+`
 tlsCertFile: `+c.pki.path("kubelet-server.crt")+`
 tlsPrivateKeyFile: `+c.pki.path("kubelet-server.key")+`
 authentication: {x509: {clientCAFile: `+c.pki.path("ca.crt")+`}}
-enforceNodeAllocatable: [pods]
+# Nothing could be pulled again.
+imageGCHighThresholdPercent: 100
+imageGCLowThresholdPercent: 99
 syncFrequency: 10s
 `))
 	c.start(t, "kube-proxy", "--config="+c.write(t, "kube-proxy.yaml", `apiVersion: kubeproxy.config.k8s.io/v1alpha1
