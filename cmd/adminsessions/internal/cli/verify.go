@@ -169,10 +169,10 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 	}
 	if c.Accepted != "" {
 		text, err := os.ReadFile(c.Accepted)
-		if err == nil {
-			config.Accepted, err = verify.ReadAccepted(string(text))
-		}
 		if err != nil {
+			return nil, usage("--accepted: %w", err)
+		}
+		if config.Accepted, err = verify.ReadAccepted(string(text)); err != nil {
 			return nil, usage("--accepted: %s: %w", c.Accepted, oneLine(err))
 		}
 	}
