@@ -38,6 +38,6 @@
 //
 // A key that can't be had stops checkpoints, not events. An anchor that is away for
 // more than 256 checkpoints loses the oldest of these, which is counted: the newest
-// says what they say. Why numbers are absent is remembered for 4096 ranges, and the 64
-// lowest survive the process; what is forgotten is declared as "unused".
+// says what they say. Why numbers are absent is remembered for 4096 ranges, of which
+// the first 64 survive the process; what is forgotten is declared as "unused".
 package notary
