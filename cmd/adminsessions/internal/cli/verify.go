@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/adminsessions/adminsessions"
-	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
