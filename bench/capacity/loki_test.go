@@ -20,7 +20,10 @@ import (
 
 // raised are the limits of deploy/loki that a large fleet meets.
 func raised() lokitest.Option {
-	return lokitest.WithArgs("-ingester.max-global-streams-per-user=0", "-querier.max-query-series=500000")
+	return lokitest.WithArgs("-ingester.max-global-streams-per-user=0", "-querier.max-query-series=500000", "-ingester.wal-replay-memory-ceiling="+*ceilingFlag,
+		fmt.Sprintf("-ingester.chunks-block-size=%d", *blockFlag),
+		// A question is to be measured, however long it takes here.
+		"-querier.query-timeout=30m", "-server.http-write-timeout=30m")
 }
 
 // server is a Loki that is measured.

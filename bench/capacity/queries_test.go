@@ -3,7 +3,9 @@ package capacity
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,9 +26,7 @@ import (
 func BenchmarkQueries(b *testing.B) {
 	for _, panels := range fleets(b) {
 		b.Run(fmt.Sprintf("panels=%d", panels), func(b *testing.B) {
-			dir := b.TempDir()
-			to := time.Now().Truncate(time.Millisecond)
-			store(b, dir, panels, *daysFlag, *eventsFlag, to)
+			dir, to := filled(b, panels)
 			for _, shipped := range []bool{false, true} {
 				limits := "raised"
 				opts := []lokitest.Option{lokitest.WithDataDir(dir)}
@@ -54,6 +54,37 @@ func BenchmarkQueries(b *testing.B) {
 			}
 		})
 	}
+}
+
+// filled is the data of a Loki with the trail in it, up to a time. It is kept in the
+// folder -data, if that is set, and found there again.
+func filled(b *testing.B, panels int) (dir string, to time.Time) {
+	b.Helper()
+	to = time.Now().Truncate(time.Millisecond)
+	if *dataFlag == "" {
+		dir = b.TempDir()
+		store(b, dir, panels, *daysFlag, *eventsFlag, to)
+		return dir, to
+	}
+	dir = filepath.Join(*dataFlag, fmt.Sprintf("%d-panels-%d-days-%d-events", panels, *daysFlag, *eventsFlag))
+	until := filepath.Join(dir, "until")
+	switch text, err := os.ReadFile(until); {
+	case err == nil:
+		if to, err = time.Parse(time.RFC3339Nano, string(text)); err != nil {
+			b.Fatal(err)
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			b.Fatal(err)
+		}
+		store(b, dir, panels, *daysFlag, *eventsFlag, to)
+		if err := os.WriteFile(until, []byte(to.Format(time.RFC3339Nano)), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	default:
+		b.Fatal(err)
+	}
+	return dir, to
 }
 
 func TestQueries(t *testing.T) {
