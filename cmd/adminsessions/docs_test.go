@@ -189,7 +189,10 @@ func planRow(t *testing.T, document string) string {
 		return fmt.Sprintf("%.3g PB", n/1e6)
 	}
 	count := func(n float64) string {
-		if n < 10 {
+		switch {
+		case n < 0.01:
+			return "< 0.01"
+		case n < 10:
 			return fmt.Sprintf("%.2g", n)
 		}
 		digits := fmt.Sprintf("%.0f", n)
