@@ -65,6 +65,21 @@ func streams(t testing.TB, panels, events, rate int, lasts time.Duration) {
 	say("latency p99", ms(took[len(took)*99/100]), "ms")
 	say("latency, the longest", ms(took[len(took)-1]), "ms")
 
+	// What is asked every minute, of what is in memory.
+	const minutely = "AdminSessionsSignInFlood"
+	expr, ok := rules(t)[minutely]
+	if !ok {
+		t.Fatalf("there is no rule %s", minutely)
+	}
+	cpu = s.CPUTime()
+	const times = 5
+	for range times {
+		if _, err := s.Instant(t.Context(), expr, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say("CPU of rule "+minutely, float64((s.CPUTime()-cpu).Milliseconds())/times, "ms")
+
 	wal, _, _ := s.size("wal", nil)
 	total := 0.0
 	for _, last := range f.seq {

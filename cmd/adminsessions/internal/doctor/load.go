@@ -117,7 +117,7 @@ func (l Load) idle() time.Duration {
 // when it is full.
 func (l Load) chunksADay(idle time.Duration) float64 {
 	n := l.perPanel()
-	return max(min(n, 1), l.pauses(idle), day.Hours()/l.hours(), n/l.fullChunk())
+	return min(n, max(l.pauses(idle), day.Hours()/l.hours(), n/l.fullChunk()))
 }
 
 // pauses is how many pauses of such a length a panel's day has, if its events come

@@ -59,6 +59,11 @@ func TestPlan(t *testing.T) {
 	if small.Limit != minLimit || small.Drain != 0 || small.DefaultLasts != 100*year || len(small.Set) > 0 || small.ChunksPerDay < 1 || small.ChunksPerDay > 10 {
 		t.Errorf("%+v", small)
 	}
+	// No chunk is empty.
+	rare := MakePlan(Load{Panels: 10, PerDay: 4, LineBytes: 500}, day, year)
+	if rare.ChunksPerDay != 4 || rare.ChunkEvents != 1 {
+		t.Errorf("%+v", rare)
+	}
 	// Three copies cost the ingesters three times as much, and the store nothing.
 	three := MakePlan(Load{Panels: 1, PerDay: 1_440_000, Peak: 10, LineBytes: 500, Copies: 3}, day, year)
 	if !near(float64(three.Memory), 3*float64(p.Memory), 0.001) || !near(three.PeakCores, 3*p.PeakCores, 0.001) || three.Bytes != p.Bytes || three.WAL < 2*p.WAL {
