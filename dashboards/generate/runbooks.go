@@ -32,7 +32,7 @@ func symptoms() []symptom {
 			{"A spool that moves", docs + "operations.md#a-spool-that-moves", []string{"AdminSessionsSpoolLost", "AdminSessionsLogWithoutPredecessor"}},
 		}},
 		{"Events wait, and nobody sees what happens now", "Nothing is lost yet. There are hours, as long as the spool has room.", []chapter{
-			{"Loki of your own", docs + "operations.md#loki-of-your-own", []string{"AdminSessionsLokiUnreachable", "AdminSessionsBacklogOld", "AdminSessionsNothingDelivered"}},
+			{"Loki refuses, or is away", docs + "operations.md#loki-refuses-or-is-away", []string{"AdminSessionsLokiUnreachable", "AdminSessionsBacklogOld", "AdminSessionsNothingDelivered"}},
 			{"Full disk, full spool", docs + "operations.md#full-disk-full-spool", []string{"AdminSessionsSpoolNearlyFull", "AdminSessionsDiskNearlyFull"}},
 			{"Events in quarantine", docs + "operations.md#events-in-quarantine", []string{"AdminSessionsQuarantining"}},
 			{"Clocks", docs + "operations.md#clocks", []string{"AdminSessionsClockSkew"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -399,4 +400,29 @@ func TestOlderThanLokiTakes(t *testing.T) {
 	if out, _ := s.shell("adminsessions search --utc url:/clients/old-9"); !strings.Contains(out, recorded.UTC().Format("2006-01-02 15:04")) {
 		t.Errorf("the event is not shown at %v:\n%s", recorded.UTC(), out)
 	}
+}
+
+// What an operator looks at first is true while Loki is away and when it is back.
+func TestFirstLook(t *testing.T) {
+	s := newSystem(t)
+	s.mustStart()
+	s.work("delivered", 5)
+	s.delivered()
+	s.loki.Stop()
+	s.work("waiting", 3)
+	out, _ := s.shell("adminsessions spool stat; adminsessions quarantine ls; adminsessions doctor || true")
+	s.prints("waiting       3 events, the oldest of", nothingQuarantined, "connection refused")(out)
+	eventually.NoError(t, 2*time.Minute, "the proxy says that Loki is away", func() error {
+		status, body, err := get(t.Context(), "http://"+s.operators+"/healthz", "")
+		if err == nil && (status != http.StatusServiceUnavailable || !strings.Contains(body, "loki has not taken events since")) {
+			err = fmt.Errorf("%d %s", status, body)
+		}
+		return err
+	})
+	if status, body, err := get(t.Context(), "http://"+s.operators+"/readyz", ""); err != nil || status != http.StatusOK {
+		t.Errorf("events can be recorded, and yet: %d %s %v", status, body, err)
+	}
+	s.loki.Restart()
+	s.delivered()
+	s.procedure("operations.md", "First look", s.prints(nothingWaits, nothingQuarantined, "nothing found that would lose", "no gap"))
 }
