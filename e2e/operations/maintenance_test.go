@@ -6,15 +6,18 @@ import (
 	"fmt"
 	"hash/crc32"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
-	"github.com/adminsessions/adminsessions/internal/nginxtest"
 )
 
 const (
@@ -130,26 +133,28 @@ func TestBackToAnOlderVersion(t *testing.T) {
 
 func TestRotateLokisPassword(t *testing.T) {
 	s := newSystem(t)
-	conf, err := os.ReadFile(filepath.Join(root, "deploy", "gateway", "push.conf"))
+	behind, err := url.Parse(s.loki.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	users := filepath.Join(s.dir, "users")
-	password := func(p string) {
-		if err := os.WriteFile(users, []byte("panel:{PLAIN}"+p+"\n"), 0o644); err != nil {
-			t.Fatal(err)
+	pass := httputil.NewSingleHostReverseProxy(behind)
+	var password atomic.Value
+	password.Store("old")
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, p, _ := r.BasicAuth(); user != "panel" || p != password.Load() {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
 		}
-	}
-	password("old")
-	text := strings.Replace(string(conf), "set $loki http://loki:3100;", "set $loki "+s.loki.URL()+";", 1)
-	text = strings.Replace(text, "location = /loki/api/v1/push {", "location = /loki/api/v1/push {\nauth_basic trail; auth_basic_user_file "+users+";", 1)
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(gateway.Close)
 	s.write("/etc/adminsessions/loki-password", "old\n")
-	s.environment = append(s.environment, "ADMINSESSIONS_LOKI_URL=http://"+nginxtest.Start(t, text), "ADMINSESSIONS_LOKI_QUERY_URL="+s.loki.URL(),
+	s.environment = append(s.environment, "ADMINSESSIONS_LOKI_URL="+gateway.URL,
 		"ADMINSESSIONS_LOKI_USERNAME=panel", "ADMINSESSIONS_LOKI_PASSWORD_FILE="+s.path("/etc/adminsessions/loki-password"), "NEW_PASSWORD=new")
 	s.mustStart()
 	s.work("old", 5)
 	s.delivered()
-	password("new")
+	password.Store("new")
 	s.work("between", 5)
 	if out, _ := s.shell("adminsessions spool stat"); !strings.Contains(out, "waiting       5 events") {
 		t.Errorf("with a password that is not valid:\n%s", out)
@@ -160,8 +165,8 @@ func TestRotateLokisPassword(t *testing.T) {
 	if out, status := s.shell("adminsessions verify"); status != 0 || !strings.Contains(out, "no gap") {
 		t.Errorf("%d\n%s", status, out)
 	}
-	if n := s.count(s.loki, "url:/clients/"); n != "15" {
-		t.Errorf("%s requests are in the trail, want 15", n)
+	if out, _ := s.shell("adminsessions search --count url:/clients/"); strings.TrimSpace(out) != "15" {
+		t.Errorf("%s requests are in the trail, want 15", out)
 	}
 	if _, err := os.Stat(filepath.Join(s.spool(), "quarantine.ndjson")); err == nil {
 		t.Error("something is in quarantine")
