@@ -19,6 +19,9 @@ func Open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Found != nil {
+		o.Found(&View{dir: o.Dir, log: l, pos: position{acked: l.acked.Load()}})
+	}
 	go l.syncLoop()
 	if l.retire() || l.hasUnsynced() {
 		signal(l.kick)
