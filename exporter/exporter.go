@@ -97,7 +97,14 @@ func start(c *config, client lokiClient) (*Exporter, error) {
 	if c.proof.on() {
 		prover = newProver(c, absent)
 	}
+	var foundErr error
+	if c.found != nil {
+		so.Found = func(v *spool.View) { foundErr, c.found = tellFound(v, c.found), nil }
+	}
 	log, err := openSpool(so, prover)
+	if err == nil && foundErr != nil {
+		err = errors.Join(foundErr, log.Close())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}

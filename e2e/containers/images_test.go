@@ -39,14 +39,11 @@ var digest = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
 func (e *engine) provide(t *testing.T, root string, grafana string) (compose string, hasGrafana bool) {
 	t.Helper()
 	dockerfile := read(t, filepath.Join(root, "examples", "adminpanel", "Dockerfile"))
+	e.provideGo(t, root)
 	compose = read(t, filepath.Join(root, "docker-compose.yml"))
-	golang := find(t, dockerfile, `(?m)^FROM (golang:\S+)`)
 	static := find(t, dockerfile, `(?m)^FROM (gcr\.io/\S+)`)
 	nginx, loki := find(t, compose, `(?m)image: (nginx:\S+)`), find(t, compose, `(?m)image: (grafana/loki:\S+)`)
 	images := []image{
-		{name: golang, fill: func(t *testing.T, dir string) { fillGo(t, dir, root) }, lines: []string{
-			"ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOPROXY=file:///go/pkg/mod/cache/download GOSUMDB=off GOTOOLCHAIN=local HOME=/root GOFLAGS=-mod=mod",
-		}},
 		{
 			name: static, empty: true, fill: fillStatic, owned: map[string]int{"/home/nonroot": 65532},
 			lines: []string{"USER 65532:65532", "WORKDIR /home/nonroot"},
@@ -78,6 +75,15 @@ func (e *engine) provide(t *testing.T, root string, grafana string) (compose str
 		return compose, false
 	}
 	return e.provideImage(t, i, compose), true
+}
+
+// provideGo makes the image with Go that the repository's Dockerfiles build in.
+func (e *engine) provideGo(t *testing.T, root string) {
+	t.Helper()
+	name := find(t, read(t, filepath.Join(root, "examples", "adminpanel", "Dockerfile")), `(?m)^FROM (golang:\S+)`)
+	e.provideImage(t, image{name: name, fill: func(t *testing.T, dir string) { fillGo(t, dir, root) }, lines: []string{
+		"ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOPROXY=file:///go/pkg/mod/cache/download GOSUMDB=off GOTOOLCHAIN=local HOME=/root GOFLAGS=-mod=mod",
+	}}, "")
 }
 
 func (e *engine) hasImage(name string) bool {
@@ -167,7 +173,7 @@ func addUser(t *testing.T, dir, name string, id int) {
 }
 
 // fillGo is a stand-in for the image of Go: this machine's, and the modules that
-// the root module needs.
+// the demo's panel and the program need.
 func fillGo(t *testing.T, dir, root string) {
 	t.Helper()
 	said, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOPROXY").Output()
@@ -176,16 +182,21 @@ func fillGo(t *testing.T, dir, root string) {
 	}
 	env := strings.Fields(string(said))
 	tree(t, env[0], filepath.Join(dir, "usr/local/go"))
-	download := exec.Command("go", "mod", "download")
-	download.Dir = root
-	download.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+filepath.Join(dir, "go/pkg/mod"),
-		"GOPROXY=file://"+env[1]+"/cache/download,"+env[2])
-	if out, err := download.CombinedOutput(); err != nil {
-		t.Fatalf("go mod download: %v\n%s", err, out)
+	for _, module := range []string{".", "cmd/adminsessions"} {
+		download := exec.Command("go", "mod", "download")
+		download.Dir = filepath.Join(root, module)
+		download.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+filepath.Join(dir, "go/pkg/mod"),
+			"GOPROXY=file://"+env[1]+"/cache/download,"+env[2])
+		if out, err := download.CombinedOutput(); err != nil {
+			t.Fatalf("go mod download of %s: %v\n%s", module, err, out)
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "root"), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	// The program's image has them from there.
+	copyInto(t, dir, "etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt")
+	tree(t, "/usr/share/zoneinfo", filepath.Join(dir, "usr/share/zoneinfo"))
 }
 
 // tmp makes the folder where everybody may write, whatever the umask.
