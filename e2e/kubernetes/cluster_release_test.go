@@ -103,7 +103,7 @@ func (r *release) testUpgrade(t *testing.T) {
 	before := []string{r.pod(t, first, ".metadata.uid"), r.pod(t, second, ".metadata.uid")}
 	stop := r.busy(t)
 	begun := time.Now()
-	if err := r.upgrade(t, "proxy: {config: {service: {version: '2'}}}"); err != nil {
+	if err := r.upgrade(t, "proxy: {config: {timeouts: {shutdown: 9s}}}"); err != nil {
 		t.Fatal(err)
 	}
 	away := 0

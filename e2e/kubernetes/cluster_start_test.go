@@ -23,6 +23,7 @@ const (
 	nodeName     = "node-1"
 	nodeAddress  = "192.168.203.1"
 	podNetwork   = "10.88.0.0/16"
+	podNode      = "10.88.0.1/32" // the node, as pods see it
 	services     = "10.96.0.0/16"
 	firstService = "10.96.0.1"
 	dnsService   = "10.96.0.10"
@@ -136,7 +137,7 @@ func (c *cluster) startControlPlane(t *testing.T) {
 		"--tls-cert-file="+c.pki.path("apiserver.crt"), "--tls-private-key-file="+c.pki.path("apiserver.key"), "--client-ca-file="+ca,
 		"--kubelet-client-certificate="+c.pki.path("apiserver-kubelet.crt"), "--kubelet-client-key="+c.pki.path("apiserver-kubelet.key"), "--kubelet-certificate-authority="+ca,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+c.pki.path("accounts.crt"), "--service-account-signing-key-file="+c.pki.path("accounts.key"),
-		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged")
+		"--kubelet-preferred-address-types=InternalIP", "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged")
 	c.await(t, "the API server is ready", func() error { return c.says("ok", "get", "--raw", "/readyz") })
 	c.start(t, "kube-controller-manager", "--kubeconfig="+c.pki.kubeconfig(t, "controllers", "system:kube-controller-manager"), "--leader-elect=false",
 		"--service-account-private-key-file="+c.pki.path("accounts.key"), "--root-ca-file="+ca, "--use-service-account-credentials")
