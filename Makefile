@@ -30,6 +30,11 @@ lint: linters ## Run the linters
 dashboards: ## Write the dashboards and alert rules anew from dashboards/generate
 	@cd dashboards/generate && go run . -out ../..
 
+.PHONY: pictures
+pictures: loki prometheus ## Take docs/pictures anew, of a demo of its own (needs Chromium, and Grafana as the demo does)
+	@go build -o $(BIN)/ ./examples/demo ./examples/adminpanel
+	@cd e2e && go test -count 1 -p 1 -tags pictures -timeout 20m -run '^(TestInGrafana|TestPictures)$$' ./dashboards ./viewer -args -pictures $(CURDIR)/docs/pictures
+
 .PHONY: bench
 bench: ## Run the benchmarks
 	@cd bench && go test -run '^$$' -bench . ./...
@@ -79,6 +84,13 @@ caddy: ## Build Caddy, a peer in bench/proxy (5 minutes; no test needs it)
 collector: ## Build the OpenTelemetry Collector, a peer in bench/collector (5 minutes; no test needs it)
 	$(call build,collector,.)
 
+.PHONY: release-tools release-snapshot
+release-tools: ## Build what makes a release: goreleaser, cyclonedx-gomod, cosign (15 minutes; no test needs it)
+	$(call build,release,github.com/goreleaser/goreleaser/v2 github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod github.com/sigstore/cosign/v3/cmd/cosign)
+
+release-snapshot: release-tools ## Build into dist what a release would hold, unsigned
+	@tools/release/build --snapshot
+
 # Beside its own programs: what runs containers, what knows names, and what makes
 # the definitions of an operator's kinds.
 .PHONY: kubernetes
@@ -92,8 +104,9 @@ kubernetes: ## Build Kubernetes and what test-kubernetes needs beside it (10 min
 
 KUBERNETES = $(call pinned,kubernetes,k8s.io/kubernetes)
 
-linters: ## Build golangci-lint, govulncheck and benchstat (4 minutes)
+linters: ## Build golangci-lint, govulncheck, actionlint and benchstat (4 minutes)
 	$(call build,lint,github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck golang.org/x/perf/cmd/benchstat)
+	$(call build,actionlint,github.com/rhysd/actionlint/cmd/actionlint)
 
 # $(call pinned,MODULE,DEPENDENCY) is the version of a dependency, without its v.
 pinned = $(shell sed -nE 's|^(require)?[[:space:]]*$(2) v([0-9.]+).*|\2|p' tools/$(1)/go.mod)
