@@ -160,7 +160,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 		}
 		return err
 	})
-	if said := r.kubectl(t, "-n", "panel", "logs", "two", "--previous"); !strings.Contains(said, "lock") {
+	if said := r.kubectl(t, "-n", "panel", "logs", "two", "--previous"); !strings.Contains(said, "locking folder /var/lib/adminsessions/spool") {
 		t.Errorf("it does not say why: %s", said)
 	} else {
 		t.Logf("it says: %s", said)
