@@ -266,10 +266,11 @@ func (r *release) testScaled(t *testing.T) {
 	r.scale(t, 1)
 	r.lokiBack(t)
 	r.await(t, "what the other replica has is there", func() error {
-		if n := r.missing(t); n != waited {
-			return fmt.Errorf("%d are missing, want %d", n, waited)
+		n, err := r.missing(t.Context())
+		if err == nil && n != waited {
+			err = fmt.Errorf("%d are missing, want %d", n, waited)
 		}
-		return nil
+		return err
 	})
 	if status := r.kubectl(t, "-n", "panel", "get", "pvc", "data-"+second, "-o", "jsonpath={.status.phase}"); status != "Bound" {
 		t.Errorf("the claim is %s", status)

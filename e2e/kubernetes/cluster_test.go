@@ -26,6 +26,7 @@ func TestCluster(t *testing.T) {
 	}{
 		{"confined", r.testConfined},
 		{"gateways", r.testGateways},
+		{"policies", r.testPolicies},
 		{"upgrade", r.testUpgrade},
 		{"wrong configuration", r.testWrongConfiguration},
 		{"killed while Loki is away", r.testKilled},

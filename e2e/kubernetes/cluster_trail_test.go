@@ -197,19 +197,17 @@ func (tr *trail) verify(t *testing.T) {
 }
 
 // missing counts the requests that were answered and are not in Loki.
-func (tr *trail) missing(t *testing.T) int {
-	t.Helper()
-	f, err := tr.find(t.Context())
+func (tr *trail) missing(ctx context.Context) (n int, err error) {
+	f, err := tr.find(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err
 	}
-	n := 0
 	for number := range tr.answered {
 		if f.requests[number] == 0 {
 			n++
 		}
 	}
-	return n
+	return n, nil
 }
 
 // address is a Service's, HOST:PORT, once the node leads to it.
