@@ -40,7 +40,10 @@ func OpenReadOnly(dir string, keys ...*Key) (*View, error) {
 		if len(l.segments) == 0 {
 			return nil, fmt.Errorf("spool: folder %s holds no spool: %w", dir, os.ErrNotExist)
 		}
-		if pos, ok = l.positionFromSegments(); !ok {
+		if pos, ok, err = l.positionFromSegments(); err != nil {
+			return nil, err
+		}
+		if !ok {
 			return nil, fmt.Errorf("spool: folder %s has no cursor and no segment whose header can be read", dir)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/proofconfig"
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
@@ -227,10 +228,8 @@ func publicKeys(s string) (keys []string, err error) {
 		}
 		return keys, nil
 	}
-	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
+	for _, line := range credential.Lines(string(b)) {
+		keys = append(keys, line)
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s holds no key", s)

@@ -29,6 +29,7 @@ import (
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // Server is the program at work.
@@ -364,7 +365,8 @@ func sessionKeyOf(file string) ([]byte, error) {
 		_, err := rand.Read(key)
 		return key, err
 	}
-	key, err := os.ReadFile(file)
+	text, err := credential.File(file)
+	key := []byte(text)
 	if errors.Is(err, fs.ErrNotExist) {
 		key = []byte(rand.Text() + rand.Text())
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/policy"
@@ -216,11 +217,11 @@ func (s *Spool) keys() ([][]byte, error) {
 	if s.KeyFile == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(s.KeyFile)
+	text, err := credential.File(s.KeyFile)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := spool.ReadKeyBytes(string(text))
+	keys, err := spool.ReadKeyBytes(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.KeyFile, err)
 	}
