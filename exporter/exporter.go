@@ -119,7 +119,13 @@ func (x *Exporter) openSpool() (err error) {
 	if x.notary != nil {
 		o.Seen, o.BeforeRemove = x.notary.Seen, x.notary.BeforeRemove
 	}
-	x.spool, err = spool.Open(o)
+	var foundErr error
+	if tell := x.cfg.found; tell != nil {
+		o.Found = func(v *spool.View) { foundErr, x.cfg.found = tellFound(v, tell), nil }
+	}
+	if x.spool, err = spool.Open(o); err == nil && foundErr != nil {
+		err = errors.Join(foundErr, x.spool.Close())
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/proof"
 	"github.com/adminsessions/adminsessions/proof/anchor"
 )
@@ -83,33 +84,24 @@ func (c *config) readAnchors(getenv func(string) string) {
 }
 
 func (c *config) readProofKeys(getenv func(string) string) {
-	var set []string
-	read := func(name string) string {
-		v := strings.TrimSpace(getenv("ADMINSESSIONS_PROOF_" + name))
-		if v != "" && name != "PUBLIC_KEY" {
-			set = append(set, "ADMINSESSIONS_PROOF_"+name)
-		}
-		return v
-	}
-	file, key, command, public := read("KEY_FILE"), read("KEY"), read("COMMAND"), read("PUBLIC_KEY")
-	if len(set) > 1 {
-		c.fail("%s are set; want one of them", strings.Join(set, " and "))
-		return
-	}
-	var err error
-	switch {
-	case file != "":
-		c.proof.Keys, err = proof.ReadKeyFile(file)
-	case key != "":
-		c.proof.Keys, err = proof.ReadKeys(key)
-	case command != "":
+	const inFile, itself, command = "ADMINSESSIONS_PROOF_KEY_FILE", "ADMINSESSIONS_PROOF_KEY", "ADMINSESSIONS_PROOF_COMMAND"
+	name, value, err := credential.OneOf(getenv, inFile, itself, command)
+	switch name {
+	case inFile:
+		c.proof.Keys, err = proof.ReadKeyFile(value)
+	case itself:
+		c.proof.Keys, err = proof.ReadKeys(value)
+	case command:
 		var k *proof.Key
-		if k, err = proof.CommandKey(public, strings.Fields(command)...); err == nil {
+		if k, err = proof.CommandKey(getenv("ADMINSESSIONS_PROOF_PUBLIC_KEY"), strings.Fields(value)...); err == nil {
 			c.proof.Keys = []*proof.Key{k}
 		}
 	}
-	if err != nil {
-		c.fail("%s: %w", set[0], err)
+	switch {
+	case err != nil && name == "":
+		c.fail("%w", err)
+	case err != nil:
+		c.fail("%s: %w", name, err)
 	}
 }
 
