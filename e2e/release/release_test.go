@@ -82,7 +82,9 @@ func TestTheTagBuildsAlone(t *testing.T) {
 	p.elsewhere(t, p.clone, "git", "clone", "-q", "--branch", version, p.clone, dir)
 	p.env = append(p.env, "GOFLAGS=-mod=readonly -trimpath -buildvcs=true")
 	for _, module := range p.modules(t) {
-		p.elsewhere(t, filepath.Join(dir, strings.TrimPrefix(module, path)), "go", "vet", "./...")
+		if module != path { // which the tag leaves as it was
+			p.elsewhere(t, filepath.Join(dir, strings.TrimPrefix(module, path)), "go", "build", "./...")
+		}
 	}
 	program := filepath.Join(dir, "cmd", "adminsessions")
 	p.elsewhere(t, program, "go", "build", ".")
