@@ -45,8 +45,8 @@ func TestEveryModuleCanBeRequired(t *testing.T) {
 
 // linked says whether a program links what it must not: Loki and Grafana are
 // programs of their own, under a licence (AGPL) that would become the program's.
-// Loki's wire types and its client are modules of their own, under the Apache
-// License, and so is what the dashboards are generated with.
+// Loki's wire types and a client of it are modules of their own, under the Apache
+// License.
 func linked(t *testing.T, modules string) {
 	t.Helper()
 	free := []string{"github.com/grafana/loki-client-go", "github.com/grafana/loki/pkg/push"}
