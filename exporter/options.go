@@ -82,6 +82,7 @@ type config struct {
 	blockTimeout time.Duration
 
 	spoolKeys []*spool.Key
+	found     func(t time.Time, line []byte) // nil if nobody asks
 
 	proof Proof
 
@@ -151,6 +152,14 @@ func WithSpoolKeys(keys ...[]byte) Option {
 		}
 	}
 }
+
+// WithFound has [New] call f with the events that an earlier process has left in
+// the spool's files, delivered or not, oldest first, before any of it is removed:
+// the time that each was recorded with, and its line. So who takes events from
+// others can tell which of them he has taken before he was killed. The files of
+// the newest events are always there; of a long backlog it is the newest 64 MiB.
+// line is valid during the call.
+func WithFound(f func(t time.Time, line []byte)) Option { return func(c *config) { c.found = f } }
 
 // WithSync sets the sync policy, default [SyncInterval]. ADMINSESSIONS_SPOOL_SYNC.
 func WithSync(p SyncPolicy) Option { return func(c *config) { c.sync = p } }

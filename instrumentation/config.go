@@ -27,6 +27,7 @@ type config struct {
 	clock           func() time.Time
 
 	admin      func(*http.Request) adminsessions.User
+	actor      func(*http.Request) adminsessions.Actor
 	typeOf     func(*http.Request) adminsessions.Type
 	geo        func(netip.Addr) adminsessions.Geo
 	actions    func(method, route string) string

@@ -14,6 +14,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/counters"
+	"github.com/adminsessions/adminsessions/internal/languages"
 	"github.com/adminsessions/adminsessions/internal/memo"
 )
 
@@ -30,6 +31,8 @@ type middleware struct {
 	routes      memo.Map[routeKey, *knownRoute]
 	structs     memo.Map[reflect.Type, []structField]
 	warned      sync.Once
+
+	reasonLanguage *languages.Matcher // chooses among reasonLanguages
 }
 
 // NewMiddleware returns a middleware that records every request to the handler
@@ -65,6 +68,11 @@ func newMiddleware(opts []Option) (*middleware, error) {
 		records:     sync.Pool{New: func() any { return new(record) }},
 	}
 	m.fold = newFold(m)
+	var codes []string
+	for _, l := range reasonLanguages() {
+		codes = append(codes, l.language)
+	}
+	m.reasonLanguage = languages.NewMatcher(codes...)
 	return m, nil
 }
 

@@ -58,6 +58,23 @@ func WithAdmin(f func(*http.Request) adminsessions.User) Option {
 	}
 }
 
+// WithActor sets how to find out what kind of actor sends a request, with which
+// credential and for which tenant, where the request itself tells. f is called
+// behind that of [WithAdmin]. What it says holds for requests that are answered
+// before the panel's own code is asked, too, such as those that must say why and
+// did not; [SetActor] further in replaces it.
+//
+// If f panics, the request ends as if its handler had.
+func WithActor(f func(*http.Request) adminsessions.Actor) Option {
+	return func(c *config) error {
+		if f == nil {
+			return optionError("WithActor", "is nil")
+		}
+		c.actor = f
+		return nil
+	}
+}
+
 // WithType sets how to tell pages from programs. Where f returns neither
 // [adminsessions.Web] nor [adminsessions.API], and by default, the path decides:
 // API if one of its first two segments is "api" in any case (/api/…,

@@ -138,6 +138,7 @@ func (c *config) policy() []policyItem {
 		add("addresses_cut_to", fmt.Sprintf("/%d and /%d", c.truncation.v4, c.truncation.v6))
 	}
 	add("admin", functionName(c.admin))
+	add("actor", functionName(c.actor))
 	add("type", functionName(c.typeOf))
 	add("geo", functionName(c.geo))
 	add("actions", functionName(c.actions))

@@ -28,15 +28,18 @@ const maxReasonBody = 64 << 10
 // sends the same form again, to a program a problem in JSON (RFC 9457). Either way
 // the request is recorded. Handlers can read the form as if nobody had.
 //
-// Without [WithAdmin] nobody is known to have sent a request that is refused.
+// Without [WithAdmin] nobody is known to have sent a request that is refused, and
+// without [WithActor] it belongs to no tenant.
 //
 // Where rule is unsure whether it means a request, a reason is required, unless
 // the method tells. Other
 // requests that bring the header have their reason recorded as well.
 //
-// The page is given only where the form comes from the panel itself, as the
-// browser says (Sec-Fetch-Site, Origin): else another site could have an
-// administrator confirm what he has not asked for.
+// What another site has an administrator's browser send is neither asked about nor
+// explained by a field that the site has filled in: the page says that it was begun
+// elsewhere (by Sec-Fetch-Site, else Origin, else Referer). The header counts from
+// anywhere, for no site can set it. The page is in the language that the browser
+// asks for, English or Polish.
 func WithRequiredReason(rule Rule) Option {
 	return func(c *config) error {
 		if err := rule.check(); err != nil {
@@ -65,6 +68,9 @@ func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentFor
 		return true, form
 	}
 	form = peekForm(s.req)
+	if originOf(r) == fromElsewhere {
+		return false, form // whose words a field there holds, nobody knows
+	}
 	for _, reason := range form.values[reasonField] {
 		if saysSomething(reason) {
 			m.setReason(e, reason)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html"
 	"maps"
 	"net/http"
@@ -23,7 +24,7 @@ func (s *scope) askReason(r *http.Request, form sentForm) {
 	h := s.Header()
 	h.Set("Cache-Control", "no-store") // as RFC 6585 wants of a 428
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Add("Vary", "Accept")
+	h.Add("Vary", "Accept, Accept-Language")
 	if e.Type == adminsessions.API || !strings.Contains(strings.Join(r.Header["Accept"], ","), "text/html") {
 		h.Set("Content-Type", "application/problem+json")
 		s.WriteHeader(http.StatusPreconditionRequired)
@@ -60,7 +61,7 @@ const reasonStyle = `body{font:1rem/1.5 system-ui,sans-serif;max-width:38rem;mar
 	`@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14181f}textarea,input{color:inherit;background:#1d232c}small{color:#a9b3c0}}`
 
 // reasonPage asks for the reason, and sends the same form again to the same
-// address.
+// address, unless it came from elsewhere.
 func (m *middleware) reasonPage(r *http.Request, e *adminsessions.Event, form sentForm) string {
 	var b strings.Builder
 	p := func(parts ...string) {
@@ -68,29 +69,35 @@ func (m *middleware) reasonPage(r *http.Request, e *adminsessions.Event, form se
 			b.WriteString(part)
 		}
 	}
-	p(`<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
-		`<title>A reason is required</title><style>`, reasonStyle, `</style></head><body><main><h1>A reason is required</h1>`,
-		`<p>Nothing has been done yet. What you asked for is done once you say why, and your reason goes on record with it.</p>`,
-		`<p><code>`, html.EscapeString(e.Method+" "+pathOf(e.URL)), `</code></p>`)
-	inputs, ok := "", isOwnForm(r) && form.again
-	if ok {
-		inputs, ok = m.inputs(form.values)
+	languages := reasonLanguages()
+	say := languages[m.reasonLanguage.Of(r)]
+	p(`<!doctype html><html lang="`, say.language, `"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">`,
+		`<title>`, say.title, `</title><style>`, reasonStyle, `</style></head><body><main><h1>`, say.title, `</h1>`,
+		`<p>`, say.nothing, `</p><p><code>`, html.EscapeString(e.Method+" "+pathOf(e.URL)), `</code></p>`)
+	inputs, again := "", form.again && sendsForms(r)
+	if again {
+		inputs, again = m.inputs(form.values, say.again)
 	}
-	if ok {
+	switch own := originOf(r) == fromPanel; {
+	case !own:
+		p(`<p>`, say.elsewhere, `</p>`)
+	case again:
 		p(`<form method="`, formMethod(r), `"`)
 		if form.kind == multipartForm {
 			p(` enctype="multipart/form-data"`)
 		}
-		p(`>`, inputs, `<label for="audit-reason">Why is this done?</label>`,
+		p(`>`, inputs, `<label for="audit-reason">`, say.why, `</label>`,
 			`<textarea id="audit-reason" name="`, reasonField, `" rows="3" maxlength="1000" required autofocus></textarea>`,
-			`<button>Continue</button></form>`)
-	} else {
-		p(`<p>It can't be sent again from here: it holds a file, is too long, or was not sent by a page of this site. `,
-			`Go back, and send it with a field <code>`, reasonField, `</code> or a header <code>`, reasonHeader, `</code>.</p>`)
+			`<button>`, say.proceed, `</button></form>`)
+	default:
+		p(`<p>`, say.unsent, `</p><p>`, fmt.Sprintf(say.by, `<code>`+reasonField+`</code>`, `<code>`+reasonHeader+`</code>`), `</p>`)
 	}
-	p(`<p><small>Request `, html.EscapeString(e.RequestID), `</small></p></main></body></html>`)
+	p(`<p><small>`, say.request, ` `, html.EscapeString(e.RequestID), `</small></p></main></body></html>`)
 	return b.String()
 }
+
+// sendsForms reports whether a browser sends forms by the method.
+func sendsForms(r *http.Request) bool { return r.Method == http.MethodPost || formMethod(r) == "get" }
 
 func formMethod(r *http.Request) string {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
@@ -99,33 +106,9 @@ func formMethod(r *http.Request) string {
 	return "post"
 }
 
-// isOwnForm reports whether the browser says that a page of the panel itself has
-// sent the request, or that nothing is changed by asking. Of a form that another
-// site has sent, the page would make one of the panel's own.
-func isOwnForm(r *http.Request) bool {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return true
-	}
-	if r.Method != http.MethodPost {
-		return false // no form is sent so
-	}
-	switch site := r.Header["Sec-Fetch-Site"]; {
-	case len(site) == 1:
-		return site[0] == "same-origin" || site[0] == "none"
-	case len(site) > 1:
-		return false
-	}
-	origin := r.Header["Origin"]
-	if len(origin) != 1 {
-		return false
-	}
-	u, err := url.Parse(origin[0])
-	return err == nil && u.Host != "" && u.Host == r.Host
-}
-
 // inputs are the fields of a form for sending them again. A password has to be
 // typed again: it is not written into a page.
-func (m *middleware) inputs(values url.Values) (string, bool) {
+func (m *middleware) inputs(values url.Values, again string) (string, bool) {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if name == reasonField {
@@ -137,7 +120,7 @@ func (m *middleware) inputs(values url.Values) (string, bool) {
 			}
 			escaped := html.EscapeString(name)
 			if value != "" && m.redaction.HidesName(name, value) && !isForgeryToken(name) {
-				b.WriteString(`<label>` + escaped + ` (again)<input type="password" name="` + escaped + `" autocomplete="off" required></label>`)
+				b.WriteString(`<label>` + escaped + ` (` + again + `)<input type="password" name="` + escaped + `" autocomplete="off" required></label>`)
 				continue
 			}
 			b.WriteString(`<input type="hidden" name="` + escaped + `" value="` + html.EscapeString(value) + `">`)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/internal/recordtest"
 )
 
@@ -89,6 +91,13 @@ func TestWhatIsSentAgain(t *testing.T) {
 		}
 		return r
 	}
+	link := func(site, referer string) *http.Request {
+		r := from(browser(httptest.NewRequest(http.MethodGet, "/admin/export?from=1", nil)), site, "")
+		if referer != "" {
+			r.Header.Set("Referer", referer)
+		}
+		return r
+	}
 	form := func() *http.Request { return browser(post("/admin/clients/7/delete", urlencoded, "a=1")) }
 	for _, c := range []struct {
 		name  string
@@ -106,8 +115,13 @@ func TestWhatIsSentAgain(t *testing.T) {
 		{"JSON", browser(post("/admin/clients/7/delete", "application/json", "{}")), false},
 		{"DELETE", browser(httptest.NewRequest(http.MethodDelete, "/admin/clients/7", nil)), false},
 		{"GET", browser(httptest.NewRequest(http.MethodGet, "/admin/export?from=1&to=2", nil)), true},
-		{"GET from a link elsewhere", from(browser(httptest.NewRequest(http.MethodGet, "/admin/export?from=1", nil)), "cross-site", ""), true},
-		// Forms of others must not become the panel's own.
+		{"own link, old browser", link("", "http://example.com/admin/"), true},
+		{"typed", link("none", ""), true},
+		// Links and forms of others must not become the panel's own.
+		{"a link elsewhere", link("cross-site", ""), false},
+		{"a link elsewhere, with a referer", link("cross-site", "http://example.com/admin/"), false},
+		{"a link elsewhere, old browser", link("", "https://evil.example/"), false},
+		{"a link elsewhere that hides it, old browser", link("", ""), false},
 		{"another site", from(form(), "cross-site", ""), false},
 		{"another site of the same domain", from(form(), "same-site", ""), false},
 		{"another site, old browser", from(form(), "", "https://evil.example"), false},
@@ -121,9 +135,84 @@ func TestWhatIsSentAgain(t *testing.T) {
 			var s recordtest.Sink
 			w := httptest.NewRecorder()
 			requireReason(t, &s, ok).ServeHTTP(w, c.r)
-			if page := w.Body.String(); w.Code != 428 || strings.Contains(page, "<form") != c.again || !strings.Contains(page, "audit_reason") {
+			page := w.Body.String()
+			if w.Code != 428 || strings.Contains(page, "<form") != c.again || strings.Contains(page, `name="audit_reason"`) != c.again {
 				t.Errorf("answer %d: %s", w.Code, page)
 			}
 		})
+	}
+}
+
+// Another site can neither have a browser ask for what needs a reason nor make one
+// up for it.
+func TestReasonsOfOtherSites(t *testing.T) {
+	for _, c := range []struct {
+		name, header, value string
+		handled             bool
+	}{
+		{"the panel's page", "Sec-Fetch-Site", "same-origin", true},
+		{"typed", "Sec-Fetch-Site", "none", true},
+		{"another site", "Sec-Fetch-Site", "cross-site", false},
+		{"a site of the same domain", "Sec-Fetch-Site", "same-site", false},
+		{"another site, old browser", "Origin", "https://evil.example", false},
+		{"a page in a sandbox, old browser", "Origin", "null", false},
+		{"the panel's page, old browser", "Origin", "https://example.com", true},
+		{"a link elsewhere, old browser", "Referer", "https://evil.example/example.com/", false},
+		{"the panel's link, old browser", "Referer", "https://example.com/admin/", true},
+		{"a program", "User-Agent", "curl/8.5.0", true},
+	} {
+		for _, r := range []*http.Request{
+			httptest.NewRequest(http.MethodGet, "/admin/export?audit_reason=approved", nil),
+			post("/admin/clients/7/delete", urlencoded, "audit_reason=approved"),
+		} {
+			r.Header.Set(c.header, c.value)
+			var s recordtest.Sink
+			w := httptest.NewRecorder()
+			requireReason(t, &s, ok).ServeHTTP(w, r)
+			if e := s.Only(t); (w.Code != 428) != c.handled || (e.Reason == "approved") != c.handled {
+				t.Errorf("%s, %s: answer %d, recorded %s", c.name, r.Method, w.Code, e.Line())
+			}
+			r.Header.Set("X-Audit-Reason", "asked for") // no site can set it
+			w = httptest.NewRecorder()
+			requireReason(t, &s, ok).ServeHTTP(w, r)
+			if w.Code == 428 {
+				t.Errorf("%s, %s, with the header: answer %d", c.name, r.Method, w.Code)
+			}
+		}
+	}
+}
+
+// The page speaks the languages of the viewer.
+func TestReasonInTheBrowsersLanguage(t *testing.T) {
+	for accept, want := range map[string][]string{
+		"":               {`lang="en"`, "A reason is required", "Why is this done?", "password (again)"},
+		"pl-PL,en;q=0.5": {`lang="pl"`, "Wymagane jest uzasadnienie", "Dlaczego", "password (ponownie)"},
+		"de":             {`lang="en"`},
+	} {
+		r := browser(post("/admin/clients/7/delete", urlencoded, "password=x1"))
+		r.Header.Set("Accept-Language", accept)
+		var s recordtest.Sink
+		w := httptest.NewRecorder()
+		requireReason(t, &s, ok).ServeHTTP(w, r)
+		for _, text := range want {
+			if !strings.Contains(w.Body.String(), text) {
+				t.Errorf("%q: no %q in %s", accept, text, w.Body)
+			}
+		}
+	}
+}
+
+// Whose tenant a request belongs to is known of those that are refused, too.
+func TestTheTenantOfWhatIsRefused(t *testing.T) {
+	var s recordtest.Sink
+	h := requireReason(t, &s, ok, instrumentation.WithActor(func(r *http.Request) adminsessions.Actor {
+		return adminsessions.Actor{TenantID: r.Header.Get("X-Tenant")}
+	}))
+	r := httptest.NewRequest(http.MethodDelete, "/admin/clients/7", nil)
+	r.Header.Set("X-Tenant", "acme")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if e := s.Only(t); w.Code != 428 || e.Actor.TenantID != "acme" {
+		t.Errorf("answer %d, recorded %s", w.Code, e.Line())
 	}
 }

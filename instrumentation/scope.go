@@ -166,6 +166,9 @@ func (s *scope) ask(r *http.Request) {
 	if m.admin != nil {
 		m.setAdmin(e, m.admin(r)) // nobody else has the record yet
 	}
+	if m.actor != nil {
+		m.setActor(e, m.actor(r))
+	}
 	if m.session != nil {
 		if id := m.session.id(r); id != "" {
 			e.SessionID = m.session.hash(id)

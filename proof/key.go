@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // Key signs checkpoints. It is a [note.Signer]: an Ed25519 key with a name, which
@@ -47,13 +49,7 @@ func NewKey(name string) (private string, k *Key, err error) {
 // the old one and the new one both do.
 func ReadKeys(text string) ([]*Key, error) {
 	var keys []*Key
-	number := 0
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	for number, line := range credential.Lines(text) {
 		k, err := readKey(line)
 		if err != nil {
 			// Not with %w: an error could quote the key.
@@ -89,11 +85,11 @@ func readKey(private string) (*Key, error) {
 
 // ReadKeyFile reads private keys from a file, see [ReadKeys].
 func ReadKeyFile(path string) ([]*Key, error) {
-	text, err := os.ReadFile(path)
+	text, err := credential.File(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs checkpoints: %w", err)
 	}
-	keys, err := ReadKeys(string(text))
+	keys, err := ReadKeys(text)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key that signs checkpoints from %s: %w", path, err)
 	}

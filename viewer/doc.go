@@ -82,6 +82,6 @@
 // # While Loki is away
 //
 // The page shows the last answer it had for the same view, as of when, and since
-// when Loki is away. 16 views are remembered. Loki's own words, which may hold
+// when Loki is away. It does so, too, when an answer does not come in time. 16 views are remembered. Loki's own words, which may hold
 // addresses, go to Config.Logger and never into a page.
 package viewer

@@ -228,6 +228,26 @@ func TestLokiAway(t *testing.T) {
 	}
 }
 
+// TestAnAnswerThatDoesNotCome has a Loki that takes the question and says nothing,
+// as a query frontend does whose queriers are all gone.
+func TestAnAnswerThatDoesNotCome(t *testing.T) {
+	loki := newFakeLoki(t, holds(eventAgo(time.Minute, "https://panel.example/admin/clients")))
+	h := newTestHandler(t, loki.URL, func(c *Config) { c.QueryTimeout = 50 * time.Millisecond })
+	if w := get(t, h, "/"); w.Code != http.StatusOK {
+		t.Fatalf("status %d", w.Code)
+	}
+	loki.become(hangs)
+	w := get(t, h, "/")
+	for _, want := range []string{"/admin/clients", "This view is out of date", "as of 4 May 2026, 12:00:00."} {
+		if body := w.Body.String(); w.Code != http.StatusUnprocessableEntity || !strings.Contains(body, want) {
+			t.Errorf("status %d, the page lacks %q", w.Code, want)
+		}
+	}
+	if w := get(t, h, "/?q=other"); strings.Contains(w.Body.String(), "/admin/clients") {
+		t.Error("another view shows what this one had")
+	}
+}
+
 // TestSearchOutOfTime has a Loki that answers for the newest hour and no more.
 func TestSearchOutOfTime(t *testing.T) {
 	found := holds(eventAgo(time.Minute, "https://panel.example/found"))

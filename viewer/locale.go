@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/text/language"
+	"github.com/adminsessions/adminsessions/internal/languages"
 )
 
 //go:embed locales/*.json
@@ -55,13 +55,13 @@ var plurals = map[string]func(n int64) string{
 // locales are the languages of the page; the first is the default.
 type locales struct {
 	all     []*locale
-	matcher language.Matcher
+	matcher *languages.Matcher
 }
 
 func loadLocales() (*locales, error) {
 	ls := &locales{}
-	var tags []language.Tag
-	for _, code := range []string{"en", "pl"} {
+	codes := []string{"en", "pl"}
+	for _, code := range codes {
 		b, err := localeFiles.ReadFile("locales/" + code + ".json")
 		if err != nil {
 			return nil, fmt.Errorf("reading the words of language %s: %w", code, err)
@@ -71,9 +71,8 @@ func loadLocales() (*locales, error) {
 			return nil, fmt.Errorf("reading the words of language %s: %w", code, err)
 		}
 		ls.all = append(ls.all, l)
-		tags = append(tags, language.Make(code))
 	}
-	ls.matcher = language.NewMatcher(tags)
+	ls.matcher = languages.NewMatcher(codes...)
 	return ls, nil
 }
 
@@ -84,12 +83,7 @@ func (ls *locales) of(r *http.Request) *locale {
 			return ls.all[i]
 		}
 	}
-	accept := r.Header.Get("Accept-Language")
-	if len(accept) > 200 {
-		accept = ""
-	}
-	_, i := language.MatchStrings(ls.matcher, accept)
-	return ls.all[i]
+	return ls.all[ls.matcher.Of(r)]
 }
 
 // T is the message of a key, with its %s replaced by args in their order.

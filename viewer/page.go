@@ -137,7 +137,10 @@ func (h *Handler) showView(r *http.Request, p *pageData, out *stream) {
 	} else {
 		p.Problem = h.problem(ctx, p, err)
 		h.looked(r, "%s, not shown: %s", p.V.describe(), p.Problem.Kind)
-		if last, ok := h.last.load(scoped(ctx, key)); ok && p.Problem.Kind == string(loki.Unavailable) {
+		// An answer that does not come in time may be as far away as Loki itself:
+		// a query waits in a frontend that no querier asks for work.
+		away := p.Problem.Kind == string(loki.Unavailable) || p.Problem.Kind == string(loki.TooBroad)
+		if last, ok := h.last.load(scoped(ctx, key)); ok && away {
 			p.Result, p.Problem.Stale = &last.result, last.at
 			h.looked(r, "%s, as of %s", p.V.describe(), formatInstant(last.at))
 		}

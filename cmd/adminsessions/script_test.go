@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"record": record,
 			"status": wantStatus,
+			"forge":  func(ts *testscript.TestScript, _ bool, args []string) { forge(ts, loki, args) },
 		},
 	})
 }
@@ -93,6 +94,17 @@ func record(ts *testscript.TestScript, _ bool, args []string) {
 	ending, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	ts.Check(exp.Shutdown(ending))
+}
+
+// forge SERVICE: pushes a forged event under a number of the service's trail, once
+// it is there.
+func forge(ts *testscript.TestScript, loki *lokitest.Server, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: forge SERVICE")
+	}
+	e := loki.Await(context.Background(), fmt.Sprintf(`{service_name=%q} |= "invoices.send"`, args[0]), lokitest.Last(time.Hour), 1)[0]
+	e.Line = strings.Replace(e.Line, "invoices.send", "invoices.sent", 1)
+	ts.Check(loki.Push(context.Background(), lokitest.Stream{Labels: e.Labels, Entries: []lokitest.Entry{{Time: e.Time.Add(time.Second), Line: e.Line}}}))
 }
 
 // happened is what happens in the panel.

@@ -20,7 +20,7 @@ var (
 
 var (
 	changedColumn = column{field: "changed", title: "Changes", least: 220, more: []property{wrapped, inspected}}
-	whyColumn     = column{field: "why", title: "Reason", width: 150, more: []property{inspected}}
+	whyColumn     = column{field: "why", title: "Reason", least: 150, more: []property{inspected}}
 )
 
 // ofChanges are the acts that have changed something: first the lines that hold a
@@ -78,8 +78,10 @@ func ofObject() *builder {
 			NoValue("Nothing of this object in this time range, or the query failed").
 			Transformations(append(ofRows(changed, why, outcome), only(columns)...))
 	}
-	act := column{field: "act", title: "Action", width: 170, more: []property{wrapped, inspected}}
-	name := column{field: "thing", title: "Object", width: 150, more: []property{wrapped, inspected}}
+	// Only one column is wrapped: Grafana measures a row by the column whose text is
+	// longest for its width, and would cut a list of short changes.
+	act := column{field: "act", title: "Action", least: 150, more: []property{inspected}}
+	name := column{field: "thing", title: "Object", least: 150, more: []property{inspected}}
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		table(1, "What was done to ${object} ${object_id}", "The newest 500 acts in the time range, by requests that may change something, by commands and by jobs, done or not: see the outcome.",
 			history()+acts, place(0, 0, 24, 14), whenColumn, whoColumn, typeColumn, act, name, changedColumn, whyColumn, outcomeColumn),

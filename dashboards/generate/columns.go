@@ -51,7 +51,7 @@ func unit(u string) property { return property{Id: "unit", Value: u} }
 var (
 	right      = property{Id: "custom.align", Value: "right"}
 	inspected  = property{Id: "custom.inspect", Value: true}
-	wrapped    = property{Id: "custom.cellOptions", Value: map[string]any{"type": "auto", "wrapText": true}}
+	wrapped    = property{Id: "custom.wrapText", Value: true}
 	unfiltered = property{Id: "custom.filterable", Value: false}
 )
 

@@ -12,6 +12,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/grafana/grafana-foundation-sdk/go/table"
 )
 
 //go:generate go run . -out ../..
@@ -50,6 +53,7 @@ func generate() (map[string][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", name, err)
 		}
+		withoutFooters(d.Panels)
 		var buf bytes.Buffer
 		e := json.NewEncoder(&buf)
 		e.SetEscapeHTML(false)
@@ -60,4 +64,24 @@ func generate() (map[string][]byte, error) {
 		files["dashboards/"+name+".json"] = buf.Bytes()
 	}
 	return files, nil
+}
+
+// withoutFooters leaves out an option that the SDK gives every table and that
+// Grafana no longer has.
+func withoutFooters(panels []dashboard.PanelOrRowPanel) {
+	for _, p := range panels {
+		if p.RowPanel != nil {
+			for _, inner := range p.RowPanel.Panels {
+				withoutFooter(inner)
+			}
+		} else {
+			withoutFooter(*p.Panel)
+		}
+	}
+}
+
+func withoutFooter(p dashboard.Panel) {
+	if o, ok := p.Options.(*table.Options); ok {
+		o.Footer = nil
+	}
 }

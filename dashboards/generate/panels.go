@@ -84,7 +84,7 @@ func number(id uint32, title, about, unit string, at dashboard.GridPos, steps ..
 		Unit(unit).NoValue(unknown).Thresholds(thresholds(steps...)).
 		ColorScheme(dashboard.NewFieldColorBuilder().Mode(dashboard.FieldColorModeIdThresholds)).
 		ColorMode(common.BigValueColorModeValue).GraphMode(common.BigValueGraphModeNone).
-		TextMode(common.BigValueTextModeValue).
+		TextMode(common.BigValueTextModeValue).Orientation(common.VizOrientationAuto).
 		ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}).Fields("").Values(false))
 }
 

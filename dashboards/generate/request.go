@@ -110,7 +110,7 @@ func request() *builder {
 	cause := word("cause")
 	old, now := column{field: "Before", title: "Old", least: 200}, column{field: "After", title: "New", least: 200}
 	value := func(color string) []property {
-		return []property{wrapped, fixed(color), {Id: "custom.cellOptions", Value: map[string]any{"type": "color-text", "wrapText": true}}, {Id: "noValue", Value: "–"}}
+		return []property{wrapped, fixed(color), drawn("color-text"), {Id: "noValue", Value: "–"}}
 	}
 	for _, p := range []cog.Builder[dashboard.Panel]{
 		requests(1, "Request", "The request as in Admin Sessions. Two rows: it went on long enough to be recorded when that was seen, and again when it ended.",

@@ -158,7 +158,7 @@ func toRequestOf(request, session string) string {
 }
 
 var (
-	whoColumn = column{field: "who", title: "Admin", width: 130, more: []property{links(
+	whoColumn = column{field: "who", title: "Admin", least: 130, more: []property{links(
 		link("Everything about this admin", here(uidAdmin, common3, to("admin", "key"))),
 		link("Only this admin", here(uidSessions, without(filters, "admin"), to("admin", "key"))),
 	)}}

@@ -68,7 +68,7 @@ func verdictTable(id uint32, at dashboard.GridPos) cog.Builder[dashboard.Panel] 
 	columns := []column{
 		dateColumn.with(to), {field: "instance", title: "By", width: 130}, said("complete", "Complete"), said("unaltered", "Unaltered"),
 		{field: "proved", title: "Proved up to, UTC", width: 160, more: []property{unfiltered}},
-		{field: "findings", title: "Found", least: 140, more: []property{wrapped, fixed("red"), {Id: "custom.cellOptions", Value: map[string]any{"type": "color-text", "wrapText": true}}}},
+		{field: "findings", title: "Found", least: 140, more: []property{wrapped, fixed("red"), drawn("color-text")}},
 		{field: "declared", title: "On record", width: 150},
 		{field: "words", title: "In words", least: 160, more: []property{inspected}},
 		carried("request"), carried("from"), carried("to"),

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/nginxtest"
 	"github.com/adminsessions/adminsessions/internal/tools"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 const (
@@ -56,6 +58,9 @@ type cluster struct {
 	process map[string]*process
 	push    string // URL
 	loki    *loki.Client
+	key     string        // file: signs the checkpoints of all panels
+	public  string        // the key that verifies them
+	alerts  *alertmanager // where the ruler sends its alerts
 }
 
 // start runs a cluster until the test ends, and returns when it is ready.
@@ -77,6 +82,13 @@ func start(t *testing.T) *cluster {
 		t.Fatal(err)
 	}
 	c.config = c.writeConfig(t, filepath.Join(root, "deploy", "loki-distributed", "loki.yaml"))
+	c.key = filepath.Join(c.dir, "trail.key")
+	keys, err := proof.MakeKeyFile(c.key, "cluster")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.public = keys[0].Public()
+	c.alerts = newAlertmanager(t)
 
 	c.add(&process{
 		name: "s3", args: []string{s3, "--port", c.address(s3Host, 9000), "--quiet", "posix", filepath.Join(c.dir, "s3")},
@@ -86,6 +98,12 @@ func start(t *testing.T) *cluster {
 		c.add(c.member(t, m.name, m.name, m.host))
 	}
 	t.Cleanup(func() {
+		for _, m := range members {
+			if t.Failed() {
+				names, err := c.ring(context.Background(), m.name)
+				t.Logf("the ring as %s sees it: %v (%v)", m.name, names, err)
+			}
+		}
 		for _, p := range c.process {
 			p.end(t, syscall.SIGKILL)
 			if t.Failed() {
@@ -104,7 +122,7 @@ func start(t *testing.T) *cluster {
 	t.Logf("the cluster was ready after %.0f s", time.Since(began).Seconds())
 
 	c.push = c.gateway(t, filepath.Join(root, "deploy", "gateway", "push.conf"))
-	c.loki, err = loki.New(adminsessions.Loki{URL: c.url("query-frontend"), TenantID: tenant}, nil)
+	c.loki, err = loki.New(c.questions(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +137,11 @@ func (c *cluster) add(p *process) {
 
 func (c *cluster) address(host, port int) string {
 	return fmt.Sprintf("%s.%d:%d", c.network, host, port)
+}
+
+// questions is the way to Loki of those who read the trail.
+func (c *cluster) questions() adminsessions.Loki {
+	return adminsessions.Loki{URL: c.url("query-frontend"), TenantID: tenant}
 }
 
 // url is the address of a member of Loki.
@@ -172,10 +195,13 @@ func (c *cluster) member(t *testing.T, name, id string, host int) *process {
 		},
 		env: []string{
 			"BIND_ADDRESS=" + address, "GOMAXPROCS=2",
-			"LOKI_S3_BUCKET=" + bucket, "LOKI_S3_REGION=us-east-1", "LOKI_S3_ENDPOINT=http://" + c.address(s3Host, 9000),
-			"LOKI_S3_FORCE_PATH_STYLE=true", "LOKI_S3_ACCESS_KEY_ID=" + accessKey, "LOKI_S3_SECRET_ACCESS_KEY=" + secretKey,
+			"LOKI_S3_BUCKET=" + bucket, "LOKI_S3_REGION=us-east-1", "LOKI_S3_ENDPOINT=" + c.address(s3Host, 9000),
+			"LOKI_S3_INSECURE=true", "LOKI_S3_LOOKUP=path", "LOKI_S3_ACCESS_KEY_ID=" + accessKey, "LOKI_S3_SECRET_ACCESS_KEY=" + secretKey,
+			// One of them, where a name for all is better: when it restarts it
+			// finds nobody, and has to be found.
 			"LOKI_MEMBERLIST=" + c.address(21, 7946), "LOKI_QUERY_SCHEDULER=" + c.address(41, 9095),
 			"LOKI_INDEX_GATEWAY=" + c.address(31, 9095), "LOKI_COMPACTOR=" + c.address(71, 9095),
+			"LOKI_ALERTMANAGER_URL=" + c.alerts.url,
 		},
 		ready: fmt.Sprintf("http://%s:3100/ready", address),
 	}

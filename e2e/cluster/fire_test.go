@@ -3,9 +3,11 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -49,11 +51,26 @@ var faults = []fault{
 		rest(t)
 		c.restart(t, name)
 	}},
-	{"all that answers questions is killed", func(t *testing.T, c *cluster, _ []*panel) {
+	{"a querier is killed while a view is open", func(t *testing.T, c *cluster, _ []*panel) {
+		v := openView(t, c)
+		c.kill(t, "querier-1")
+		v.awaitNew(t)
+		c.restart(t, "querier-1")
+	}},
+	{"the scheduler and all queriers are killed while a view is open", func(t *testing.T, c *cluster, _ []*panel) {
+		v := openView(t, c)
+		c.kill(t, "query-scheduler", "querier-1", "querier-2")
+		v.mustTell(t)
+		c.restart(t, "query-scheduler", "querier-1", "querier-2")
+		v.awaitNew(t)
+	}},
+	{"all that answers questions is killed while a view is open", func(t *testing.T, c *cluster, _ []*panel) {
 		names := []string{"index-gateway", "query-scheduler", "query-frontend", "querier-1", "querier-2"}
+		v := openView(t, c)
 		c.kill(t, names...)
-		rest(t)
+		v.mustTell(t)
 		c.restart(t, names...)
+		v.awaitNew(t)
 	}},
 	{"a panel is killed", func(t *testing.T, _ *cluster, panels []*panel) {
 		p := panels[rand.IntN(len(panels))]
@@ -86,6 +103,9 @@ var longFaults = []fault{
 		c.add(twin)
 		c.restart(t, twin.name)
 		rest(t)
+		if names, err := c.ring(t.Context(), "distributor-1"); err != nil || len(names) != 3 {
+			t.Errorf("with two of one name the ring has %v (%v), want 3 members", names, err)
+		}
 		c.kill(t, twin.name)
 		c.process["ingester-3"].end(t, syscall.SIGTERM)
 		c.restart(t, "ingester-3")
@@ -98,13 +118,16 @@ var longFaults = []fault{
 func TestClusterUnderFire(t *testing.T) {
 	c := start(t)
 	rules := ruleGroups(t)
-	c.loadRules(t, rules)
+	// The others look back for days, and are evaluated when panels have ended.
+	c.loadRules(t, "5s", rules[0])
 	since := time.Now().Add(-time.Minute)
 	panels := []*panel{newPanel(t, c, "panel-1", *rate), newPanel(t, c, "panel-2", *rate)}
+	panels[0].config.Suspicious = true
 	for _, p := range panels {
 		p.start(t)
 	}
 	rest(t)
+	c.mustBalance(t, "distributor-1", "distributor-2")
 
 	began, hearing := time.Now(), 30*time.Second
 	round := faults
@@ -112,16 +135,19 @@ func TestClusterUnderFire(t *testing.T) {
 		round = append(append([]fault(nil), faults...), longFaults...)
 		hearing = 10 * time.Minute
 	}
+	done := map[string]int{}
 	for first := true; first || time.Since(began) < *soak; first = false {
 		for _, i := range rand.Perm(len(round)) {
 			at := time.Now()
 			round[i].do(t, c, panels)
+			done[round[i].name]++
 			t.Logf("%4.0f s: %s (%.1f s)", time.Since(began).Seconds(), round[i].name, time.Since(at).Seconds())
 			rest(t)
 		}
 	}
 	if *soak > 0 {
 		loseDisk(t, c)
+		done["an ingester's disk is lost"]++
 		t.Logf("%4.0f s: an ingester's disk is lost", time.Since(began).Seconds())
 	}
 
@@ -130,11 +156,18 @@ func TestClusterUnderFire(t *testing.T) {
 		p.end(t, syscall.SIGTERM)
 		accepted += p.total()
 	}
-	t.Logf("%d events in %.0f s", accepted, time.Since(began).Seconds())
+	took := time.Since(began).Seconds()
+	t.Logf("%d events in %.0f s: %.0f a second", accepted, took, float64(accepted)/took)
+	for _, name := range slices.Sorted(maps.Keys(done)) {
+		t.Logf("%4d times: %s", done[name], name)
+	}
 	for _, p := range panels {
 		p.drain(t)
 	}
 	c.verify(t, since, hearing, panels...)
+	c.verifyProof(t, len(panels))
+	c.alerts.mustHaveHeard(t, "AdminSessionsRolesChanged", mallory.Email, "1 times")
+	c.loadRules(t, "15s", rules[1:]...)
 	c.verifyRules(t, rules)
 }
 

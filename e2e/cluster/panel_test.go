@@ -25,6 +25,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // A panel is this test binary, started again with its configuration in the
@@ -37,8 +38,10 @@ const service = "cluster"
 
 type panelConfig struct {
 	Push, SpoolDir, Instance string
-	Run                      int // of this instance: begins the request ids
-	EventsPerSecond          int // 0 delivers what is in the spool and ends
+	KeyFile                  string // of the key that signs the panel's checkpoints
+	Run                      int    // of this instance: begins the request ids
+	EventsPerSecond          int    // 0 delivers what is in the spool and ends
+	Suspicious               bool   // the first event of the first run is one that a rule tells of
 }
 
 // requestID names an event by the panel's run and its number in it.
@@ -50,7 +53,12 @@ func record(config string) error {
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
 		return err
 	}
+	keys, err := proof.ReadKeyFile(c.KeyFile)
+	if err != nil {
+		return err
+	}
 	exp, err := exporter.New(
+		exporter.WithProof(exporter.Proof{Keys: keys}),
 		exporter.WithLoki(adminsessions.Loki{URL: c.Push, TenantID: tenant}),
 		exporter.WithSpoolDir(c.SpoolDir),
 		exporter.WithSpoolLimit(2<<30),
@@ -83,7 +91,11 @@ func record(config string) error {
 		case <-ticker.C:
 		}
 		for range c.EventsPerSecond / ticks {
-			if err := exp.RecordEvent(ctx, event(c.Run, n+1), adminsessions.Spooled); err != nil {
+			e := event(c.Run, n+1)
+			if c.Suspicious && c.Run == 0 && n == 0 {
+				e.User, e.Action, e.Resource.Type = mallory, "roles.grant", "roles"
+			}
+			if err := exp.RecordEvent(ctx, e, adminsessions.Spooled); err != nil {
 				return fmt.Errorf("recording event %s: %w", requestID(c.Run, n+1), err)
 			}
 			n++
@@ -94,11 +106,13 @@ func record(config string) error {
 	}
 }
 
+var mallory = adminsessions.User{ID: "9", FullName: "Mallory", Email: "mallory@example.com"}
+
 func event(run, n int) *adminsessions.Event {
 	return &adminsessions.Event{
 		Time: time.Now(), RequestID: requestID(run, n), Type: adminsessions.API, Method: "PUT", StatusCode: 200,
 		User:          adminsessions.User{ID: "1", FullName: "Anna Kowalska", Email: "anna@example.com"},
-		ClientAddress: netip.AddrFrom4([4]byte{10, 2, byte(rand.IntN(256)), byte(rand.IntN(256))}),
+		ClientAddress: netip.AddrFrom4([4]byte{10, 2, 0, byte(rand.IntN(256))}),
 		Action:        "clients.update", Resource: adminsessions.Resource{Type: "clients", ID: strconv.Itoa(n)},
 		URL: "https://panel.example/admin/api/clients/" + strconv.Itoa(n), Route: "/admin/api/clients/{id}",
 		Duration: time.Duration(rand.IntN(1e9)), SessionID: "5f0c7e1ab2d94a33",
@@ -120,7 +134,7 @@ type panel struct {
 
 func newPanel(t *testing.T, c *cluster, instance string, rate int) *panel {
 	t.Helper()
-	p := &panel{config: panelConfig{Push: c.push, SpoolDir: t.TempDir(), Instance: instance, EventsPerSecond: rate}}
+	p := &panel{config: panelConfig{Push: c.push, SpoolDir: t.TempDir(), Instance: instance, KeyFile: c.key, EventsPerSecond: rate}}
 	t.Cleanup(func() {
 		if p.cmd != nil {
 			_ = p.cmd.Process.Kill()

@@ -3,13 +3,11 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -25,8 +23,7 @@ type ruleGroup struct {
 	text  string
 }
 
-// ruleGroups reads the rules for Loki's ruler. They are evaluated more often
-// than they say, so that the test need not wait for it.
+// ruleGroups reads the rules for Loki's ruler.
 func ruleGroups(t *testing.T) []ruleGroup {
 	t.Helper()
 	root, err := tools.Root()
@@ -50,24 +47,30 @@ func ruleGroups(t *testing.T) []ruleGroup {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groups[i].text = strings.Replace(string(group), "interval: 1m\n", "interval: 5s\n", 1)
+		groups[i].text = string(group)
 	}
 	return groups
 }
 
-// loadRules feeds the ruler through its API, as lokitool does.
-func (c *cluster) loadRules(t *testing.T, groups []ruleGroup) {
+var interval = regexp.MustCompile(`(?m)^interval: .*$`)
+
+// loadRules feeds the ruler through its API, as lokitool does, to be evaluated
+// more often than they say, so that the test need not wait for it.
+func (c *cluster) loadRules(t *testing.T, often string, groups ...ruleGroup) {
 	t.Helper()
 	for _, g := range groups {
-		if err := call(t.Context(), http.MethodPost, c.url("ruler")+"/loki/api/v1/rules/"+namespace, g.text); err != nil {
+		text := interval.ReplaceAllString(g.text, "interval: "+often)
+		if text == g.text {
+			t.Fatalf("the group %s has no interval", g.Name)
+		}
+		if err := call(t.Context(), http.MethodPost, c.url("ruler")+"/loki/api/v1/rules/"+namespace, text); err != nil {
 			t.Fatalf("loading the group %s: %v", g.Name, err)
 		}
 	}
 }
 
-// verifyRules waits until the ruler, which may have been killed meanwhile, has
-// evaluated the first group, and finds every rule of it well and all others
-// there.
+// verifyRules finds what the ruler, which may have been killed meanwhile, keeps
+// in the bucket: all groups, and each rule evaluated without an error.
 func (c *cluster) verifyRules(t *testing.T, groups []ruleGroup) {
 	t.Helper()
 	await(t, "the ruler to evaluate its rules", func() error {
@@ -75,14 +78,14 @@ func (c *cluster) verifyRules(t *testing.T, groups []ruleGroup) {
 		if err != nil {
 			return err
 		}
-		for i, g := range groups {
+		for _, g := range groups {
 			health, ok := held[g.Name]
 			if !ok || len(health) != len(g.Rules) {
 				return fmt.Errorf("the group %s has %d rules, want %d", g.Name, len(health), len(g.Rules))
 			}
-			for _, h := range health {
-				if i == 0 && h != "ok" {
-					return fmt.Errorf("a rule of the group %s is %s", g.Name, h)
+			for name, fault := range health {
+				if fault != "" {
+					return fmt.Errorf("the rule %s: %s", name, fault)
 				}
 			}
 		}
@@ -90,22 +93,10 @@ func (c *cluster) verifyRules(t *testing.T, groups []ruleGroup) {
 	})
 }
 
-// rules are the states of health of the ruler's rules, by group.
-func (c *cluster) rules(ctx context.Context) (map[string][]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url("ruler")+"/prometheus/api/v1/rules", http.NoBody)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("X-Scope-OrgID", tenant)
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New(resp.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+// rules are the rules that the ruler has, by group and name, and what is wrong
+// with each: nothing if it has been evaluated without an error.
+func (c *cluster) rules(ctx context.Context) (map[string]map[string]string, error) {
+	body, err := ask(ctx, c.url("ruler")+"/prometheus/api/v1/rules")
 	if err != nil {
 		return nil, err
 	}
@@ -113,17 +104,22 @@ func (c *cluster) rules(ctx context.Context) (map[string][]string, error) {
 		Data struct {
 			Groups []struct {
 				Name  string
-				Rules []struct{ Health string }
+				Rules []struct{ Name, Health, LastError string }
 			}
 		}
 	}
 	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the ruler's rules: %w", err)
 	}
-	held := map[string][]string{}
+	held := map[string]map[string]string{}
 	for _, g := range answer.Data.Groups {
+		held[g.Name] = map[string]string{}
 		for _, r := range g.Rules {
-			held[g.Name] = append(held[g.Name], r.Health)
+			if r.Health == "ok" {
+				held[g.Name][r.Name] = ""
+			} else {
+				held[g.Name][r.Name] = r.Health + " " + r.LastError
+			}
 		}
 	}
 	return held, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/proof/verify"
 )
 
 // found is what of a panel's trail is in Loki.
@@ -113,6 +114,28 @@ func (c *cluster) verify(t *testing.T, since time.Time, patience time.Duration, 
 			break
 		}
 	}
+}
+
+// verifyProof has the trail prove itself, as an auditor does who has nothing but
+// Loki and the public key: every event of every panel, from the first on.
+func (c *cluster) verifyProof(t *testing.T, panels int) {
+	t.Helper()
+	began := time.Now()
+	report, err := verify.Run(t.Context(), verify.Config{Loki: c.questions(), Keys: []string{c.public}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Complete != verify.Yes || report.Unaltered != verify.Yes || len(report.Logs) != panels {
+		t.Errorf("the verification says:\n%s", report.Text())
+		return
+	}
+	for _, l := range report.Logs {
+		t.Logf("verified %d to %d of a log by %d checkpoints: complete and unaltered", l.First, l.Last, l.Checkpoints)
+		if len(l.Declared)+len(l.Foreign) > 0 {
+			t.Errorf("gaps %v, foreign entries %v", l.Declared, l.Foreign)
+		}
+	}
+	t.Logf("the verification took %.1f s", time.Since(began).Seconds())
 }
 
 func some(names []string) string { return strings.Join(names[:min(10, len(names))], ", ") }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,6 +22,12 @@ import (
 type engine struct {
 	env     []string
 	compose []string // the command, "docker compose" or "docker-compose"
+
+	// Of an engine of the test's own; dir is "" for one that was there.
+	dir    string
+	daemon *exec.Cmd
+	exited chan struct{} // closed when daemon is gone
+	said   *bytes.Buffer // by daemon, to be read when it is gone
 }
 
 // startEngine returns the engine that answers, or one started for the test.
@@ -28,12 +35,12 @@ func startEngine(t *testing.T) *engine {
 	t.Helper()
 	for _, program := range []string{"docker", "busybox"} {
 		if _, err := exec.LookPath(program); err != nil {
-			cannot(t, "no %s here", program)
+			cannot(t, "there is no "+program)
 		}
 	}
 	e := &engine{env: append(os.Environ(), "DOCKER_BUILDKIT=0", "COMPOSE_DOCKER_CLI_BUILD=0")}
-	if _, err := e.run(nil, "docker", "info"); err != nil {
-		e.startDaemon(t)
+	if _, err := e.run("docker", "info"); err != nil {
+		e.startOwn(t)
 	}
 	switch {
 	case e.has("docker", "compose", "version"):
@@ -41,19 +48,22 @@ func startEngine(t *testing.T) *engine {
 	case e.has("docker-compose", "version"):
 		e.compose = []string{"docker-compose"}
 	default:
-		cannot(t, "neither docker compose nor docker-compose here")
+		cannot(t, "there is neither docker compose nor docker-compose")
 	}
 	return e
 }
 
-// cannot ends a test where the containers can't be tried. Whoever asks for them
-// on a machine without an engine is told so, and nothing has failed.
-func cannot(t *testing.T, format string, args ...any) {
+// cannot ends a test where nothing can be tried. It fails: whoever asks for the
+// containers must not take it for an answer that they work.
+func cannot(t *testing.T, why string) {
 	t.Helper()
-	t.Skipf("the containers can't be tried: "+format, args...) //nolint:forbidigo // it runs where it is asked for only
+	t.Fatalf(`NOTHING WAS TRIED: %s.
+It takes a container engine (DOCKER_HOST, or root with dockerd and iptables, which are in Debian's
+docker.io and iptables), docker compose or docker-compose, busybox (busybox-static) and nginx (nginx-light).`, why)
 }
 
-func (e *engine) startDaemon(t *testing.T) {
+// startOwn starts an engine that lives as long as the test.
+func (e *engine) startOwn(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("dockerd"); err != nil || os.Getuid() != 0 {
 		cannot(t, "no container engine answers, and there is no dockerd to start as root")
@@ -62,55 +72,129 @@ func (e *engine) startDaemon(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := "unix://" + filepath.Join(dir, "docker.sock")
-	var said bytes.Buffer
-	cmd := exec.Command("dockerd", "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
-		"--pidfile", filepath.Join(dir, "pid"), "-H", socket)
-	cmd.Stdout, cmd.Stderr = &said, &said
-	childproc.Bind(cmd, syscall.SIGTERM)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan struct{}) // closed when it is gone
-	go func() {
-		_ = cmd.Wait()
-		close(exited)
-	}()
+	e.dir = dir
+	e.env = append(e.env, "DOCKER_HOST="+e.socket())
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-exited
+		_ = e.daemon.Process.Signal(syscall.SIGTERM)
+		<-e.exited
 		if err := os.RemoveAll(dir); err != nil {
 			t.Logf("the engine's folder stays: %v", err)
 		}
 	})
-	e.env = append(e.env, "DOCKER_HOST="+socket)
-	for limit := time.Now().Add(time.Minute); ; {
-		if _, err = e.run(nil, "docker", "info"); err == nil {
+	e.startDaemon(t)
+}
+
+func (e *engine) socket() string { return "unix://" + filepath.Join(e.dir, "docker.sock") }
+
+// startDaemon starts dockerd, and returns when it answers.
+func (e *engine) startDaemon(t *testing.T) {
+	t.Helper()
+	e.said = new(bytes.Buffer)
+	cmd := exec.Command("dockerd", "--data-root", filepath.Join(e.dir, "data"), "--exec-root", filepath.Join(e.dir, "exec"),
+		"--pidfile", filepath.Join(e.dir, "pid"), "-H", e.socket())
+	cmd.Stdout, cmd.Stderr = e.said, e.said
+	childproc.Bind(cmd, syscall.SIGTERM)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	e.daemon, e.exited = cmd, exited
+	for limit := time.Now().Add(patience); ; {
+		_, err := e.run("docker", "info")
+		if err == nil {
 			return
 		}
 		select {
 		case <-exited:
-			cannot(t, "dockerd does not run here\n%s", said.String())
+			cannot(t, "dockerd does not run here: "+e.said.String())
 		case <-time.After(200 * time.Millisecond):
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("dockerd does not answer: %v\n%s", err, said.String())
+			t.Fatalf("dockerd does not answer: %v", err)
 		}
 	}
 }
 
+// cutPower kills, without a word to anybody, the engine and everything in its
+// containers, and starts the engine again. It needs an engine of the test's own.
+func (e *engine) cutPower(t *testing.T) {
+	t.Helper()
+	victims := append([]int{e.daemon.Process.Pid}, children(t, e.daemon.Process.Pid)...)
+	inside := 0
+	for id := range strings.FieldsSeq(e.must(t, "docker", "ps", "-q")) {
+		pid, err := strconv.Atoi(e.must(t, "docker", "inspect", "-f", "{{.State.Pid}}", id))
+		if err != nil || pid <= 1 {
+			t.Fatalf("container %s: process %d, %v", id, pid, err)
+		}
+		shim := parent(t, pid)
+		if shim <= 1 {
+			t.Fatalf("container %s has no shim", id)
+		}
+		victims = append(append(victims, shim, pid), children(t, pid)...)
+		inside++
+	}
+	for _, pid := range victims {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended meanwhile is as dead
+	}
+	<-e.exited
+	t.Logf("killed %d processes at once, of the engine and of %d containers", len(victims), inside)
+	e.startDaemon(t)
+}
+
+// children are the processes that a process has started.
+func children(t *testing.T, pid int) (pids []int) {
+	t.Helper()
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // a thread that has ended
+		}
+		for field := range strings.FieldsSeq(string(text)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pids = append(append(pids, child), children(t, child)...)
+		}
+	}
+	return pids
+}
+
+func parent(t *testing.T, pid int) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 2 {
+		t.Fatalf("process %d: %s", pid, text)
+	}
+	n, err := strconv.Atoi(fields[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func (e *engine) has(command ...string) bool {
-	_, err := e.run(nil, command...)
+	_, err := e.run(command...)
 	return err == nil
 }
 
 // run runs a command and returns its output. An error holds what it said.
-func (e *engine) run(stdin *os.File, command ...string) (string, error) {
+func (e *engine) run(command ...string) (string, error) {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = e.env
-	if stdin != nil {
-		cmd.Stdin = stdin
-	}
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	if err := cmd.Run(); err != nil {
@@ -121,7 +205,7 @@ func (e *engine) run(stdin *os.File, command ...string) (string, error) {
 
 func (e *engine) must(t *testing.T, command ...string) string {
 	t.Helper()
-	out, err := e.run(nil, command...)
+	out, err := e.run(command...)
 	if err != nil {
 		t.Fatal(err)
 	}

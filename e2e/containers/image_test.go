@@ -69,7 +69,7 @@ func TestImage(t *testing.T) {
 	container := run()
 	t.Cleanup(func() {
 		if t.Failed() {
-			said, _ := e.run(nil, "sh", "-c", "docker logs "+container+" 2>&1 | tail -30")
+			said, _ := e.run("sh", "-c", "docker logs "+container+" 2>&1 | tail -30")
 			t.Logf("the container said last:\n%s", said)
 		}
 		e.must(t, "docker", "rm", "-f", container)

@@ -29,25 +29,31 @@ type image struct {
 
 const busybox = "adminsessions-test/busybox"
 
+// digest is what a name of the compose file says of an image's contents. An image
+// that is made here has another one.
+var digest = regexp.MustCompile(`@sha256:[0-9a-f]{64}`)
+
 // provide makes the images that the engine neither has nor can pull. It returns
-// whether Grafana's is there.
-func (e *engine) provide(t *testing.T, root string, grafana string) bool {
+// the compose file, in which those have lost their digests, and whether Grafana's
+// image is there.
+func (e *engine) provide(t *testing.T, root string, grafana string) (compose string, hasGrafana bool) {
 	t.Helper()
 	dockerfile := read(t, filepath.Join(root, "examples", "adminpanel", "Dockerfile"))
 	e.provideGo(t, root)
-	compose := read(t, filepath.Join(root, "docker-compose.yml"))
+	compose = read(t, filepath.Join(root, "docker-compose.yml"))
 	static := find(t, dockerfile, `(?m)^FROM (gcr\.io/\S+)`)
+	nginx, loki := find(t, compose, `(?m)image: (nginx:\S+)`), find(t, compose, `(?m)image: (grafana/loki:\S+)`)
 	images := []image{
 		{
 			name: static, empty: true, fill: fillStatic, owned: map[string]int{"/home/nonroot": 65532},
 			lines: []string{"USER 65532:65532", "WORKDIR /home/nonroot"},
 		},
-		{name: find(t, compose, `(?m)image: (nginx:\S+)`), fill: func(t *testing.T, dir string) {
+		{name: nginx, fill: func(t *testing.T, dir string) {
 			addProgram(t, dir, lookUp(t, "nginx"), "usr/sbin/nginx")
 			addUser(t, dir, "nginx", 101)
 			copyInto(t, dir, "etc/nginx/mime.types", "/etc/nginx/mime.types")
 		}, lines: []string{"ENV PATH=/usr/sbin:/bin", "STOPSIGNAL SIGQUIT"}},
-		{name: find(t, compose, `(?m)image: (grafana/loki:\S+)`), fill: func(t *testing.T, dir string) {
+		{name: loki, fill: func(t *testing.T, dir string) {
 			addProgram(t, dir, pinned(t, root, "loki"), "usr/bin/loki")
 		}, empty: true, owned: map[string]int{"/loki": 10001}, lines: []string{"USER 10001", `ENTRYPOINT ["/usr/bin/loki"]`}},
 		{name: find(t, compose, `(?m)image: (prom/prometheus:\S+)`), fill: func(t *testing.T, dir string) {
@@ -56,23 +62,19 @@ func (e *engine) provide(t *testing.T, root string, grafana string) bool {
 		}, empty: true, owned: map[string]int{"/prometheus": 65534}, lines: []string{"USER 65534", `ENTRYPOINT ["/bin/prometheus"]`}},
 	}
 	for _, i := range images {
-		e.provideImage(t, i)
+		compose = e.provideImage(t, i, compose)
 	}
-	name := find(t, compose, `(?m)image: (grafana/grafana:\S+)`)
-	if e.has("docker", "image", "inspect", name) || e.has("docker", "pull", name) {
-		return true
-	}
-	if grafana == "" {
-		t.Log("no image of Grafana, and GRAFANA_HOME names no installation: it is left out")
-		return false
-	}
-	e.build(t, image{name: name, fill: func(t *testing.T, dir string) { fillGrafana(t, dir, grafana) }, owned: map[string]int{
+	i := image{name: find(t, compose, `(?m)image: (grafana/grafana:\S+)`), fill: func(t *testing.T, dir string) { fillGrafana(t, dir, grafana) }, owned: map[string]int{
 		"/var/lib/grafana": 472, "/usr/share/grafana/plugins-bundled": 472, "/usr/share/grafana/data": 472,
 	}, lines: []string{
 		"USER 472", "WORKDIR /usr/share/grafana", "ENV PATH=/usr/share/grafana/bin:/bin GF_PATHS_DATA=/var/lib/grafana GF_PATHS_LOGS=/tmp GF_PATHS_PROVISIONING=/etc/grafana/provisioning",
 		`ENTRYPOINT ["grafana", "server", "--homepath=/usr/share/grafana"]`,
-	}})
-	return true
+	}}
+	if grafana == "" && !e.hasImage(i.name) {
+		t.Log("no image of Grafana, and GRAFANA_HOME names no installation: it is left out")
+		return compose, false
+	}
+	return e.provideImage(t, i, compose), true
 }
 
 // provideGo makes the image with Go that the repository's Dockerfiles build in.
@@ -81,15 +83,24 @@ func (e *engine) provideGo(t *testing.T, root string) {
 	name := find(t, read(t, filepath.Join(root, "examples", "adminpanel", "Dockerfile")), `(?m)^FROM (golang:\S+)`)
 	e.provideImage(t, image{name: name, fill: func(t *testing.T, dir string) { fillGo(t, dir, root) }, lines: []string{
 		"ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOPROXY=file:///go/pkg/mod/cache/download GOSUMDB=off GOTOOLCHAIN=local HOME=/root GOFLAGS=-mod=mod",
-	}})
+	}}, "")
 }
 
-func (e *engine) provideImage(t *testing.T, i image) {
+func (e *engine) hasImage(name string) bool {
+	return e.has("docker", "image", "inspect", name) || e.has("docker", "pull", name)
+}
+
+// provideImage makes an image unless the engine has it, and then returns the
+// compose file without its digest.
+func (e *engine) provideImage(t *testing.T, i image, compose string) string {
 	t.Helper()
-	if e.has("docker", "image", "inspect", i.name) || e.has("docker", "pull", i.name) {
-		return
+	if e.hasImage(i.name) {
+		return compose
 	}
+	pinned := i.name
+	i.name = digest.ReplaceAllString(i.name, "")
 	e.build(t, i)
+	return strings.ReplaceAll(compose, pinned, i.name)
 }
 
 // build makes an image from a folder. The base comes in through docker import.
@@ -118,6 +129,9 @@ func (e *engine) build(t *testing.T, i image) {
 		t.Fatal(err)
 	}
 	e.must(t, "docker", "build", "-q", "-t", i.name, dir)
+	if err := os.RemoveAll(dir); err != nil { // gigabytes, that nobody needs twice
+		t.Fatal(err)
+	}
 	t.Logf("made an image %s", i.name)
 }
 
@@ -227,7 +241,7 @@ func lookUp(t *testing.T, name string) string {
 			return path
 		}
 	}
-	cannot(t, "no %s here", name)
+	cannot(t, "there is no "+name)
 	return ""
 }
 

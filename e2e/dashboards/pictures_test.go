@@ -1,18 +1,14 @@
-//go:build grafana
+//go:build pictures
 
 package dashboards_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,15 +19,10 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/e2e/internal/workday"
 )
 
-var (
-	grafanaURL      = flag.String("grafana", "", "the Grafana of a running demo, for TestInGrafana")
-	grafanaPassword = flag.String("password-file", "", "the file with its admin password")
-	grafanaLoki     = flag.String("loki", "", "the Loki behind it")
-	grafanaFill     = flag.Bool("fill", false, "put the known events into that Loki")
-	pictures        = flag.String("pictures", "", "save pictures of the dashboards in this directory")
-)
+var pictures = flag.String("pictures", "", "save pictures of the dashboards in this directory")
 
 // A view of a dashboard as it is pictured.
 type view struct {
@@ -42,49 +33,47 @@ type view struct {
 	shows         []string // what must be read on it
 }
 
+// Of the dashboards only the pipeline's is about the demo's own panel; it comes
+// last, to have something to tell by then.
 var views = []view{
-	{"grafana-admin-sessions-dark", "adminsessions-sessions", "", "dark", 1440, 900, []string{"The newest 1,000", "Action", "Object", "Status", "Duration"}},
-	{"grafana-admin-sessions-light", "adminsessions-sessions", "", "light", 1440, 900, []string{"The newest 1,000"}},
-	{"grafana-admin-sessions-narrow", "adminsessions-sessions", "", "light", 1280, 800, []string{"The newest 1,000"}},
-	{"grafana-phone", "adminsessions-phone", "", "dark", 390, 844, []string{"The newest 200"}},
-	{"grafana-activity", "adminsessions-activity", "", "dark", 1440, 1500, []string{"Deletions", "What was done"}},
-	{"grafana-one-admin", "adminsessions-admin", "&var-admin=ADMIN", "dark", 1440, 1500, []string{"By session"}},
-	{"grafana-request", "adminsessions-event", "&var-request=REQUEST&var-session=SESSION", "dark", 1440, 1700, []string{"Old", "New", "Acts that it caused"}},
-	{"grafana-object", "adminsessions-object", "&var-object=KIND&var-object_id=OBJECT", "dark", 1440, 900, []string{"What was done to", "Who looked at it"}},
-	{"grafana-changes", "adminsessions-changes", "", "dark", 1440, 700, []string{"The newest 500 changes"}},
-	{"grafana-sessions", "adminsessions-session-list", "&var-session=SESSION", "dark", 1440, 900, []string{"The story of"}},
-	{"grafana-pipeline", "adminsessions-pipeline", "", "dark", 1440, 1300, []string{"The trail's own life", "Backlog"}},
+	{"grafana-admin-sessions-light", "adminsessions-sessions", ofWorkday, "light", 1440, 900, []string{"The newest 1,000", "Action", "Object", "Status", "Duration"}},
+	{"grafana-admin-sessions-dark", "adminsessions-sessions", ofWorkday, "dark", 1440, 900, []string{"The newest 1,000"}},
+	{"grafana-phone", "adminsessions-phone", ofWorkday, "dark", 390, 844, []string{"The newest 200"}},
+	{"grafana-activity", "adminsessions-activity", ofWorkday, "dark", 1440, 1500, []string{"Deletions", "What was done"}},
+	{"grafana-one-admin", "adminsessions-admin", ofWorkday + "&var-admin=ADMIN", "dark", 1440, 1500, []string{"By session"}},
+	{"grafana-request", "adminsessions-event", ofWorkday + "&var-request=REQUEST&var-session=SESSION", "dark", 1440, 1700, []string{"Old", "New", "Acts that it caused"}},
+	{"grafana-object", "adminsessions-object", ofWorkday + "&var-object=KIND&var-object_id=OBJECT", "dark", 1440, 900, []string{"What was done to", "Who looked at it"}},
+	{"grafana-changes", "adminsessions-changes", ofWorkday, "dark", 1440, 700, []string{"The newest 500 changes"}},
+	{"grafana-sessions", "adminsessions-session-list", ofWorkday + "&var-session=SESSION", "dark", 1440, 900, []string{"The story of"}},
+	{"grafana-pipeline", "adminsessions-pipeline", "&from=now-5m&var-service=adminpanel", "dark", 1440, 1300, []string{"The trail's own life", "Backlog", "complete, unaltered"}},
 }
 
+const ofWorkday = "&from=now-24h&var-service=" + workday.Service
+
 // TestInGrafana opens every dashboard in a browser, checks that no panel reports an
-// error, and takes pictures:
-//
-//	make demo
-//	go test -tags grafana -run InGrafana ./dashboards -args -grafana http://127.0.0.1:3000 \
-//	  -password-file ../../.data/grafana/admin-password -loki http://127.0.0.1:3100 -pictures ../../docs/pictures
-//
-// The pages of one request, session and object show the newest act that has changed
-// something.
+// error, and takes pictures: run `make pictures`.
 func TestInGrafana(t *testing.T) {
-	if *grafanaFill {
-		to := time.Now().Truncate(time.Second)
-		storeAt(t, *grafanaLoki, knownEvents(to))
-	}
-	changed := newestChange(t, *grafanaLoki)
+	demo := startDemo(t)
+	events := demo.plant(t)
+	changed := &events[slices.IndexFunc(events, func(e adminsessions.Event) bool { return e.Note == "contract uploaded" })]
 	of := strings.NewReplacer("REQUEST", percentEncode(changed.RequestID), "SESSION", percentEncode(changed.SessionID),
 		"KIND", percentEncode(changed.Resource.Type), "OBJECT", percentEncode(changed.Resource.ID), "ADMIN", percentEncode(changed.User.Email))
-	browser := signedIn(t)
+	browser := demo.signedIn(t)
 	for _, v := range views {
 		t.Run(v.name, func(t *testing.T) {
 			ctx, cancel := chromedp.NewContext(browser)
 			defer cancel()
 			ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
 			defer cancel()
-			address := fmt.Sprintf("%s/d/%s?orgId=1&from=now-1h&to=now&theme=%s%s", *grafanaURL, v.uid, v.theme, of.Replace(v.query))
+			address := fmt.Sprintf("%s/d/%s?orgId=1&to=now&theme=%s%s", demo.grafana, v.uid, v.theme, of.Replace(v.query))
 			var text string
-			err := chromedp.Run(ctx, chromedp.EmulateViewport(v.width, v.height), emulation.SetTimezoneOverride("Europe/Warsaw"), chromedp.Navigate(address))
+			err := chromedp.Run(ctx, chromedp.EmulateViewport(v.width, v.height), emulation.SetTimezoneOverride("Europe/Warsaw"),
+				onEveryPage(`localStorage.setItem("grafana.navigation.docked", "false")`), chromedp.Navigate(address))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if v.uid == "adminsessions-pipeline" {
+				demo.untilVerified(t)
 			}
 			until(ctx, t, `document.querySelectorAll('[data-testid*="Panel header"]').length > 0 && !document.querySelector('[aria-label="Panel loading bar"], [data-testid="Spinner"], .panel-loading')`)
 			if err := chromedp.Run(ctx, chromedp.Evaluate(`document.body.innerText`, &text)); err != nil {
@@ -156,105 +145,14 @@ func shoot(ctx context.Context, t *testing.T, name string) {
 	}
 }
 
-// signedIn starts a browser that is signed in to Grafana.
-func signedIn(t *testing.T) context.Context {
-	t.Helper()
-	password, err := os.ReadFile(*grafanaPassword)
-	if err != nil {
-		t.Fatal(err)
-	}
-	chromium := os.Getenv("CHROMIUM")
-	if chromium == "" {
-		if chromium, err = exec.LookPath("chromium"); err != nil {
-			t.Fatalf("%v: install it, or set CHROMIUM to the program", err)
-		}
-	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.UserDataDir(t.TempDir()))...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	login := fmt.Sprintf(`fetch("/login", {method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({user: "admin", password: %q})}).then(r => r.status)`,
-		strings.TrimSpace(string(password)))
-	var status int
-	err = chromedp.Run(ctx, chromedp.Navigate(*grafanaURL+"/login"), chromedp.Evaluate(login, &status, awaited))
-	if err != nil || status != http.StatusOK {
-		t.Fatalf("sign in to Grafana: status %d, %v", status, err)
-	}
-	return ctx
-}
-
 func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams {
 	return p.WithAwaitPromise(true).WithReturnByValue(true)
 }
 
-// newestChange is the newest act in a Loki that has changed something, in a session.
-func newestChange(t *testing.T, address string) adminsessions.Event {
-	t.Helper()
-	endpoint, err := url.JoinPath(address, "loki/api/v1/query_range")
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := url.Values{"query": {`{service_name=~".+"} |= " now." | pattern "<_>\tsession=<session> <_>" | session!="-"`}, "limit": {"20"}, "since": {"24h"}}
-	answer, err := http.Get(endpoint + "?" + query.Encode())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var found struct {
-		Data struct {
-			Result []struct{ Values [][2]string }
-		}
-	}
-	if err := json.NewDecoder(answer.Body).Decode(&found); err != nil {
-		t.Fatal(err)
-	}
-	for _, stream := range found.Data.Result {
-		for _, v := range stream.Values {
-			if e, err := adminsessions.ParseLine(v[1]); err == nil && len(e.Changes) > 1 && e.Resource.ID != "" {
-				return e
-			}
-		}
-	}
-	t.Fatal("nothing was changed within 24 hours: use the demo panel for a while")
-	return adminsessions.Event{}
-}
-
-// storeAt pushes events to a Loki that runs.
-func storeAt(t *testing.T, address string, events []event) {
-	t.Helper()
-	type stream struct {
-		Stream map[string]string `json:"stream"`
-		Values [][]string        `json:"values"`
-	}
-	streams := map[string]*stream{}
-	for i := range events {
-		e := &events[i]
-		if time.Since(e.Time) > 3*day {
-			continue
-		}
-		k := labelKey(e.labels())
-		if streams[k] == nil {
-			streams[k] = &stream{Stream: e.labels()}
-		}
-		streams[k].Values = append(streams[k].Values, []string{fmt.Sprint(e.Time.UnixNano()), e.line()})
-	}
-	for _, s := range streams {
-		body, err := json.Marshal(map[string]any{"streams": []any{s}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		endpoint, err := url.JoinPath(address, "loki/api/v1/push")
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer, err := http.Post(endpoint, "application/json", bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if answer.StatusCode/100 != 2 {
-			t.Errorf("pushing: %s", answer.Status)
-		}
-		_ = answer.Body.Close()
-	}
+// onEveryPage is a script that runs before any of the pages that a tab opens.
+func onEveryPage(script string) chromedp.Action {
+	return chromedp.ActionFunc(func(ctx context.Context) error {
+		_, err := page.AddScriptToEvaluateOnNewDocument(script).Do(ctx)
+		return err
+	})
 }

@@ -47,7 +47,7 @@ func TestLokiAcceptsItsConfigurations(t *testing.T) {
 			"LOKI_RETENTION=48h", "LOKI_QUERY_PARALLELISM=16", "LOKI_ALERTMANAGER_URL=http://alertmanager:9093",
 		}},
 		{"distributed", "loki-distributed", bucket},
-		{"distributed, another store", "loki-distributed", append(bucket, "LOKI_S3_ENDPOINT=s3.example:9000", "LOKI_S3_FORCE_PATH_STYLE=true",
+		{"distributed, another store", "loki-distributed", append(bucket, "LOKI_S3_ENDPOINT=s3.example:9000", "LOKI_S3_INSECURE=true", "LOKI_S3_LOOKUP=path",
 			"LOKI_S3_ACCESS_KEY_ID=id", "LOKI_S3_SECRET_ACCESS_KEY=secret", "LOKI_RETENTION=48h")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

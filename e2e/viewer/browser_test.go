@@ -59,7 +59,6 @@ func TestPage(t *testing.T) {
 			t.Error("nobody is online")
 		}
 		b.accessible("table")
-		b.shoot("viewer-light")
 	})
 
 	t.Run("details", func(t *testing.T) {
@@ -73,7 +72,6 @@ func TestPage(t *testing.T) {
 			}
 		}
 		b.accessible("details")
-		b.shoot("viewer-details")
 		b.run(chromedp.Focus("tr.event summary", chromedp.ByQuery), chromedp.KeyEvent(kb.Enter))
 		b.until(`document.querySelector("tr.detail").offsetHeight === 0`)
 	})
@@ -342,7 +340,6 @@ func TestPage(t *testing.T) {
 		b := newTab(browser, t, p, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 		b.open("")
 		b.accessible("dark")
-		b.shoot("viewer-dark")
 		if got := eval[string](b, `getComputedStyle(document.documentElement).backgroundColor`); got != "rgb(14, 18, 24)" {
 			t.Errorf("the ground is %s", got)
 		}
@@ -380,7 +377,6 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page is %d wide, the phone 390", got)
 		}
 		b.accessible("phone")
-		b.shoot("viewer-phone")
 		b.run(chromedp.Click("button.more", chromedp.ByQuery))
 		b.until(`document.querySelector("#more").matches(":popover-open")`)
 		b.accessible("phone, filters")

@@ -6,5 +6,6 @@
 // is checked by axe-core, which `npm ci` puts into axe/node_modules. A test that
 // lacks one of them fails and says what to install.
 //
-// With -pictures DIR the browser tests save what they see there.
+// With -pictures DIR the browser tests save what they see there. The pictures in the
+// documents are taken by TestPictures: run `make pictures`.
 package viewer

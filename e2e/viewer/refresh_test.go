@@ -68,7 +68,6 @@ func TestAutoRefresh(t *testing.T) {
 		t.Error("the page tells Loki's address")
 	}
 	b.accessible("Loki away")
-	b.shoot("viewer-loki-away")
 	loki.Restart()
 	b.until(`document.querySelector(".problem") === null`)
 	b.until(shows(arrive()))

@@ -200,7 +200,6 @@ func TestSessionsInABrowser(t *testing.T) {
 	b.accessible("sessions")
 	b.run(chromedp.EmulateViewport(1440, 600))
 	b.open("sessions?tenant=acme")
-	b.shoot("viewer-sessions")
 	b.run(chromedp.EmulateViewport(1440, 1600))
 	b.open("sessions")
 	b.follow(`th.s-requests a`)

@@ -47,7 +47,7 @@ func settings() []setting {
 		{lokiFolder, "loki", "of Loki's data, likewise"},
 		{grafanaFolder, "grafana", "of Grafana's data and password, likewise"},
 		{"LOKI_BIN", "", "a Loki to run instead of the one on PATH or the pinned one"},
-		{grafanaChoice, "", `"download" fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools, if none is installed`},
+		{grafanaChoice, "", `"download" fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools if none is installed, without asking; "none" leaves it out`},
 		{"GRAFANA_HOME", "", "folder of a Grafana (12.3 or newer), if it is not on PATH"},
 		{"PROMETHEUS_BIN", "", "a Prometheus to run instead of the one on PATH or the pinned one"},
 	}
@@ -100,8 +100,8 @@ func readConfig(root string, getenv func(string) string) (config, error) {
 	if c.traffic = value[trafficSwitch]; c.traffic != "on" && c.traffic != "off" {
 		errs = append(errs, fmt.Errorf("%s: %q; want on or off", trafficSwitch, c.traffic))
 	}
-	if choice := value[grafanaChoice]; choice != "" && choice != "download" {
-		errs = append(errs, fmt.Errorf("%s: %q; want download, or nothing", grafanaChoice, choice))
+	if choice := value[grafanaChoice]; choice != "" && choice != "download" && choice != "none" {
+		errs = append(errs, fmt.Errorf("%s: %q; want download, none, or nothing", grafanaChoice, choice))
 	}
 	c.grafana = grafanaDownload{client: http.DefaultClient, releases: grafanaReleases, dir: filepath.Join(root, ".tools")}
 	c.data = below(root, value[dataFolder])

@@ -14,8 +14,8 @@ import (
 )
 
 // grafanaMissing says how to get one.
-const grafanaMissing = `Grafana is not installed: the dashboards stay in dashboards/, everything else works. ` +
-	`To see them, run "GRAFANA=download make demo", which fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools, set GRAFANA_HOME to the folder of a Grafana 12.3 or newer, or use "docker compose up".`
+const grafanaMissing = `there is no Grafana, everything else works. To see the dashboards, run "GRAFANA=download make demo", ` +
+	`which fetches Grafana ` + grafanaVersion + ` from https://grafana.com into .tools; or set GRAFANA_HOME to the folder of a Grafana 12.3 or newer; or use "docker compose up".`
 
 // grafanaUser signs in with the e-mail address of one of the panel's accounts,
 // so that Hide Me has somebody to hide.
@@ -25,20 +25,32 @@ const (
 	passwordFile = "admin-password"
 )
 
-// fetchGrafana downloads Grafana if it is asked for and not there. The demo goes
-// on without it if that fails.
-func (c config) fetchGrafana(ctx context.Context, say func(format string, args ...any)) {
-	if bin, _, err := findGrafana(c.getenv("GRAFANA_HOME"), c.grafana.home()); c.getenv(grafanaChoice) == "" || bin != "" || err != nil {
+// fetchGrafana downloads Grafana where there is none, if that was asked for, or if
+// somebody says yes. The demo goes on without it if that fails.
+func (c config) fetchGrafana(ctx context.Context, ask asker, say func(format string, args ...any)) {
+	if bin, _, err := findGrafana(c.getenv("GRAFANA_HOME"), c.grafana.home()); bin != "" || err != nil {
+		return
+	}
+	switch c.getenv(grafanaChoice) {
+	case "download":
+	case "":
+		if ask == nil || !ask(ctx, "Grafana is not installed. Fetch Grafana "+grafanaVersion+" (about 200 MB) from https://grafana.com into .tools?") {
+			return
+		}
+	default:
 		return
 	}
 	say("fetching Grafana %s, about 200 MB …", grafanaVersion)
 	if err := c.grafana.fetch(ctx); err != nil {
-		say("%v", err)
+		say("%v; going on without it", err)
 	}
 }
 
-// grafanaService returns nil if no Grafana is installed.
+// grafanaService returns nil if no Grafana is installed, or none is wanted.
 func (c config) grafanaService() (*service, error) {
+	if c.getenv(grafanaChoice) == "none" {
+		return nil, nil
+	}
 	bin, home, err := findGrafana(c.getenv("GRAFANA_HOME"), c.grafana.home())
 	if err != nil || bin == "" {
 		return nil, err
@@ -87,14 +99,22 @@ func (c config) grafanaService() (*service, error) {
 		},
 		logPath: c.log("grafana"),
 	}
+	if _, err := os.Stat(packagedPlugins); home == packagedGrafana && err == nil {
+		s.env = append(s.env, "GF_PATHS_BUNDLED_PLUGINS="+packagedPlugins)
+	}
 	if filepath.Base(bin) == "grafana-server" { // before there was one program
 		s.args = s.args[1:]
 	}
 	return s, nil
 }
 
-// packagedGrafana is the home folder of distributions' packages.
-const packagedGrafana = "/usr/share/grafana"
+// packagedGrafana is the home folder of distributions' packages. packagedPlugins is
+// where, since 13.2, they keep the data sources that come with Grafana: their unit
+// says so, and Grafana finds neither Loki nor Prometheus without.
+const (
+	packagedGrafana = "/usr/share/grafana"
+	packagedPlugins = "/var/lib/grafana/plugins-bundled"
+)
 
 // findGrafana returns its program and home folder: those of GRAFANA_HOME, else of
 // the one on PATH, else of the one that was fetched; nothing if there is none. A

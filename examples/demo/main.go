@@ -30,14 +30,14 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	if err := demo(ctx, os.Getenv, os.Stdout); err != nil {
+	if err := demo(ctx, os.Getenv, askerAt(os.Stdin, os.Stdout, os.Getenv), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
 // demo runs everything until ctx ends.
-func demo(ctx context.Context, getenv func(string) string, out io.Writer) error {
+func demo(ctx context.Context, getenv func(string) string, ask asker, out io.Writer) error {
 	root, err := tools.Root()
 	if err != nil {
 		return err
@@ -47,7 +47,10 @@ func demo(ctx context.Context, getenv func(string) string, out io.Writer) error 
 		return err
 	}
 	s := newSupervisor(out)
-	c.fetchGrafana(ctx, s.say)
+	c.fetchGrafana(ctx, ask, s.say)
+	if ctx.Err() != nil {
+		return nil
+	}
 	grafana, err := c.grafanaService()
 	if err != nil {
 		return err
@@ -61,9 +64,10 @@ func demo(ctx context.Context, getenv func(string) string, out io.Writer) error 
 		return err
 	}
 	services, later := []*service{panel}, []build{{program: "loki", service: c.lokiService}}
-	if grafana == nil {
+	switch {
+	case grafana == nil && getenv(grafanaChoice) != "none":
 		s.say("%s", grafanaMissing)
-	} else {
+	case grafana != nil:
 		// Grafana's page of the pipeline's own health asks Prometheus.
 		services = append(services, grafana)
 		later = append(later, build{program: "prometheus", service: c.prometheusService, without: "the page of the pipeline's health"})

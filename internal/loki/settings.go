@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // Defaults of [adminsessions.Loki].
@@ -214,7 +215,7 @@ func (s *settings) checkCredentials() {
 		if file == "" {
 			continue
 		}
-		if _, err := readSecret(file); err != nil {
+		if _, err := credential.Line(file); err != nil {
 			s.fail(field, "%w", err)
 		}
 	}

@@ -9,9 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // maxConns is how many connections a client keeps to one of Loki's addresses.
@@ -86,13 +87,13 @@ func (t *transport) authorize(req *http.Request) error {
 	s := t.settings
 	switch {
 	case s.PasswordFile != "":
-		password, err := readSecret(s.PasswordFile)
+		password, err := credential.Line(s.PasswordFile)
 		if err != nil {
 			return fmt.Errorf("password file: %w", err)
 		}
 		req.SetBasicAuth(s.Username, password)
 	case s.BearerTokenFile != "":
-		token, err := readSecret(s.BearerTokenFile)
+		token, err := credential.Line(s.BearerTokenFile)
 		if err != nil {
 			return fmt.Errorf("bearer token file: %w", err)
 		}
@@ -164,21 +165,4 @@ func newTransport(s *settings) (*http.Transport, error) {
 		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
 	return t, nil
-}
-
-// readSecret reads a password or token, without the line's end that editors put
-// behind it.
-func readSecret(file string) (string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimRight(string(b), "\r\n")
-	if secret == "" {
-		return "", fmt.Errorf("%s is empty", file)
-	}
-	if strings.ContainsAny(secret, "\r\n\x00") {
-		return "", fmt.Errorf("%s has more than one line", file)
-	}
-	return secret, nil
 }

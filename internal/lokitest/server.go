@@ -23,8 +23,9 @@ import (
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
-// How long a Loki may take to become ready, and to end when it is asked to.
-// It does both in about a second; a loaded machine gets its time.
+// How long a Loki may take to become ready, unless WithReadyTimeout says more, and
+// to end when it is asked to. It does both in about a second; a loaded machine gets
+// its time.
 const (
 	readyTimeout = time.Minute
 	stopTimeout  = time.Minute
@@ -49,6 +50,12 @@ func WithDataDir(dir string) Option {
 	return func(s *Server) { s.dataDir = dir }
 }
 
+// WithReadyTimeout lets Loki take longer to become ready than the minute that it has
+// else: one with a large write-ahead log reads all of it first.
+func WithReadyTimeout(d time.Duration) Option {
+	return func(s *Server) { s.readyTimeout = d }
+}
+
 // A Server is one Loki. Its methods that end or start the process are
 // for one goroutine; queries and pushes are for any number. One from [At] has
 // no process to end.
@@ -59,6 +66,8 @@ type Server struct {
 	dataDir string
 	env     []string
 	args    []string
+
+	readyTimeout time.Duration
 
 	httpPort, grpcPort int
 	url                string
@@ -87,6 +96,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 		bin:    bin,
 		config: filepath.Join(root, "deploy", "loki", "loki.yaml"),
 		client: newClient(),
+
+		readyTimeout: readyTimeout,
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -253,7 +264,7 @@ func (s *Server) start() error {
 	s.cmd, s.exited = cmd, make(chan struct{})
 	go s.wait(cmd, s.exited)
 
-	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.readyTimeout)
 	defer cancel()
 	return s.ready(ctx)
 }
@@ -273,7 +284,7 @@ func (s *Server) ready(ctx context.Context) error {
 		case <-s.exited:
 			return fmt.Errorf("it ended: %w", s.exit)
 		case <-ctx.Done():
-			return fmt.Errorf("not ready within %s: %w", readyTimeout, last)
+			return fmt.Errorf("not ready within %s: %w", s.readyTimeout, last)
 		case <-tick.C:
 			if last = s.Get(ctx, "/ready", nil, nil); last == nil {
 				return nil

@@ -22,7 +22,8 @@ import (
 // takes all. An update needs no disk space, so it works on a full disk. A file that
 // was removed is made again.
 //
-// A slot is, little endian, "ADMTRE" 0 1, its generation (8), the length of the
+// A slot is, little endian, "ADMTRE" 0 1, of which the last byte is the version of the
+// format, its generation (8), the length of the
 // text (4), a CRC-32C of all the others (4), and the text.
 type File struct {
 	mu         sync.Mutex
@@ -45,7 +46,8 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Open opens the file, or makes it, and returns what it holds; nil if that
-// is nothing. damaged says that it holds something that can't be read.
+// is nothing. damaged says that it holds something that can't be read. A file of a
+// newer format is an error that matches [spool.ErrFormat].
 func Open(path string) (s *File, text []byte, damaged bool, err error) {
 	f, err := spool.OpenPlain(path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,8 +66,10 @@ func Open(path string) (s *File, text []byte, damaged bool, err error) {
 		if rerr != nil && rerr != io.EOF {
 			return nil, nil, false, errors.Join(rerr, f.Close())
 		}
-		t, generation, ok := parse(b[:n])
+		t, generation, version, ok := parse(b[:n])
 		switch {
+		case ok && version > mark[len(mark)-1]:
+			return nil, nil, false, errors.Join(spool.NewerFormat(path, version, mark[len(mark)-1]), f.Close())
 		case ok && generation > s.generation:
 			s.generation, s.newest, s.synced, text = generation, i, i, t
 		case !ok:
@@ -113,16 +117,18 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-func parse(b []byte) (text []byte, generation uint64, ok bool) {
+// parse reads a slot, of this format or a newer one: every version keeps its head.
+func parse(b []byte) (text []byte, generation uint64, version byte, ok bool) {
 	le := binary.LittleEndian
-	if len(b) < header || string(b[:8]) != mark {
-		return nil, 0, false
+	at := len(mark) - 1
+	if len(b) < header || string(b[:at]) != mark[:at] || b[at] < mark[at] {
+		return nil, 0, 0, false
 	}
 	n := le.Uint32(b[16:])
 	if uint64(n) > uint64(len(b)-header) || sum(b[:header+int(n)]) != le.Uint32(b[20:]) {
-		return nil, 0, false
+		return nil, 0, 0, false
 	}
-	return b[header : header+int(n)], le.Uint64(b[8:]), true
+	return b[header : header+int(n)], le.Uint64(b[8:]), b[at], true
 }
 
 func sum(b []byte) uint32 {

@@ -2,10 +2,14 @@ package slotfile
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 func open(t *testing.T, path, want string) *File {
@@ -111,5 +115,29 @@ func TestRemovedAndReplaced(t *testing.T) {
 	open(t, path, "three")
 	if b, err := os.ReadFile(path + ".replaced"); err != nil || string(b) != "another" {
 		t.Errorf("what stood in its place: %q, %v", b, err)
+	}
+}
+
+// A file that a newer program has written is refused and left as it is.
+func TestNewerFormat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tree")
+	f := open(t, path, "")
+	write(t, f, "one")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := bytes.Index(whole, []byte(mark))
+	slot := whole[at : at+header+len("one")]
+	slot[len(mark)-1]++
+	binary.LittleEndian.PutUint32(slot[20:], sum(slot))
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, _, err := Open(path); !errors.Is(err, spool.ErrFormat) {
+		t.Error(err)
+	}
+	if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, whole) {
+		t.Errorf("it was changed, %v", err)
 	}
 }

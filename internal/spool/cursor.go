@@ -138,6 +138,9 @@ func readCursor(fsys FS, dir string) (found, error) {
 		if err == io.EOF {
 			err = nil
 		}
+		if v, newer := newerThan(cursorMark, b); newer {
+			return found{}, fmt.Errorf("spool: %w", NewerFormat(filepath.Join(dir, cursorName), v, cursorMark[len(cursorMark)-1]))
+		}
 		p, gen, ok := parseSlot(b[:n])
 		if err != nil || !ok {
 			c.bad = &Damage{File: cursorName, Offset: at, Bytes: slotSize, Reason: DamageCursor, Err: err}

@@ -92,6 +92,9 @@
 // TestFolderOfAnotherUser, TestLinksAndPipesInTheFolder,
 // TestLeftoverCursorIsNotWrittenThrough, TestOpenPlain)
 //
+// A spool that a newer program has written, in a format that this one does not know,
+// is refused, and nothing in it is changed. (TestNewerFormat)
+//
 // With a key from outside, Options.Keys, records are encrypted on disk. Whoever reads
 // the disk learns nothing of their payloads; whoever writes to it can't make, change,
 // move or repeat a record, and one that is taken out from among others is reported as lost.
@@ -137,7 +140,9 @@
 //	….seg.<ns>.bad            set aside: damaged, never read or removed again
 //	sealed                    from what number on records are encrypted, if they are
 //
-// All numbers are little endian, all checksums CRC-32C.
+// All numbers are little endian, all checksums CRC-32C. Every version of the format
+// keeps the marks, the place of the version behind them and those of the checksums;
+// what stands in records is of the segment's version, too.
 //
 // A segment begins with a header of 64 bytes:
 //
@@ -184,7 +189,7 @@
 // the next to be written, so neither a killed process nor a power cut takes both.
 // Each has the identity and the secret once more.
 //
-//	 0  "ADMCUR" 0 1   8
+//	 0  "ADMCUR" 0 1   8  the last byte is the version
 //	 8  generation     8
 //	16  identity      16
 //	32  secret         8

@@ -1,8 +1,6 @@
 package spool
 
 import (
-	"bytes"
-	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -13,10 +11,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"strings"
-	"time"
+
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // KeyBytes is the length of a key.
@@ -51,13 +47,7 @@ func RandomKey() string {
 // only read: so a key is replaced.
 func ReadKeys(text string) ([]*Key, error) {
 	var keys []*Key
-	number := 0
-	for line := range strings.Lines(text) {
-		number++
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
+	for number, line := range credential.Lines(text) {
 		b, err := base64.StdEncoding.DecodeString(line)
 		if err != nil || len(b) != KeyBytes {
 			// The error must not quote it.
@@ -75,36 +65,21 @@ func ReadKeys(text string) ([]*Key, error) {
 	return keys, nil
 }
 
-// keyCommandTimeout is how long the command that gives the key may take.
-const keyCommandTimeout = 30 * time.Second
-
 // KeysFromEnvironment reads the keys that the environment names: the file
 // ADMINSESSIONS_SPOOL_KEY_FILE, ADMINSESSIONS_SPOOL_KEY itself, or what the command
 // ADMINSESSIONS_SPOOL_KEY_COMMAND, its words separated by spaces, writes. nil if it
 // names none.
 func KeysFromEnvironment(getenv func(string) string) ([]*Key, error) {
-	const prefix = "ADMINSESSIONS_SPOOL_KEY"
-	text, name := "", ""
-	for _, n := range []string{prefix + "_FILE", prefix, prefix + "_COMMAND"} {
-		v := strings.TrimSpace(getenv(n))
-		if v == "" {
-			continue
-		}
-		if name != "" {
-			return nil, fmt.Errorf("%s and %s are set; want one of them", name, n)
-		}
-		text, name = v, n
+	const inFile, itself, command = "ADMINSESSIONS_SPOOL_KEY_FILE", "ADMINSESSIONS_SPOOL_KEY", "ADMINSESSIONS_SPOOL_KEY_COMMAND"
+	name, text, err := credential.OneOf(getenv, inFile, itself, command)
+	if err != nil || name == "" {
+		return nil, err
 	}
-	var err error
-	switch {
-	case name == "":
-		return nil, nil
-	case strings.HasSuffix(name, "_FILE"):
-		var b []byte
-		b, err = os.ReadFile(text)
-		text = string(b)
-	case strings.HasSuffix(name, "_COMMAND"):
-		text, err = keyFrom(strings.Fields(text))
+	switch name {
+	case inFile:
+		text, err = credential.File(text)
+	case command:
+		text, err = credential.Command(text)
 	}
 	var keys []*Key
 	if err == nil {
@@ -114,18 +89,6 @@ func KeysFromEnvironment(getenv func(string) string) ([]*Key, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return keys, nil
-}
-
-func keyFrom(command []string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), keyCommandTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the operator's
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
-		err = fmt.Errorf("%w: %.200q", err, bytes.TrimSpace(exit.Stderr))
-	}
-	return string(out), err
 }
 
 // Seal encrypts something that is kept beside the spool. what says what it is, and

@@ -105,6 +105,9 @@ type Options struct {
 	// What is acknowledged behind it is read once more, as far as it is there, and
 	// no number up to it is given again. Called once, by Open.
 	Seen func(id string) (seq uint64, ok bool)
+	// Found is shown what an earlier process has left, delivered or not, before any
+	// of it is removed. Called once, by Open, with the folder locked.
+	Found func(*View)
 	// BeforeRemove is called before delivered records are removed. If it fails
 	// they stay, and it is called again. On the sync goroutine.
 	BeforeRemove func() error

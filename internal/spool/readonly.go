@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"os"
 )
 
@@ -39,7 +40,10 @@ func OpenReadOnly(dir string, keys ...*Key) (*View, error) {
 		if len(l.segments) == 0 {
 			return nil, fmt.Errorf("spool: folder %s holds no spool: %w", dir, os.ErrNotExist)
 		}
-		if pos, ok = l.positionFromSegments(); !ok {
+		if pos, ok, err = l.positionFromSegments(); err != nil {
+			return nil, err
+		}
+		if !ok {
 			return nil, fmt.Errorf("spool: folder %s has no cursor and no segment whose header can be read", dir)
 		}
 	}
@@ -68,10 +72,19 @@ func (e *DamageError) Unwrap() error { return e.Err }
 // as long as their segment is there. Damage is yielded as a *DamageError and
 // does not end it; any other error does. A record's payload is valid until the
 // next one.
-func (v *View) Records() iter.Seq2[Record, error] {
+func (v *View) Records() iter.Seq2[Record, error] { return v.Newest(math.MaxInt64) }
+
+// Newest is Records of the newest segments, as many as have that many bytes
+// together, and of one at least.
+func (v *View) Newest(bytes int64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
+		from := max(0, len(v.log.segments)-1)
+		for from > 0 && v.log.segments[from].size+v.log.segments[from-1].size <= bytes {
+			bytes -= v.log.segments[from].size
+			from--
+		}
 		last := uint64(0)
-		for _, seg := range v.log.segments {
+		for _, seg := range v.log.segments[from:] {
 			if !v.readSegment(seg, &last, yield) {
 				return
 			}

@@ -19,6 +19,9 @@ func Open(o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Found != nil {
+		o.Found(&View{dir: o.Dir, log: l, pos: position{acked: l.acked.Load()}})
+	}
 	go l.syncLoop()
 	if l.retire() || l.hasUnsynced() {
 		signal(l.kick)
@@ -160,11 +163,11 @@ func (l *Log) list() error {
 // withoutCursor makes up a position from the segments: everything there is will
 // be read. If there are none, the log is new.
 func (l *Log) withoutCursor() (position, error) {
-	if pos, ok := l.positionFromSegments(); ok {
-		return pos, nil
+	pos, ok, err := l.positionFromSegments()
+	if ok || err != nil {
+		return pos, err
 	}
 	// Nothing tells the secret, so nothing of what is there can be read.
-	var err error
 	for _, s := range l.segments {
 		d := Damage{File: s.name, Bytes: s.size, Reason: DamageUnreadable}
 		if d.SetAsideAs, d.Err = l.setAside(s.name, s.size); d.Err != nil {
@@ -178,19 +181,22 @@ func (l *Log) withoutCursor() (position, error) {
 		p.acked = p.high
 	}
 	l.segments = nil
-	return p, err
+	return p, nil
 }
 
 // positionFromSegments takes the identity from the newest header that is whole.
-func (l *Log) positionFromSegments() (position, bool) {
+func (l *Log) positionFromSegments() (p position, ok bool, err error) {
 	for _, s := range slices.Backward(l.segments) {
 		f, h, ok, err := l.openSegment(s)
 		closeIfOpen(f)
+		if errors.Is(err, ErrFormat) {
+			return position{}, false, fmt.Errorf("spool: %w", err)
+		}
 		if err == nil && ok {
-			return position{identity: h.identity, acked: l.segments[0].first - 1}, true
+			return position{identity: h.identity, acked: l.segments[0].first - 1}, true, nil
 		}
 	}
-	return position{}, false
+	return position{}, false, nil
 }
 
 func newIdentity() identity {

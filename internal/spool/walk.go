@@ -234,7 +234,8 @@ func permanent(err error) bool {
 }
 
 // openSegment opens a segment's file and reads its header; ok says that it is
-// whole. The file is open, and to be closed, also if only the header can't be read.
+// whole. The file is open, and to be closed, also if only the header can't be read,
+// but not if its format is a newer one.
 func (l *Log) openSegment(seg *segment) (f File, h header, ok bool, err error) {
 	if f, err = l.opts.FS.OpenFile(l.path(seg.name), os.O_RDONLY, 0); err != nil {
 		return nil, header{}, false, err
@@ -245,6 +246,9 @@ func (l *Log) openSegment(seg *segment) (f File, h header, ok bool, err error) {
 		err = nil
 	}
 	if h, ok = parseHeader(b[:n]); !ok {
+		if v, newer := newerThan(segmentMark, b); newer {
+			return nil, header{}, false, errors.Join(NewerFormat(l.path(seg.name), v, segmentMark[len(segmentMark)-1]), f.Close())
+		}
 		h.first = seg.first // as its name says
 	}
 	return f, h, ok && err == nil, err

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -103,11 +104,11 @@ func authorize(req *http.Request, tokenFile string) error {
 	if tokenFile == "" {
 		return nil
 	}
-	token, err := os.ReadFile(tokenFile)
+	token, err := credential.Line(tokenFile)
 	if err != nil {
 		return fmt.Errorf("reading the anchor's token: %w", err)
 	}
-	req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	req.Header.Set("Authorization", "Bearer "+token)
 	return nil
 }
 

@@ -33,6 +33,7 @@ func (j *judge) finish() *Log {
 	if l.Last < l.First {
 		l.First, l.Last = 0, 0
 	}
+	l.accept(j.accepted)
 	l.sort()
 	l.headless = j.headless
 	l.judge()

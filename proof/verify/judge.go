@@ -32,6 +32,9 @@ type judge struct {
 	lates  claims // that events came late
 	acts   []*act // of this log
 
+	accepted  map[string]string // findings, and why
+	fromFirst bool              // the verdicts say nothing of what was before the first checkpoint
+
 	// start is what is signed and agreed with so far: the log up to base.End().
 	// Before the first mark it is not known, unless a verification goes on from
 	// a checkpoint.
@@ -197,7 +200,7 @@ func (j *judge) late(l leaf) {
 	}
 	same := func(o leaf) bool { return o.number == l.number && o.hash == l.hash }
 	if !slices.ContainsFunc(j.judged, same) {
-		addDoubled(&j.log, Span{From: l.number, To: l.number, Before: timeOf(l), After: timeOf(l),
+		addDoubled(&j.log, Span{From: l.number, To: l.number, Before: timeOf(l), After: timeOf(l), Finding: l.finding(j.log.ID),
 			Why: "an entry of " + timeOf(l).Format(time.RFC3339Nano) + " has the number of another one, which was signed"})
 	}
 }
@@ -330,7 +333,9 @@ func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 		j.report(iv, p, chosen)
 		if len(p.choices) > 1 {
 			l := chosen[p.from]
-			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, &l)))
+			s := iv.around(p.from, p.to, doubledWhy(p.choices, &l))
+			s.Finding = iv.finding(j.log.ID)
+			addDoubled(&j.log, s)
 		}
 	}
 	j.judged = append(slices.Clip(j.judged[:0:0]), iv.leaves...)
@@ -342,51 +347,5 @@ func (j *judge) agree(iv *interval, chosen map[uint64]leaf) {
 	}
 	if j.last == nil || iv.mark.Size > j.last.Size {
 		j.follow(iv.mark)
-	}
-}
-
-// disagree notes what is wrong with an interval.
-func (j *judge) disagree(iv *interval) {
-	whole := true
-	j.doubted(iv)
-	for p := range iv.each(j.claims) {
-		whole = whole && p.kind != missing
-		j.report(iv, p, nil)
-		if len(p.choices) > 1 {
-			addDoubled(&j.log, iv.around(p.from, p.to, doubledWhy(p.choices, nil)))
-		}
-	}
-	if whole {
-		addSpan(&j.log, &j.log.Altered, iv.around(iv.from(), iv.to(), "the entries do not make the tree that was signed ("+iv.mark.place+")"))
-	}
-}
-
-// report notes what a piece of an interval is, besides events as they should be.
-// chosen has what was signed; nil if the interval is not proved.
-func (j *judge) report(iv *interval, p piece, chosen map[uint64]leaf) {
-	switch p.kind {
-	case present:
-	case missing:
-		why := ""
-		if p.from == 1 && p.to >= iv.mark.Since && iv.mark.Since > 0 && j.fromBeginning() {
-			why = "the log begins with a later checkpoint; if Loki deletes events after some time, verify from a later time on"
-		}
-		addSpan(&j.log, &j.log.Missing, iv.around(p.from, p.to, why))
-	case declared:
-		if p.reason == proof.Unproven {
-			j.log.blind = true
-			addSpan(&j.log, &j.log.Unjudged, iv.around(p.from, p.to, "the log's tree does not know them: it was begun later, or its file was lost"))
-			return
-		}
-		addSpan(&j.log, &j.log.Declared, iv.around(p.from, p.to, p.reason))
-		for _, l := range iv.within(p.from, p.to) {
-			j.unexpected(l, p.reason)
-		}
-	case erased:
-		c := &p.claims[0]
-		if l, ok := chosen[p.from]; ok {
-			c = p.claims.of(l)
-		}
-		add(&j.log, &j.log.Erased, Erasure{Span: iv.around(p.from, p.to, ""), By: c.by.name(), Proved: chosen != nil, act: c.by})
 	}
 }

@@ -28,6 +28,7 @@ func (j *judge) unexpected(l leaf, reason string) {
 		addSpan(&j.log, &j.log.Unjudged, s)
 		return
 	}
+	s.Finding = l.finding(j.log.ID)
 	s.Why = "an entry has a number of which the log says that there is none: " + reason
 	addDoubled(&j.log, s)
 }

@@ -11,9 +11,10 @@ type Verdict string
 
 // The verdicts.
 const (
-	Yes     Verdict = "yes"
-	No      Verdict = "no"
-	Unknown Verdict = "unknown" // there was nothing to judge by
+	Yes      Verdict = "yes"
+	Accepted Verdict = "accepted" // no, and somebody answers for each finding, see Config.Accepted
+	No       Verdict = "no"
+	Unknown  Verdict = "unknown" // there was nothing to judge by
 )
 
 // Report is what a verification has found.
@@ -27,7 +28,8 @@ type Report struct {
 	// added.
 	Complete  Verdict `json:"complete"`
 	Unaltered Verdict `json:"unaltered"`
-	// UpTo is the time up to which both is proved; zero if for no event.
+	// UpTo is the time up to which both is proved, but for what is accepted; zero if
+	// for no event.
 	UpTo time.Time `json:"verified_up_to,omitzero"`
 
 	Entries     uint64 `json:"entries"`     // read
@@ -66,6 +68,8 @@ type Log struct {
 	Doubled []Span `json:"doubled,omitempty"`
 	// Forks are contradictions between what was signed: two histories of one log.
 	Forks []Span `json:"forks,omitempty"`
+	// Accepted is what is missing, altered or doubled, and accepted.
+	Accepted []Acceptance `json:"accepted,omitempty"`
 	// Declared events are not there, and the log says why.
 	Declared []Span `json:"declared,omitempty"`
 	// Erased events were deleted on purpose, which is an act in the trail.
@@ -104,6 +108,9 @@ type Span struct {
 	From uint64 `json:"from"`
 	To   uint64 `json:"to"`
 	Why  string `json:"why,omitempty"`
+	// Finding names what is wrong with everything that is there, between two
+	// checkpoints. Where it is empty, the finding can't be accepted.
+	Finding string `json:"finding,omitempty"`
 	// Before and After are the times of the entries around it; zero if not known.
 	Before time.Time `json:"before,omitzero"`
 	After  time.Time `json:"after,omitzero"`
@@ -155,8 +162,9 @@ func addSpan(l *Log, list *[]Span, s Span) {
 	if list != &l.Declared && list != &l.Unjudged {
 		l.wrong = min(cmp.Or(l.wrong, s.From), s.From)
 	}
-	if n := len(*list) - 1; n >= 0 && (*list)[n].To+1 == s.From && (*list)[n].Why == s.Why {
-		(*list)[n].To, (*list)[n].After = s.To, s.After
+	if n := len(*list) - 1; n >= 0 && (*list)[n].To+1 == s.From && (*list)[n].Why == s.Why && ((*list)[n].Finding == "") == (s.Finding == "") {
+		last := &(*list)[n]
+		last.To, last.After, last.Finding = s.To, s.After, both(last.Finding, s.Finding)
 		return
 	}
 	add(l, list, s)
@@ -178,6 +186,12 @@ func (l *Log) judge() {
 	if l.Last > 0 || l.resumed > 0 {
 		l.Complete, l.Unaltered = Yes, Yes
 	}
+	if len(l.Accepted) > 0 && l.Complete == Yes {
+		l.Unaltered = Accepted // also where events are missing: the others are as they were when that was accepted
+		if slices.ContainsFunc(l.Accepted, func(a Acceptance) bool { return a.Kind == KindMissing }) {
+			l.Complete = Accepted
+		}
+	}
 	if l.headless || slices.ContainsFunc(l.Erased, func(e Erasure) bool { return !e.Proved }) {
 		l.Complete = Unknown
 	}
@@ -188,7 +202,7 @@ func (l *Log) judge() {
 		l.Complete = No
 		l.Unaltered = Unknown // where events are missing the others can't be compared
 	}
-	if l.unsigned && l.Unaltered == Yes {
+	if l.unsigned && l.Unaltered != No {
 		l.Unaltered = Unknown
 	}
 	if l.added || len(l.Altered)+len(l.Doubled)+len(l.Forks) > 0 {
@@ -220,6 +234,7 @@ func (l *Log) sort() {
 	for _, list := range [][]Span{l.Missing, l.Altered, l.Doubled, l.Forks, l.Declared, l.Unjudged} {
 		slices.SortStableFunc(list, byNumber)
 	}
+	slices.SortStableFunc(l.Accepted, func(a, b Acceptance) int { return byNumber(a.Span, b.Span) })
 	slices.SortStableFunc(l.Erased, func(a, b Erasure) int { return byNumber(a.Span, b.Span) })
 }
 
@@ -249,11 +264,12 @@ const (
 	KindDeclared = "declared"
 	KindErased   = "erased"
 	KindForeign  = "foreign"
+	KindAccepted = "accepted" // whatever it is
 )
 
 // Kinds are the keys of Report.Findings.
 func Kinds() []string {
-	return []string{KindMissing, KindAltered, KindDoubled, KindForked, KindDeclared, KindErased, KindForeign}
+	return []string{KindMissing, KindAltered, KindDoubled, KindForked, KindDeclared, KindErased, KindForeign, KindAccepted}
 }
 
 // Findings counts events by what was found of them, and foreign entries. Altered
@@ -269,10 +285,16 @@ func (r *Report) Findings() map[string]uint64 {
 		for _, e := range l.Erased {
 			n[KindErased] += e.To - e.From + 1
 		}
+		for _, a := range l.Accepted {
+			n[KindAccepted] += a.To - a.From + 1
+		}
 		n[KindForeign] += uint64(len(l.Foreign))
 	}
 	return n
 }
+
+// Good reports whether a verdict is nothing to be alarmed about.
+func (v Verdict) Good() bool { return v == Yes || v == Accepted }
 
 func worse(a, b Verdict) Verdict {
 	switch {
@@ -280,6 +302,8 @@ func worse(a, b Verdict) Verdict {
 		return No
 	case a == Unknown || b == Unknown:
 		return Unknown
+	case a == Accepted || b == Accepted:
+		return Accepted
 	}
 	return Yes
 }

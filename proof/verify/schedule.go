@@ -281,6 +281,9 @@ func VerifiedEvent(r *Report, err error, at time.Time) adminsessions.Event {
 	switch result(r, err) {
 	case ResultGood:
 		e.Outcome, e.Note = adminsessions.OutcomeSuccess, "the trail is complete and unaltered"
+		if r.Complete == Accepted || r.Unaltered == Accepted {
+			e.Note += ", but for what is accepted: " + r.acceptedInWords()
+		}
 	case ResultFinding:
 		e.Outcome, e.Note = adminsessions.OutcomeFailure, "the trail is not as it was written"
 	case ResultUnknown:

@@ -35,6 +35,9 @@ func (r *Report) String() string {
 		brief(&b, "forks", l.Forks)
 		brief(&b, "declared", l.Declared)
 		brief(&b, "unjudged", l.Unjudged)
+		for _, a := range l.Accepted {
+			fmt.Fprintf(&b, " accepted %s %d-%d", a.Kind, a.From, a.To)
+		}
 		for _, e := range l.Erased {
 			fmt.Fprintf(&b, " erased %d-%d by %s %v", e.From, e.To, e.By, e.Proved)
 		}
@@ -72,6 +75,10 @@ func (l *Log) text(b *strings.Builder) {
 	spans(b, "ALTERED", l.Altered)
 	spans(b, "DOUBLED", l.Doubled)
 	spans(b, "FORKED", l.Forks)
+	for _, a := range l.Accepted {
+		spans(b, "accepted: "+a.Kind, []Span{a.Span})
+		fmt.Fprintf(b, "    because %s\n", a.Reason)
+	}
 	spans(b, "declared missing", l.Declared)
 	for _, e := range l.Erased {
 		proved := "proved"
@@ -111,6 +118,9 @@ func spans(b *strings.Builder, what string, list []Span) {
 			fmt.Fprintf(b, ", after %s", stamp(s.Before))
 		case !s.After.IsZero():
 			fmt.Fprintf(b, ", before %s", stamp(s.After))
+		}
+		if s.Finding != "" {
+			fmt.Fprintf(b, "; finding %s", s.Finding)
 		}
 		b.WriteByte('\n')
 	}

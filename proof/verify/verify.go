@@ -39,6 +39,16 @@ type Config struct {
 	// (Report.Logs, Checkpoint). Their logs are verified from there on.
 	Start []string
 
+	// Accepted are findings that somebody has looked into and answers for, with why:
+	// those that reports call by the same name (Span.Finding). They stay in the
+	// report, and are the verdict Accepted instead of No. A finding has another name
+	// as soon as anything about it changes.
+	Accepted map[string]string
+	// FromFirstCheckpoint judges a log that was there before it was signed from its
+	// first checkpoint on. The verdicts say nothing of what was before, which the
+	// report lists as not judged; by default they are Unknown because of it.
+	FromFirstCheckpoint bool
+
 	// From and To are the times of the events to verify. The verification goes on
 	// to the next checkpoints on both sides. From zero means from the first event
 	// of each log on, which must still be there: if Loki deletes events after some
@@ -331,6 +341,7 @@ func (v *verification) verify(ctx context.Context, id string) (*Log, error) {
 	j.claims, j.lates, j.acts = v.erased[id], v.late[id], v.acts[id]
 	v.judges[id] = j
 	j.since, j.until = v.From, v.To
+	j.accepted, j.fromFirst = v.Accepted, v.FromFirstCheckpoint
 	f := v.logs[id]
 	if f.gone && start == nil && v.mayHaveExpired(id) {
 		j.nothing()

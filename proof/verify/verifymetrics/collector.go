@@ -28,9 +28,9 @@ var (
 	took = prometheus.NewDesc("adminsessions_verify_duration_seconds",
 		"How long it took.", nil, nil)
 	complete = prometheus.NewDesc("adminsessions_verify_complete",
-		"1 if by the last verification every event is there, declared missing or erased on record; else 0.", nil, nil)
+		"1 if by the last verification every event is there, declared missing, erased on record or accepted; else 0.", nil, nil)
 	unaltered = prometheus.NewDesc("adminsessions_verify_unaltered",
-		"1 if by the last verification every event is as it was stored; else 0.", nil, nil)
+		"1 if by the last verification every event is as it was stored, or accepted as it is; else 0.", nil, nil)
 	findings = prometheus.NewDesc("adminsessions_verify_findings",
 		"Events by what the last verification has found of them.", []string{"kind"}, nil)
 	logs = prometheus.NewDesc("adminsessions_verify_logs",
@@ -74,7 +74,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 }
 
 func truth(v verify.Verdict) float64 {
-	if v == verify.Yes {
+	if v.Good() {
 		return 1
 	}
 	return 0

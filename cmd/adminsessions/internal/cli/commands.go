@@ -1,6 +1,11 @@
 package cli
 
-import "github.com/adminsessions/adminsessions/internal/loki"
+import (
+	"fmt"
+
+	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/doctor"
+	"github.com/adminsessions/adminsessions/internal/loki"
+)
 
 // Commands is the part of the command line that this package has.
 type Commands struct {
@@ -15,7 +20,7 @@ type Commands struct {
 	Report   reportCommand   `cmd:"" group:"trail" help:"Sum up a day, a week or a month for whoever reviews it."`
 
 	Doctor     doctorCommand     `cmd:"" group:"delivery" help:"Find what would lose, double or hide an event in Loki."`
-	Plan       planCommand       `cmd:"" group:"delivery" help:"Estimate the room that spools and Loki need."`
+	Plan       planCommand       `cmd:"" group:"delivery" help:"Work out what a trail needs of spools and Loki, and what to set."`
 	Spool      spoolCommand      `cmd:"" group:"delivery" help:"Look into a spool, whether its panel runs or not."`
 	Quarantine quarantineCommand `cmd:"" group:"delivery" help:"Look after events that Loki has refused."`
 
@@ -38,4 +43,8 @@ func Groups() [][2]string {
 }
 
 // Vars are what help texts name.
-func Vars() map[string]string { return map[string]string{"loki_url": loki.DefaultURL} }
+func Vars() map[string]string {
+	return map[string]string{
+		"loki_url": loki.DefaultURL, "peak": fmt.Sprint(doctor.DefaultPeak), "line_bytes": fmt.Sprint(doctor.DefaultLineBytes),
+	}
+}

@@ -20,8 +20,10 @@ func formatBytes(n int64) string {
 		return fmt.Sprintf("%.1f KiB", float64(n)/k)
 	case n < k*k*k:
 		return fmt.Sprintf("%.1f MiB", float64(n)/k/k)
-	default:
+	case n < k*k*k*k:
 		return fmt.Sprintf("%.1f GiB", float64(n)/k/k/k)
+	default:
+		return fmt.Sprintf("%.1f TiB", float64(n)/k/k/k/k)
 	}
 }
 

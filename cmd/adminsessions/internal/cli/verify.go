@@ -8,7 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/trail"
 	"github.com/adminsessions/adminsessions/proof"
@@ -17,12 +21,14 @@ import (
 )
 
 type verifyCommand struct {
-	Keys    []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
-	Anchors []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or a URL; may be repeated."`
-	Logs    []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
-	All     bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
-	From    string   `default:"24h" placeholder:"TIME" help:"From when on, as for search. Default: ${default} ago."`
-	To      string   `default:"now" placeholder:"TIME" help:"Until when. Default: now."`
+	Keys                []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
+	Anchors             []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or a URL; may be repeated."`
+	Logs                []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
+	All                 bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
+	Accepted            string   `type:"path" placeholder:"FILE" help:"Findings that somebody answers for, one a line: its name as the report has it, a space, and why. They stay in the report, and do not count for the exit status."`
+	FromFirstCheckpoint bool     `help:"Of a log that was there before it was signed, judge what its first checkpoint is about and later; what was before is listed and not counted."`
+	From                string   `default:"24h" placeholder:"TIME" help:"From when on, as for search. Default: ${default} ago."`
+	To                  string   `default:"now" placeholder:"TIME" help:"Until when. Default: now."`
 
 	Every     time.Duration `group:"schedule" placeholder:"DURATION" help:"Verify all that there is now, and what is new this often (1s to 168h), until interrupted. Once a week all is verified again."`
 	State     string        `group:"schedule" type:"path" placeholder:"FILE" help:"Keep there what is verified, so that the next --every goes on from it."`
@@ -30,20 +36,22 @@ type verifyCommand struct {
 	Record    bool          `group:"schedule" help:"Record in the trail what was found: needs one --service."`
 	Spool     string        `group:"schedule" type:"path" placeholder:"DIR" help:"The spool by which that is delivered: a folder of its own, no panel's. Default: adminsessions/verify-spool below the user's state folder."`
 
+	MetricsListen string `group:"schedule" placeholder:"ADDRESS" help:"Serve /metrics and /healthz there: 127.0.0.1:9466. Default: nowhere."`
+
 	Output
 	Trail
 }
 
 // Run verifies. It ends with [StatusNothing] unless the trail is proved to be
-// complete and unaltered.
+// complete and unaltered, but for what is accepted.
 func (c *verifyCommand) Run(ctx context.Context, w *World) error {
 	switch {
-	case c.Every == 0 && (c.State != "" || c.Record || c.Spool != "" || c.Retention != ""):
-		return usage("--state, --retention, --record and --spool need --every")
+	case c.Every == 0 && (c.State != "" || c.Record || c.Spool != "" || c.Retention != "" || c.MetricsListen != ""):
+		return usage("--state, --retention, --record, --spool and --metrics-listen need --every")
 	case c.Every != 0 && (c.Every < time.Second || c.Every > 7*24*time.Hour):
 		return usage("--every %v: want 1s to 168h", c.Every)
-	case len(c.Keys) == 0 && (len(c.Anchors) > 0 || len(c.Logs) > 0 || c.Every > 0):
-		return usage("--anchor, --log and --every need --key: without a public key no checkpoint can be believed")
+	case len(c.Keys) == 0 && (len(c.Anchors) > 0 || len(c.Logs) > 0 || c.Every > 0 || c.Accepted != "" || c.FromFirstCheckpoint):
+		return usage("--anchor, --log, --accepted, --from-first-checkpoint and --every need --key: without a public key no checkpoint can be believed")
 	case len(c.Keys) == 0:
 		return c.numbers(ctx, w)
 	}
@@ -73,6 +81,7 @@ func (c *verifyCommand) schedule(ctx context.Context, w *World, config *verify.C
 			return usage("--retention: %w", err)
 		}
 	}
+	var recorded []prometheus.Collector
 	if c.Record {
 		exp, dir, err := c.recorder(w, c.Spool, "verify-spool")
 		if err != nil {
@@ -84,6 +93,7 @@ func (c *verifyCommand) schedule(ctx context.Context, w *World, config *verify.C
 			}
 		}()
 		printer.next = exp
+		recorded = append(recorded, exportermetrics.New(exp))
 		// What is recorded here is a part of the trail.
 		if own, err := publicKeys(dir + ".key"); err == nil {
 			s.Keys = append(s.Keys, own...)
@@ -94,6 +104,13 @@ func (c *verifyCommand) schedule(ctx context.Context, w *World, config *verify.C
 		return usage("%w", oneLine(err))
 	}
 	printer.status = v.Status
+	if c.MetricsListen != "" {
+		served, err := serveOperators(w, c.MetricsListen, v, c.Every, recorded...)
+		if err != nil {
+			return err
+		}
+		defer served.close()
+	}
 	if err := v.Run(ctx); err != nil && ctx.Err() == nil {
 		return usage("%w", err)
 	}
@@ -137,7 +154,7 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 	if err != nil {
 		return nil, usage("how to reach Loki: %w", oneLine(err))
 	}
-	config := &verify.Config{Loki: from, Services: c.Services, Environments: c.Environments, Logs: c.Logs, From: window.From, To: window.To, Now: w.Now}
+	config := &verify.Config{Loki: from, Services: c.Services, Environments: c.Environments, Logs: c.Logs, From: window.From, To: window.To, Now: w.Now, FromFirstCheckpoint: c.FromFirstCheckpoint}
 	if c.All {
 		config.From = time.Time{}
 	}
@@ -150,6 +167,15 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 			return nil, usage("--key: %w", err)
 		}
 		config.Keys = append(config.Keys, keys...)
+	}
+	if c.Accepted != "" {
+		text, err := os.ReadFile(c.Accepted)
+		if err != nil {
+			return nil, usage("--accepted: %w", err)
+		}
+		if config.Accepted, err = verify.ReadAccepted(string(text)); err != nil {
+			return nil, usage("--accepted: %s: %w", c.Accepted, oneLine(err))
+		}
 	}
 	for _, place := range c.Anchors {
 		archive, err := anchor.Open(place)
@@ -180,10 +206,8 @@ func publicKeys(s string) (keys []string, err error) {
 		}
 		return keys, nil
 	}
-	for line := range strings.Lines(string(b)) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			keys = append(keys, line)
-		}
+	for _, line := range credential.Lines(string(b)) {
+		keys = append(keys, line)
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s holds no key", s)
@@ -208,7 +232,7 @@ func (c *verifyCommand) once(ctx context.Context, w *World, config *verify.Confi
 	if err := c.print(w, r); err != nil {
 		return false, failed(ctx, "printing", err)
 	}
-	return r.Complete == verify.Yes && r.Unaltered == verify.Yes, nil
+	return r.Complete.Good() && r.Unaltered.Good(), nil
 }
 
 // print prints a report: as JSON one a line if there are more to come.

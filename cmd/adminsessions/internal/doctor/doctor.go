@@ -68,6 +68,7 @@ func Examine(ctx context.Context, o Options) (findings []Finding, err error) {
 	e.pushing(ctx)
 	e.deleting(ctx)
 	e.clock()
+	e.measure(ctx)
 	e.settings(ctx)
 	if o.Probe {
 		e.probe(ctx)
@@ -79,6 +80,28 @@ func Examine(ctx context.Context, o Options) (findings []Finding, err error) {
 type examination struct {
 	Options
 	findings []Finding
+
+	// Of the last day: the numbers of its logs, or why they are not known, and the
+	// load that they tell.
+	logs    []trail.LogNumbers
+	logsErr error
+	load    Load
+}
+
+// measure looks how much the trail asks of Loki.
+func (e *examination) measure(ctx context.Context) {
+	now := e.Now().Truncate(time.Millisecond)
+	last := trail.Window{From: now.Add(-day), To: now.Add(trail.Ahead)}
+	e.logs, e.logsErr = e.Store.Numbers(ctx, last)
+	e.load = Load{Panels: float64(len(e.logs)), Peak: DefaultPeak, LineBytes: DefaultLineBytes, Copies: 1}
+	for i := range e.logs {
+		e.load.PerDay += float64(e.logs[i].Events)
+	}
+	if e.logsErr != nil { // maybe because there are too many
+		if streams, err := e.Store.Logs(ctx, last); err == nil {
+			e.load.Panels = float64(len(streams))
+		}
+	}
 }
 
 func (e *examination) add(f Finding) { e.findings = append(e.findings, f) }
@@ -200,9 +223,9 @@ func (e *examination) trail(ctx context.Context) {
 	} else {
 		e.well("shards", "none in the last week")
 	}
-	logs, err := e.Store.Numbers(ctx, trail.Window{From: now.Add(-24 * time.Hour), To: now.Add(trail.Ahead)})
-	if err != nil {
-		e.add(Finding{Of: "trail", Effect: Unknown, Found: said(err)})
+	logs := e.logs
+	if e.logsErr != nil {
+		e.add(Finding{Of: "trail", Effect: Unknown, Found: said(e.logsErr)})
 		return
 	}
 	if len(logs) == 0 {

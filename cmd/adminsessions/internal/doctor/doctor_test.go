@@ -25,6 +25,7 @@ type fakeLoki struct {
 	streams string // of the trail, as JSON
 	deletes bool
 	short   bool // questions over a year are refused
+	many    bool // it has more logs than max_query_series
 }
 
 func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -50,6 +51,8 @@ func (f *fakeLoki) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, `{"data":[%s]}`, f.streams)
 	case strings.HasSuffix(path, "/values"):
 		fmt.Fprint(w, `{"data":["panel"]}`)
+	case strings.HasSuffix(path, "/query") && f.many:
+		http.Error(w, "maximum number of series (1) reached for a single query", http.StatusBadRequest)
 	case strings.HasSuffix(path, "/query"):
 		fmt.Fprint(w, `{"data":{"resultType":"vector","result":[]}}`)
 	default:
@@ -181,6 +184,22 @@ func TestWhatIsNotSeenIsAskedFor(t *testing.T) {
 	for deletes, want := range map[bool]Effect{true: Loses, false: None} {
 		if f := examine(t, &fakeLoki{deletes: deletes})["deleting"]; f.Effect != want {
 			t.Errorf("%+v, want %s", f, want)
+		}
+	}
+}
+
+// A limit is held against how many logs there are, also where those are so many
+// that Loki does not tell their numbers.
+func TestLimitsOfAFleet(t *testing.T) {
+	loki := &fakeLoki{many: true, streams: `{"audit_log_id":"a"},{"audit_log_id":"b"},{"audit_log_id":"c"}`}
+	for limit, want := range map[int]Effect{0: None, 2: Loses, 3: None} {
+		loki.config = fmt.Sprintf("limits_config: {max_global_streams_per_user: %d, max_query_series: 20000}\n", limit)
+		found := examine(t, loki)
+		if f := found["max_global_streams_per_user"]; f.Effect != want || want != None && f.Do != "set it to 6" {
+			t.Errorf("%d streams: %+v, want %s", limit, f, want)
+		}
+		if f := found["trail"]; f.Effect != Unknown {
+			t.Errorf("%+v", f)
 		}
 	}
 }

@@ -20,7 +20,7 @@ type setting struct {
 	path string
 	// judge returns what a value does; "" for Effect means that all is well.
 	judge func(v value, e *examination) (Effect, string)
-	do    string // what to set
+	do    string // what to set, in deploy/loki
 }
 
 const (
@@ -28,7 +28,8 @@ const (
 	batchBytes = 2 << 20
 	// drainBytes is the rate a second above which a backlog is not held up much.
 	drainBytes = 16 << 20
-	year       = 365 * 24 * time.Hour
+	day        = 24 * time.Hour
+	year       = 365 * day
 )
 
 // settings are those that a trail depends on: deploy/loki/README.md has the same.
@@ -45,6 +46,8 @@ func settings() []setting {
 		{"limits_config.retention_period", retention, "as long as the trail is to be kept; 0 keeps it for ever"},
 		{"limits_config.retention_stream", retentionRules, "no rule whose selector matches the trail"},
 		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
+		{"limits_config.max_global_streams_per_user", fine, "5000"},
+		{"ingester.chunk_idle_period", fine, "2h"},
 		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, stuck}, tier{16, Slows, slowed}), "128"},
 		{"limits_config.ingestion_rate_mb", number(tier{drainBytes >> 20, Slows, slowed}), "64"},
 		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, stuck}, tier{drainBytes, Slows, slowed}), "128MB"},
@@ -63,6 +66,9 @@ func settings() []setting {
 		{"analytics.reporting_enabled", wants("false", Slows, "Loki reports usage to its maker"), "false"},
 	}
 }
+
+// fine is the judge of a setting that only a large load minds: see demands.
+func fine(value, *examination) (Effect, string) { return None, "" }
 
 // tier is what a value below a limit does; 0 is no limit.
 type tier struct {
@@ -219,10 +225,14 @@ func (e *examination) setting(ctx context.Context, s setting, config value) {
 		e.add(Finding{Of: s.path, Effect: Unknown, Found: "can't be seen", Do: "set it to " + s.do})
 		return
 	}
+	do := s.do
 	effect, why := s.judge(v, e)
+	if effect == None {
+		effect, why, do = e.demanded(s.path, v)
+	}
 	f := Finding{Of: s.path, Effect: effect, Found: v.String(), Why: why}
 	if effect != None {
-		f.Do = "set it to " + s.do
+		f.Do = "set it to " + do
 	}
 	e.add(f)
 }

@@ -76,7 +76,7 @@ func newGeneration(s *Setup, p *process) (*generation, error) {
 		g.identifiers = append(g.identifiers, i)
 	}
 	opts := append([]instrumentation.Option{}, p.options...)
-	opts = append(opts, instrumentation.WithAdmin(g.admin))
+	opts = append(opts, instrumentation.WithAdmin(g.admin), instrumentation.WithActor(g.actor))
 	if cookies := s.config.Session.Cookies; len(cookies) > 0 {
 		opts = append(opts, instrumentation.WithSessionID(func(r *http.Request) string { return sessionOf(r, cookies) }, p.sessionKey))
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -31,7 +30,6 @@ import (
 const (
 	maxIngests      = 32 // requests at once
 	maxIngestEvents = 10_000
-	maxHalfDone     = 1024 // requests that are remembered because a part of them is stored
 	maxURLBytes     = 2048
 	maxAhead        = 10 * time.Minute
 )
@@ -52,13 +50,13 @@ type ingest struct {
 	now        func() time.Time
 	running    chan struct{}
 	decoding   chan struct{}
-	// halfDone is how many events are stored of a request that failed in the
-	// middle: when it comes again, they are not stored twice.
-	halfDone *lru.Cache[[sha256.Size]byte, int]
+	stored     *stored
+	// failed are requests that are to come again, by their sum.
+	failed *lru.Cache[[sha256.Size]byte, receipt]
 }
 
-func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metrics, logger *slog.Logger) (*ingest, error) {
-	in := &ingest{config: c, sink: sink, metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
+func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, known *stored, m *metrics, logger *slog.Logger) (*ingest, error) {
+	in := &ingest{config: c, sink: sink, stored: known, metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
 	if err := in.hide(r); err != nil {
 		return nil, err
 	}
@@ -66,7 +64,7 @@ func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, m *metri
 		in.durability = adminsessions.Synced
 	}
 	var err error
-	if in.halfDone, err = lru.New[[sha256.Size]byte, int](maxHalfDone); err != nil {
+	if in.failed, err = lru.New[[sha256.Size]byte, receipt](maxFailed); err != nil {
 		return nil, err
 	}
 	mux := http.NewServeMux()
@@ -189,6 +187,11 @@ func (in *ingest) read(w http.ResponseWriter, r *http.Request) (body []byte, sta
 // asked. What is refused stays refused however often it is sent; what could not
 // be stored is to be sent again.
 func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []byte) {
+	sum := sha256.Sum256(body)
+	got, again := in.failed.Get(sum)
+	if !again {
+		got = newReceipt(in.now())
+	}
 	var events []adminsessions.Event
 	refused, why := 0, ""
 	refuse := func(err error) {
@@ -207,6 +210,7 @@ func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []by
 			refuse(fmt.Errorf("more than %d events at once", maxIngestEvents))
 		default:
 			in.clean(e, f.name)
+			got.complete(e, len(events))
 			events = append(events, *e)
 		}
 	})
@@ -217,26 +221,43 @@ func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []by
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), in.config.Timeout)
 	defer cancel()
-	sum := sha256.Sum256(body)
-	done, _ := in.halfDone.Get(sum)
-	for i := done; i < len(events); i++ {
-		if err := in.sink.RecordEvent(ctx, &events[i], in.durability); err != nil {
-			if !errors.Is(err, adminsessions.ErrRefused) {
-				i++ // it may be there all the same: twice would be worse than unsynced
-			}
-			in.halfDone.Add(sum, i)
-			in.metrics.ingested.WithLabelValues(ingestAccepted).Add(float64(i - done))
-			in.metrics.ingested.WithLabelValues(ingestFailed).Add(float64(len(events) - i))
-			in.logger.Error("events that were handed in could not be stored; they are to be sent again", "stored", i, "of", len(events), "error", err)
-			w.Header().Set("Retry-After", "2")
-			f.failure(w, http.StatusServiceUnavailable, "the events could not be stored; send them again")
-			return
-		}
+	if i, err := in.store(ctx, events); err != nil {
+		in.failed.Add(sum, got)
+		in.metrics.ingested.WithLabelValues(ingestFailed).Add(float64(len(events) - i))
+		in.logger.Error("events that were handed in could not be stored; they are to be sent again", "stored", i, "of", len(events), "error", err)
+		w.Header().Set("Retry-After", "2")
+		f.failure(w, http.StatusServiceUnavailable, "the events could not be stored; send them again")
+		return
 	}
-	in.halfDone.Remove(sum)
-	in.metrics.ingested.WithLabelValues(ingestAccepted).Add(float64(len(events) - done))
+	in.failed.Remove(sum)
 	in.metrics.ingested.WithLabelValues(ingestRefused).Add(float64(refused))
 	f.answer(w, len(events), refused, why)
+}
+
+// store stores those events that are not stored yet, and returns how many are. On
+// an error the rest is not.
+func (in *ingest) store(ctx context.Context, events []adminsessions.Event) (n int, err error) {
+	same := repeats{}
+	var line []byte
+	for i := range events {
+		e := &events[i]
+		line = e.AppendLine(line[:0])
+		again, err := in.stored.once(same.next(keyOf(e.Time, line)), func() error {
+			return in.sink.RecordEvent(ctx, e, in.durability)
+		})
+		switch {
+		case errors.Is(err, adminsessions.ErrRefused):
+			return i, err
+		case again:
+			in.metrics.ingested.WithLabelValues(ingestResent).Inc()
+		default:
+			in.metrics.ingested.WithLabelValues(ingestAccepted).Inc()
+		}
+		if err != nil { // it is not known to be safe
+			return i + 1, err
+		}
+	}
+	return len(events), nil
 }
 
 // decode reads events, a few requests at a time: they take more room in memory
@@ -265,12 +286,6 @@ func (in *ingest) check(e *adminsessions.Event) error {
 // clean hides secrets in what an event says, and marks it. Line breaks, control
 // characters and lengths are seen to where its line is written.
 func (in *ingest) clean(e *adminsessions.Event, how string) {
-	if e.Time.IsZero() {
-		e.Time = in.now()
-	}
-	if e.RequestID == "" { // by which it can be asked for
-		e.RequestID = strings.ToLower(rand.Text()[:20])
-	}
 	r := in.redaction.Load()
 	e.URL, _ = r.URL(e.URL, maxURLBytes)
 	for _, s := range []*string{&e.Note, &e.Reason, &e.Resource.ID, &e.Resource.Name, &e.UserAgent, &e.Cause, &e.ErrorType,

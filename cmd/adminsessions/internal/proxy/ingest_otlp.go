@@ -40,11 +40,11 @@ func otlpEvents(u plog.Unmarshaler, bounded func([]byte) error) func([]byte, fun
 			return fmt.Errorf("can't be read as OTLP logs: %w", err)
 		}
 		for _, rl := range logs.ResourceLogs().All() {
-			service, _ := rl.Resource().Attributes().Get("service.name")
+			service, named := rl.Resource().Attributes().Get("service.name")
 			for _, sl := range rl.ScopeLogs().All() {
 				for _, lr := range sl.LogRecords().All() {
 					e, err := otlpEvent(lr)
-					if err == nil && service.Type() == pcommon.ValueTypeStr {
+					if err == nil && named && service.Type() == pcommon.ValueTypeStr {
 						e.Attributes = append(e.Attributes, attribute.String("service.name", service.Str()))
 					}
 					yield(&e, err)

@@ -27,7 +27,7 @@ import (
 func startIngest(t testing.TB, sink *recordtest.Sink, durability string) http.Handler {
 	t.Helper()
 	h, err := newIngest(&Ingest{Durability: durability, MaxBytes: 1 << 20, Timeout: time.Second}, &policy.Redaction{Query: []string{"badge"}}, sink,
-		newMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
+		newStored(), newMetrics(prometheus.NewRegistry()), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

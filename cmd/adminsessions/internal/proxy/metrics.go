@@ -26,6 +26,7 @@ const (
 
 	ingestAccepted = "accepted"
 	ingestRefused  = "refused"
+	ingestResent   = "resent" // stored already
 	ingestFailed   = "failed"
 )
 
@@ -46,7 +47,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		lookups:        vector("adminsessions_proxy_lookups_total", "Questions to panels who is signed in, by result.", "result", lookupResults()...),
 		unanswered:     vector("adminsessions_proxy_unanswered_total", "Requests that a panel did not answer, by why.", "reason", errorUnreachable, errorTimeout),
 		misdirected:    counter("adminsessions_proxy_misdirected_total", "Requests for a host or a path that no panel is configured for."),
-		ingested:       vector("adminsessions_proxy_ingested_events_total", "Events that others have handed in, by outcome.", "outcome", ingestAccepted, ingestRefused, ingestFailed),
+		ingested:       vector("adminsessions_proxy_ingested_events_total", "Events that others have handed in, by outcome.", "outcome", ingestAccepted, ingestResent, ingestRefused, ingestFailed),
 		reloads:        vector("adminsessions_proxy_reloads_total", "Attempts to read the configuration anew, by outcome.", "outcome", reloadDone, reloadRefused),
 		reloaded:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "adminsessions_proxy_config_time_seconds", Help: "When the configuration in use was read, in Unix seconds."}),
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/instrumentation"
 	"github.com/adminsessions/adminsessions/instrumentation/instrumentationmetrics"
+	"github.com/adminsessions/adminsessions/internal/credential"
 )
 
 // Server is the program at work.
@@ -45,6 +46,7 @@ type Server struct {
 	operators *http.Server // nil if there is none
 	ingest    *http.Server // nil if there is none
 	taken     *ingest      // by it
+	stored    *stored      // what it has taken
 	listeners map[*http.Server]net.Listener
 	running   sync.WaitGroup // requests that are handled
 	cut       context.CancelFunc
@@ -61,7 +63,12 @@ func NewServer(s *Setup, logger *slog.Logger) (_ *Server, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	srv.metrics = newMetrics(registry)
-	if srv.exporter, err = exporter.New(s.config.exporterOptions(logger)...); err != nil {
+	opts := s.config.exporterOptions(logger)
+	if s.config.Ingest != nil {
+		srv.stored = newStored()
+		opts = append(opts, exporter.WithFound(srv.stored.found()))
+	}
+	if srv.exporter, err = exporter.New(opts...); err != nil {
 		return nil, err
 	}
 	counted := instrumentationmetrics.New()
@@ -116,7 +123,7 @@ func (srv *Server) listen(registry *prometheus.Registry) (err error) {
 		}
 	}
 	if in := srv.config.Ingest; in != nil {
-		h, err := newIngest(in, &srv.config.Policy.Redact, srv.exporter, srv.metrics, srv.logger)
+		h, err := newIngest(in, &srv.config.Policy.Redact, srv.exporter, srv.stored, srv.metrics, srv.logger)
 		if err != nil {
 			return err
 		}
@@ -345,7 +352,8 @@ func sessionKeyOf(file string) ([]byte, error) {
 		_, err := rand.Read(key)
 		return key, err
 	}
-	key, err := os.ReadFile(file)
+	text, err := credential.File(file)
+	key := []byte(text)
 	if errors.Is(err, fs.ErrNotExist) {
 		key = []byte(rand.Text() + rand.Text())
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {

@@ -61,15 +61,18 @@ func (g *generation) admin(r *http.Request) adminsessions.User {
 	return v.who.user
 }
 
+// actor is what kind of actor it is. The middleware asks behind admin.
+func (g *generation) actor(r *http.Request) adminsessions.Actor {
+	v := visitOf(r)
+	if v.who.pending {
+		return adminsessions.Actor{}
+	}
+	return v.who.actor
+}
+
 // complete adds to the record what the middleware did not ask for.
 func (v *visit) complete() {
-	if v.who.pending {
-		return
-	}
-	if v.who.actor != (adminsessions.Actor{}) {
-		v.recording.SetActor(v.who.actor)
-	}
-	if v.who.unknown != "" {
+	if !v.who.pending && v.who.unknown != "" {
 		v.recording.Annotate("", attribute.String(whoKey, v.who.unknown))
 	}
 }

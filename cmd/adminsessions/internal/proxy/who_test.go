@@ -344,3 +344,16 @@ func TestAViewerSeesWhatHeMay(t *testing.T) {
 		}
 	}
 }
+
+// A request that is refused before the panel is asked belongs to its tenant all the
+// same.
+func TestTheTenantOfWhatIsRefused(t *testing.T) {
+	r := newRig(t, "who: [{headers: {from: [127.0.0.1/32], email: X-Email, tenant: X-Tenant}}]\n"+
+		"policy: {rules: [{name: deletions, paths: [DELETE /], reason_required: true}]}", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the panel was asked") }))
+	if resp := r.do("DELETE", "/clients/7", "", "X-Email", "anna@example.com", "X-Tenant", "acme"); resp.StatusCode != 428 {
+		t.Errorf("answered %d", resp.StatusCode)
+	}
+	if e := r.only(); e.Actor.TenantID != "acme" || e.User.Email != "anna@example.com" {
+		t.Errorf("recorded %s", e.Line())
+	}
+}

@@ -18,13 +18,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{- define "adminsessions.image" -}}
 {{- with .Values.proxy.image -}}
-{{- $repository := required "proxy.image.repository is required: build deploy/package/Dockerfile, push it, and name it here" .repository -}}
-{{- if .digest -}}
-{{ $repository }}@{{ .digest }}
-{{- else -}}
-{{ $repository }}:{{ required "proxy.image.tag is required, or proxy.image.digest" .tag }}
+{{- $_ := required "proxy.image.repository is required: build deploy/package/Dockerfile, push it, and name it here" .repository -}}
+{{- $_ := required "proxy.image.tag is required, or proxy.image.digest" (.digest | default .tag) -}}
+{{- include "adminsessions.reference" . -}}
 {{- end -}}
-{{- end -}}
+{{- end }}
+
+{{- /* An image, by its digest if there is one. */ -}}
+{{- define "adminsessions.reference" -}}
+{{ .repository }}{{ if .digest }}@{{ .digest }}{{ else }}:{{ .tag }}{{ end }}
 {{- end }}
 
 {{- /* The proxy's file. What would make it another one than its pod expects is refused. */ -}}

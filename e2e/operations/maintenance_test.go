@@ -1,0 +1,400 @@
+package operations
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions/internal/lokitest"
+	"github.com/adminsessions/adminsessions/internal/nginxtest"
+)
+
+const (
+	maintenance = "maintenance.md"
+	publicKey   = "/etc/adminsessions/trail.key.pub"
+
+	nothingWaits       = "waiting       nothing\n"
+	nothingQuarantined = "nothing is in quarantine\n"
+)
+
+// signed gives the proxy a key that signs the trail.
+func (s *system) signed() *system {
+	s.t.Helper()
+	if out, status := s.shell("adminsessions key /etc/adminsessions/trail.key"); status != 0 {
+		s.t.Fatal(out)
+	}
+	s.environment = append(s.environment, "ADMINSESSIONS_PROOF_KEY_FILE="+s.path("/etc/adminsessions/trail.key"))
+	return s
+}
+
+func TestAllIsWell(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.work("well", 10)
+	s.delivered()
+	s.procedure(maintenance, "Is all well?", s.prints(nothingWaits, "complete: yes, unaltered: yes", "nothing found that would lose"))
+	s.loki.Stop()
+	s.work("waiting", 3)
+	if out, _ := s.shell("adminsessions spool stat"); !strings.Contains(out, "waiting       3 events") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestUpgrade(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.work("before", 10)
+	s.loki.Stop()
+	s.work("backlog", 10)
+	s.procedure(maintenance, "The panel or the proxy", s.prints("waiting"))
+	s.work("after", 10)
+	s.loki.Restart()
+	s.delivered()
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.complete(s.loki, 30, publicKey)
+	if logs, _ := s.shell("adminsessions verify"); strings.Count(logs, "numbers 1 to") != 1 {
+		t.Errorf("want one log without a gap:\n%s", logs)
+	}
+}
+
+// newer gives the spool's cursor the format of a version that is not there yet.
+func (s *system) newer(version byte) {
+	s.t.Helper()
+	const slot, stride = 128, 4096 // see internal/spool
+	name := filepath.Join(s.spool(), "cursor")
+	b, err := os.ReadFile(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	modified, err := os.Stat(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for at := 0; at+slot <= len(b); at += stride {
+		part := b[at : at+slot]
+		part[7] = version
+		binary.LittleEndian.PutUint32(part[slot-4:], crc32.Checksum(part[:slot-4], crc32.MakeTable(crc32.Castagnoli)))
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.WriteAt(b, 0)
+	}
+	if err == nil {
+		err = f.Close()
+	}
+	if err == nil {
+		err = os.Chtimes(name, modified.ModTime(), modified.ModTime())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestBackToAnOlderVersion(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.loki.Stop()
+	s.work("newer", 10)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	const newest = 2
+	s.newer(newest)
+	err := s.start()
+	if err == nil || !strings.Contains(err.Error(), "has the format of a newer version (2; this program knows up to 1)") {
+		t.Fatalf("a spool of a newer version was opened, or refused otherwise: %v", err)
+	}
+	s.newer(newest - 1) // the newer program again
+	s.mustStart()
+	s.loki.Restart()
+	s.delivered()
+	s.procedure(maintenance, "Back to an older version", s.prints(nothingWaits, nothingQuarantined), nil)
+	s.work("older", 10)
+	s.delivered()
+	s.complete(s.loki, 20, publicKey)
+	if n := s.count(s.loki, "action:trail.spool_lost type:TRAIL"); n != "1" {
+		t.Errorf("the trail says %s times that another spool was there, want once", n)
+	}
+}
+
+func TestRotateLokisPassword(t *testing.T) {
+	s := newSystem(t)
+	conf, err := os.ReadFile(filepath.Join(root, "deploy", "gateway", "push.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := filepath.Join(s.dir, "users")
+	password := func(p string) {
+		if err := os.WriteFile(users, []byte("panel:{PLAIN}"+p+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	password("old")
+	text := strings.Replace(string(conf), "set $loki http://loki:3100;", "set $loki "+s.loki.URL()+";", 1)
+	text = strings.Replace(text, "location = /loki/api/v1/push {", "location = /loki/api/v1/push {\nauth_basic trail; auth_basic_user_file "+users+";", 1)
+	s.write("/etc/adminsessions/loki-password", "old\n")
+	s.environment = append(s.environment, "ADMINSESSIONS_LOKI_URL=http://"+nginxtest.Start(t, text), "ADMINSESSIONS_LOKI_QUERY_URL="+s.loki.URL(),
+		"ADMINSESSIONS_LOKI_USERNAME=panel", "ADMINSESSIONS_LOKI_PASSWORD_FILE="+s.path("/etc/adminsessions/loki-password"), "NEW_PASSWORD=new")
+	s.mustStart()
+	s.work("old", 5)
+	s.delivered()
+	password("new")
+	s.work("between", 5)
+	if out, _ := s.shell("adminsessions spool stat"); !strings.Contains(out, "waiting       5 events") {
+		t.Errorf("with a password that is not valid:\n%s", out)
+	}
+	s.procedure(maintenance, "Loki's password", nil)
+	s.work("new", 5)
+	s.delivered()
+	s.complete15(t)
+	if _, err := os.Stat(filepath.Join(s.spool(), "quarantine.ndjson")); err == nil {
+		t.Error("something is in quarantine")
+	}
+}
+
+// complete15 checks that 15 requests are there and no number is missing, without a
+// key that signs.
+func (s *system) complete15(t *testing.T) {
+	t.Helper()
+	if out, status := s.shell("adminsessions verify"); status != 0 || !strings.Contains(out, "no gap") {
+		t.Errorf("%d\n%s", status, out)
+	}
+	if n := s.count(s.loki, "url:/clients/"); n != "15" {
+		t.Errorf("%s requests are in the trail, want 15", n)
+	}
+}
+
+func TestRotateTheProofKey(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.work("old", 10)
+	s.shell("cp " + publicKey + " /backup/old.pub")
+	s.procedure(maintenance, "The key that signs the trail",
+		func(string) { s.work("both", 10); s.delivered() },
+		s.prints("complete: yes, unaltered: yes"),
+		s.prints("complete: yes, unaltered: yes"))
+	s.work("new", 10)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.complete(s.loki, 30, publicKey)
+	// Each key alone: the old one does not know of what came, the new one vouches for
+	// all of it.
+	if out, _ := s.shell("adminsessions verify --all --key /backup/old.pub"); !strings.Contains(out, "complete: yes, unaltered: yes") || !strings.Contains(out, "not judged events") {
+		t.Errorf("with the old key:\n%s", out)
+	}
+	if out, _ := s.shell("tail -1 " + publicKey + " > /backup/new.pub; adminsessions verify --all --key /backup/new.pub"); !strings.Contains(out, "complete: yes, unaltered: yes") || strings.Contains(out, "not judged events") {
+		t.Errorf("with the new key:\n%s", out)
+	}
+	out, _ := s.shell("adminsessions search --oldest --json action:trail.started type:TRAIL")
+	for _, want := range []string{"signed by trail\"", "signed by trail, trail-2027", "signed by trail-2027"} {
+		if !strings.Contains(strings.ReplaceAll(out, `\"`, `"`), want) {
+			t.Errorf("the trail does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+func TestRotateTheSpoolKey(t *testing.T) {
+	s := newSystem(t).signed()
+	s.shell("head -c 32 /dev/urandom | base64 > /etc/adminsessions/spool-key")
+	s.environment = append(s.environment, "ADMINSESSIONS_SPOOL_KEY_FILE="+s.path("/etc/adminsessions/spool-key"))
+	s.mustStart()
+	s.loki.Stop()
+	s.work("old", 10)
+	s.procedure(maintenance, "The spool's key",
+		func(string) { s.work("both", 10); s.loki.Restart(); s.delivered() },
+		s.prints(nothingWaits, nothingQuarantined),
+		nil)
+	s.work("new", 10)
+	s.delivered()
+	s.complete(s.loki, 30, publicKey)
+	// The old key taken away too early.
+	s.loki.Stop()
+	s.work("early", 10)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.shell("cp /etc/adminsessions/spool-key /etc/adminsessions/right; head -c 32 /dev/urandom | base64 > /etc/adminsessions/spool-key")
+	if err := s.start(); err == nil || !strings.Contains(err.Error(), "another key than those given") {
+		t.Errorf("it started without the key of its spool: %v", err)
+	}
+	s.shell("cat /etc/adminsessions/right >> /etc/adminsessions/spool-key")
+	s.mustStart()
+	s.loki.Restart()
+	s.delivered()
+	s.complete(s.loki, 40, publicKey)
+}
+
+func TestEncryptASpoolThatWasNot(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.work("plain", 10)
+	s.delivered()
+	s.shell("head -c 32 /dev/urandom | base64 > /etc/adminsessions/spool-key")
+	plain := s.environment
+	s.environment = append(s.environment, "ADMINSESSIONS_SPOOL_KEY_FILE="+s.path("/etc/adminsessions/spool-key"))
+	// The operator's shell has the key as well, and looks at a spool that is not encrypted.
+	s.procedure(maintenance, "Encrypt a spool that was not, or give that up", s.prints(nothingWaits, nothingQuarantined), nil)
+	s.loki.Stop()
+	s.work("sealed", 10)
+	if segments, err := filepath.Glob(filepath.Join(s.spool(), "*.seg")); err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	} else if b, err := os.ReadFile(segments[0]); err != nil || bytes.Contains(b, []byte("sealed-1")) {
+		t.Errorf("an event can be read on the disk, %v", err)
+	}
+	s.loki.Restart()
+	s.delivered()
+	s.complete(s.loki, 20, publicKey)
+	// And back.
+	s.shell("rm -r /var/lib/adminsessions/spool.before")
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.shell("mv /var/lib/adminsessions/spool /var/lib/adminsessions/spool.before")
+	s.environment = plain
+	s.mustStart()
+	s.work("plain-again", 10)
+	s.delivered()
+	s.complete(s.loki, 30, publicKey)
+}
+
+func TestMoveASpool(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.loki.Stop()
+	s.work("waiting", 10)
+	s.procedure(maintenance, "A spool to another disk, a panel to another machine", nil)
+	s.work("moved", 10)
+	s.loki.Restart()
+	s.delivered()
+	s.complete(s.loki, 20, publicKey)
+}
+
+func TestCopyAndRestoreALoki(t *testing.T) {
+	s := newSystem(t).signed()
+	anchor := filepath.Join(s.dir, "anchor")
+	s.environment = append(s.environment, "ADMINSESSIONS_PROOF_ANCHORS="+anchor)
+	s.mustStart()
+	s.work("copied", 20)
+	s.delivered()
+	s.procedure(maintenance, "Copy a Loki", nil)
+	s.work("lost", 20)
+	s.delivered()
+	if err := s.stop(); err != nil { // a last checkpoint goes to the anchor
+		t.Fatal(err)
+	}
+	s.complete(s.loki, 40, publicKey)
+
+	// The copy proves itself at another address while the original is away.
+	s.loki.Stop()
+	s.shell("cp -a /backup/loki /backup/elsewhere")
+	elsewhere := lokitest.Start(t, lokitest.WithDataDir(s.path("/backup/elsewhere")))
+	s.complete(elsewhere, 20, publicKey)
+	elsewhere.Stop()
+	s.loki.Restart()
+
+	s.procedure(maintenance, "Restore a Loki", nil)
+	verify := "adminsessions verify --all --key " + publicKey
+	if out, status := s.shell(verify); status != 0 {
+		t.Errorf("nobody in the restored trail knows of more, and yet: %d\n%s", status, out)
+	}
+	if out, status := s.shell(verify + " --anchor " + anchor); status != 1 || !strings.Contains(out, "complete: no") || !strings.Contains(out, "MISSING events") {
+		t.Errorf("the anchor knows of more, and yet: %d\n%s", status, out)
+	}
+	s.mustStart()
+	s.work("after", 5)
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, status := s.shell(verify); status != 1 || !strings.Contains(out, "complete: no") || !strings.Contains(out, "MISSING events") {
+		t.Errorf("later events show what is missing, and yet: %d\n%s", status, out)
+	}
+	if n := s.count(s.loki, "url:/clients/"); n != "25" {
+		t.Errorf("%s requests are in the restored trail, want the copy's 20 and 5 more", n)
+	}
+}
+
+func TestEverythingStartsInAnyOrder(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	requests := 0
+	work := func(tag string) {
+		s.work(tag, 10)
+		requests += 10
+	}
+	for i := range 2 {
+		work(fmt.Sprint("panel-first-", i))
+		s.kill()
+		s.loki.Kill()
+		s.mustStart()
+		work(fmt.Sprint("alone-", i))
+		s.loki.Restart()
+		s.delivered()
+		work(fmt.Sprint("loki-first-", i))
+		s.loki.Kill()
+		s.kill()
+		s.loki.Restart()
+		s.mustStart()
+	}
+	s.delivered()
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.complete(s.loki, requests, publicKey)
+}
+
+func TestLeave(t *testing.T) {
+	s := newSystem(t).signed()
+	s.mustStart()
+	s.work("last", 20)
+	s.delivered()
+	s.procedure(maintenance, "Leave",
+		s.prints(nothingWaits, nothingQuarantined),
+		s.prints("complete: yes, unaltered: yes"),
+		func(string) {
+			for file, want := range map[string]string{"events": "last-19", "trail": "trail.stopped"} {
+				b, err := os.ReadFile(s.path("/backup/" + file + ".ndjson"))
+				if err != nil || !bytes.Contains(b, []byte(want)) {
+					t.Errorf("%s: %q is not in it, %v", file, want, err)
+				}
+			}
+		},
+		nil)
+	// Years later, with nothing but what was kept.
+	offline := lokitest.Start(t, lokitest.WithDataDir(s.path("/backup/loki")))
+	s.complete(offline, 20, "/backup/trail.key.pub")
+}
+
+// Entries that are older than Loki takes are delivered in their order, are found
+// where they happened, and are proved.
+func TestOlderThanLokiTakes(t *testing.T) {
+	const takes = 20 * time.Second
+	s := newSystem(t, lokitest.WithArgs(fmt.Sprintf("-validation.reject-old-samples.max-age=%v", takes))).signed()
+	s.mustStart()
+	s.loki.Stop()
+	s.work("old", 10)
+	recorded := time.Now()
+	<-time.After(takes + 5*time.Second) // Loki's clock can't be set
+	s.work("young", 10)
+	s.loki.Restart()
+	s.delivered()
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	s.complete(s.loki, 20, publicKey)
+	out, _ := s.shell("adminsessions search --json --oldest url:/clients/old-")
+	if n := strings.Count(out, " at="); n != 10 {
+		t.Errorf("%d events have kept their own time, want 10", n)
+	}
+	if out, _ := s.shell("adminsessions search --utc url:/clients/old-9"); !strings.Contains(out, recorded.UTC().Format("2006-01-02 15:04")) {
+		t.Errorf("the event is not shown at %v:\n%s", recorded.UTC(), out)
+	}
+}

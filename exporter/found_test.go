@@ -1,0 +1,44 @@
+package exporter
+
+import (
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/adminsessions/adminsessions/internal/loki"
+)
+
+// What an earlier process has left is shown to the next one, delivered or not,
+// although what is delivered is removed at once.
+func TestFound(t *testing.T) {
+	for name, l := range map[string]*fakeLoki{
+		"delivered": {t: t},
+		"waiting":   {t: t, answer: func(received) loki.Answer { return away() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l.t = t
+				dir := filepath.Join(t.TempDir(), "spool")
+				var before, found []string
+				see := func(list *[]string) Option {
+					return WithFound(func(at time.Time, line []byte) {
+						if at.IsZero() {
+							t.Error("an event without a time")
+						}
+						*list = append(*list, string(line))
+					})
+				}
+				x := startOver(t, l, dir, see(&before))
+				emit(t, x, 4)
+				time.Sleep(time.Minute)
+				_ = x.Shutdown(t.Context())
+				x = startOver(t, l, dir, see(&found))
+				if len(before) != 0 || len(found) < 4 {
+					t.Errorf("a new spool has %d events, and then %d: want 0, and 4 or more", len(before), len(found))
+				}
+				_ = x.Shutdown(t.Context())
+			})
+		})
+	}
+}
