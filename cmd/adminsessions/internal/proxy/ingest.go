@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -302,7 +303,9 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 			*value = r.Text(*value)
 		}
 	}
-	kept := e.Attributes[:0]
+	// The mark comes first, where nothing that is long cuts it off, and the others in
+	// an order that does not depend on who sends them again.
+	kept := append(make([]attribute.KeyValue, 0, 1+len(e.Attributes)), attribute.String(ingestKey, how))
 	for _, kv := range e.Attributes {
 		if kv.Key == ingestKey || strings.HasPrefix(string(kv.Key), "audit.") {
 			continue
@@ -313,8 +316,8 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 		}
 		kept = append(kept, attribute.String(string(kv.Key), r.Text(value)))
 	}
-	e.Attributes = kept[:min(len(kept), adminsessions.MaxAttributes-1)]
-	e.Attributes = append(e.Attributes, attribute.String(ingestKey, how))
+	slices.SortStableFunc(kept[1:], func(a, b attribute.KeyValue) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	e.Attributes = kept // what is too many is cut where the line is written, and said there
 }
 
 // lines are the lines of a body that are not empty.
