@@ -28,7 +28,7 @@ import (
 
 // mortal is a sink that takes some events and is dead then.
 type mortal struct {
-	adminsessions.Sink
+	spooler
 	left int
 }
 
@@ -36,7 +36,7 @@ func (m *mortal) RecordEvent(ctx context.Context, e *adminsessions.Event, d admi
 	if m.left--; m.left < 0 {
 		return fmt.Errorf("dead: %w", adminsessions.ErrRefused)
 	}
-	return m.Sink.RecordEvent(ctx, e, d)
+	return m.spooler.RecordEvent(ctx, e, d)
 }
 
 // lives is an ingest with its spool, which dies and is started again.
