@@ -81,6 +81,9 @@ func TestCommand(t *testing.T) {
 	if _, err := Command("ls /there/is/no/such/file"); err == nil || !strings.Contains(err.Error(), "/there/is/no/such/file") {
 		t.Errorf("what the command has said is not in %v", err)
 	}
+	if text, err := Command("yes hunter2"); text != "" || err == nil || !strings.Contains(err.Error(), "writes more than 65536 bytes") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("without an end: %d bytes, %v", len(text), err)
+	}
 	for _, words := range []string{" ", "/there/is/no/such/program"} {
 		if _, err := Command(words); err == nil {
 			t.Errorf("%q was run", words)
