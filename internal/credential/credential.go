@@ -112,34 +112,40 @@ func Command(words string) (string, error) {
 	if len(command) == 0 {
 		return "", errors.New("the command is empty")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	out, err := Output(patience, nil, command...)
+	return string(out), err
+}
+
+// Output returns what a command makes of an input within some time, 64 KiB at most.
+func Output(limit time.Duration, input []byte, command ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the operator's
+	cmd.Stdin = bytes.NewReader(input)
 	cmd.WaitDelay = time.Second
-	out, said := bounded{room: maxBytes, full: cancel}, bounded{room: maxBytes, full: cancel}
+	out, said := bounded{full: cancel}, bounded{full: cancel}
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
 	switch {
-	case out.over:
-		return "", fmt.Errorf("the command %s writes more than %d bytes", command[0], maxBytes)
+	case out.over || said.over:
+		return nil, fmt.Errorf("%s writes more than %d bytes", command[0], maxBytes)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return "", fmt.Errorf("the command %s has not ended after %v", command[0], patience)
+		return nil, fmt.Errorf("%s has not ended after %v", command[0], limit)
 	case err != nil && len(said.b) > 0:
 		err = fmt.Errorf("%w: %.200q", err, bytes.TrimSpace(said.b))
 	}
-	return string(out.b), err
+	return out.b, err
 }
 
-// bounded keeps what is written to it, and calls full if there is no room for more.
+// bounded keeps up to 64 KiB that are written to it, and calls full at more.
 type bounded struct {
 	b    []byte
-	room int
 	over bool
 	full func()
 }
 
 func (w *bounded) Write(p []byte) (int, error) {
-	if len(w.b)+len(p) > w.room {
+	if len(w.b)+len(p) > maxBytes {
 		w.over = true
 		w.full()
 		return 0, io.ErrShortWrite
