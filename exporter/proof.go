@@ -1,16 +1,11 @@
 package exporter
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/adminsessions/adminsessions/internal/credential"
-	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
 	"github.com/adminsessions/adminsessions/proof/anchor"
 )
@@ -60,17 +55,6 @@ func (p *Proof) interval() time.Duration {
 		return defaultProofInterval
 	}
 	return p.Interval
-}
-
-// verifiers are the public halves of the keys.
-func (p *Proof) verifiers() note.Verifiers {
-	var list []note.Verifier
-	for _, k := range p.Keys {
-		if v, err := note.NewVerifier(k.Public()); err == nil {
-			list = append(list, v)
-		}
-	}
-	return note.VerifierList(list...)
 }
 
 // readProof reads the keys and the anchors that the environment names, if the
@@ -156,85 +140,4 @@ func (p *Proof) words() string {
 		names[i] = k.Name()
 	}
 	return fmt.Sprintf("signed by %s", strings.Join(names, ", "))
-}
-
-// openSpool opens the spool. The tree is read in the middle of that: the folder is
-// this process's by then, and the tree says up to where events are in it.
-func openSpool(o spool.Options, p *prover) (*spool.Log, error) {
-	var treeErr error
-	if p != nil {
-		o.Seen = func(id string) (uint64, bool) {
-			if treeErr = p.open(); treeErr != nil {
-				return 0, false
-			}
-			return p.seen(id)
-		}
-		o.BeforeRemove = p.beforeRemove
-	}
-	log, err := spool.Open(o)
-	if err != nil {
-		return nil, err
-	}
-	if treeErr != nil {
-		return nil, errors.Join(treeErr, log.Close())
-	}
-	return log, nil
-}
-
-// startProof begins to prove, if there is a key.
-func (x *Exporter) startProof(ctx context.Context, p *prover) {
-	if p == nil {
-		x.cfg.logger.Info("the trail does not prove itself: no key is named that signs checkpoints; see ADMINSESSIONS_PROOF_KEY_FILE")
-		return
-	}
-	n := newNotary(x.cfg, x.metrics, x.trail)
-	before := p.begin(x.spool, x.spool.Stats().AckedSeq, lastKept(x.cfg.spoolDir, x.cfg.proof.verifiers()))
-	x.shipper.prover, x.shipper.notary, x.shipper.certified = p, n, n.done
-	x.tellLost(p, before)
-	p.save()
-	if reader, ok := x.shipper.loki.(lokiReader); ok {
-		answer := make(chan *proof.Predecessor, 1)
-		x.shipper.preceded = answer
-		newLog := x.spool.Opened().New && before == nil
-		go x.lookBack(ctx, reader, newLog, answer)
-	}
-	for _, signed := range kept(x.cfg.spoolDir, anchorAgain) {
-		n.anchor(signed)
-	}
-	// These are not waited for: a key or an anchor may be far away.
-	go n.run(ctx)
-	for _, a := range n.anchors {
-		go a.run(ctx)
-	}
-}
-
-// sealTimeout is how long the end waits for the last checkpoint to be signed, and
-// to be anchored.
-const sealTimeout = 5 * time.Second
-
-// seal brings a last checkpoint of all events into the trail.
-func (x *Exporter) seal(ctx context.Context) error {
-	n := x.shipper.notary
-	if n == nil {
-		return nil
-	}
-	limited, cancel := context.WithTimeout(ctx, sealTimeout)
-	defer cancel()
-	for range 2 { // another checkpoint may be under way
-		if err := x.shipper.flush(ctx, x.spool.NextSeq()-1, true, true); err != nil {
-			return err
-		}
-		if n.wait(limited) != nil {
-			return nil // the next start does it
-		}
-		if err := x.flush(ctx, true); err != nil {
-			return err
-		}
-	}
-	limited, cancel = context.WithTimeout(ctx, sealTimeout)
-	defer cancel()
-	for _, a := range n.anchors {
-		a.wait(limited)
-	}
-	return nil
 }
