@@ -163,7 +163,7 @@ spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
 		}
 		return err
 	})
-	if said := r.kubectl(t, "-n", "panel", "logs", "two", "--previous"); !strings.Contains(said, "locking folder /var/lib/adminsessions/spool") {
+	if said := r.kubectl(t, "-n", "panel", "logs", "two", "--previous"); !strings.Contains(said, "folder /var/lib/adminsessions/spool is in use") {
 		t.Errorf("it does not say why: %s", said)
 	} else {
 		t.Logf("it says: %s", said)

@@ -25,7 +25,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	status, err := 0, error(nil)
+	var status int
+	var err error
 	switch os.Getenv(stage) {
 	case "":
 		if why := missing(); why != "" {

@@ -311,7 +311,7 @@ func (r *release) testUninstalled(t *testing.T) {
 	}
 	r.rolledOut(t)
 	r.url = "http://" + r.address(t, "panel", "trail-adminsessions")
-	r.trail.loki = r.newTrail(t, "panel", "", "").loki
+	r.loki = r.newTrail(t, "panel", "", "").loki
 	r.kubectl(t, "-n", "loki", "rollout", "status", "deployment/loki-read", "--timeout=2m")
 	r.work(t, 20)
 	r.lokiBack(t)
