@@ -44,7 +44,7 @@ spec:
 	}
 	for _, c := range []struct {
 		from, what, address string
-		reaches         bool
+		reaches             bool
 	}{
 		{"panel", "the gateway that answers", r.address(t, "loki", "loki-read"), true},
 		{"panel", "the gateway that takes pushes", r.address(t, "loki", "loki-push"), true},
