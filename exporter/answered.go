@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/internal/loki"
 )
 
@@ -217,7 +218,7 @@ func (s *shipper) oversized(b *batch, p part, a loki.Answer) {
 // retime gives entries other times, where Loki has refused theirs.
 func (s *shipper) retime(b *batch, p part, a loki.Answer) {
 	at := s.times.correct(p, a.Faults, b.retimed)
-	if n, ok := s.retimeTold.allow(s.now(), reminderInterval); ok {
+	if n, ok := s.retimeTold.Allow(s.now(), loglimit.Reminder); ok {
 		s.log.Warn("loki refuses the times of events; they get times that it takes, their own stay in them as at=; check this machine's clock and loki's limits",
 			"events", len(at), "answer", a.Err, "clock_ahead", -s.skew(), "not_told", n)
 	}
@@ -270,29 +271,12 @@ func (s *shipper) watchClock() {
 	skew := s.skew()
 	s.metrics.skew.Store(int64(-skew))
 	if skew.Abs() < skewTolerance {
-		s.skewTold = logLimit{}
+		s.skewTold = loglimit.Limit{}
 		return
 	}
-	if _, ok := s.skewTold.allow(s.now(), skewInterval); ok {
+	if _, ok := s.skewTold.Allow(s.now(), skewInterval); ok {
 		s.log.Log(context.Background(), slog.LevelWarn, "this machine's clock and loki's differ; views of the newest events may lack some, or show them late",
 			"clock_ahead", -skew)
-		s.trail.clockSkew(-skew)
+		s.trail.ClockSkew(-skew)
 	}
-}
-
-// logLimit bounds how often something is logged.
-type logLimit struct {
-	last time.Time
-	kept int // how often it was not logged since
-}
-
-// allow reports whether to log now, and how often it was not since the last time.
-func (l *logLimit) allow(now time.Time, interval time.Duration) (kept int, ok bool) {
-	if !l.last.IsZero() && now.Sub(l.last) < interval {
-		l.kept++
-		return 0, false
-	}
-	kept = l.kept
-	l.last, l.kept = now, 0
-	return kept, true
 }

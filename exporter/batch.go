@@ -54,8 +54,9 @@ type stream struct {
 	loki.Stream
 	labels  string
 	entries []entry
-	taken   int // parts that Loki has acknowledged since it refused one
-	sample  int // an entry that it has acknowledged, plus 1; 0 if there is none
+	scratch []byte // for its leaves
+	taken   int    // parts that Loki has acknowledged since it refused one
+	sample  int    // an entry that it has acknowledged, plus 1; 0 if there is none
 }
 
 // entry is what is known of an entry besides its bytes.

@@ -2,11 +2,8 @@ package exporter
 
 import (
 	"context"
-	"flag"
 	"io"
 	"log/slog"
-	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,17 +14,15 @@ import (
 	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
-var drainBytes = flag.Int64("drain.bytes", 256<<20, "size of the backlog that BenchmarkDrain makes, in bytes of the spool")
-
 // scripted is a Loki that answers without reading.
 type scripted func() loki.Answer
 
 func (f scripted) Push(context.Context, []byte) loki.Answer { return f() }
 func (scripted) Now() (time.Time, bool)                     { return time.Now(), true }
 
-func openTo(b *testing.B, l lokiClient, dir string, limit int64) *Exporter {
+func openTo(b *testing.B, l lokiClient, dir string, limit int64, opts ...Option) *Exporter {
 	b.Helper()
-	c, err := newConfig([]Option{WithSpoolDir(dir), WithSpoolLimit(limit), WithLogger(slog.New(slog.DiscardHandler))}, noEnv)
+	c, err := newConfig(append(opts, WithSpoolDir(dir), WithSpoolLimit(limit), WithLogger(slog.New(slog.DiscardHandler))), noEnv)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -115,49 +110,5 @@ func BenchmarkBatch(b *testing.B) {
 	}
 	if compressed > 0 {
 		b.ReportMetric(float64(compressed)/4000, "wire-B/event")
-	}
-}
-
-// BenchmarkDrain opens a backlog and delivers all of it to a Loki that takes
-// everything at once: how fast, and with how much memory.
-func BenchmarkDrain(b *testing.B) {
-	dir := b.TempDir()
-	for b.Loop() {
-		b.StopTimer()
-		x := openTo(b, scripted(away), dir, 4**drainBytes)
-		ev := testEvent
-		for x.Stats().SpoolBytes < *drainBytes {
-			for range 10_000 {
-				ev.Time = time.Now()
-				if err := x.RecordEvent(b.Context(), &ev, adminsessions.Spooled); err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-		shutdown(b, x)
-		runtime.GC()
-		var before, now runtime.MemStats
-		runtime.ReadMemStats(&before)
-		var peak atomic.Uint64
-		b.StartTimer()
-
-		began := time.Now()
-		x = openTo(b, scripted(func() loki.Answer {
-			runtime.ReadMemStats(&now)
-			peak.Store(max(peak.Load(), now.Sys-now.HeapReleased))
-			return taken
-		}), dir, 4**drainBytes)
-		opened := time.Since(began)
-		events := x.Stats().BacklogEvents
-		if err := x.ForceFlush(context.Background()); err != nil {
-			b.Fatal(err)
-		}
-		took := time.Since(began)
-		b.StopTimer()
-		shutdown(b, x)
-		b.ReportMetric(float64(opened.Microseconds())/1000, "open-ms")
-		b.ReportMetric(float64(events)/took.Seconds(), "events/s")
-		b.ReportMetric((float64(peak.Load())-float64(before.Sys-before.HeapReleased))/(1<<20), "MiB-above-idle")
-		b.StartTimer()
 	}
 }

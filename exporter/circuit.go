@@ -8,15 +8,16 @@ import (
 
 	"github.com/grafana/loki-client-go/pkg/backoff"
 
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/internal/loki"
 )
-
-// reminderInterval is how often a lasting failure is logged again.
-const reminderInterval = 5 * time.Minute
 
 // flappingInterval is how often a failure that comes and goes, such as a rate
 // limit, is logged.
 const flappingInterval = time.Minute
+
+// lokiAwayAfter is how long Loki must have been away for the trail to say so.
+const lokiAwayAfter = time.Minute
 
 // circuit is open from a failed push until one is acknowledged.
 type circuit struct {
@@ -42,7 +43,7 @@ func (s *shipper) openCircuit(a loki.Answer) {
 	c.asked = now.Add(a.RetryAfter)
 	c.retryAt = now.Add(max(c.backoff.NextDelay(), a.RetryAfter))
 	s.metrics.up.Store(false)
-	pause := reminderInterval
+	pause := loglimit.Reminder
 	if !c.open {
 		c.since = now
 		pause = flappingInterval
@@ -54,7 +55,7 @@ func (s *shipper) openCircuit(a loki.Answer) {
 	c.open = true
 	if !c.recorded && now.Sub(c.since) >= lokiAwayAfter {
 		c.recorded = true
-		s.trail.lokiAway(c.since, a.Err, s.spool.Backlog())
+		s.trail.LokiAway(c.since, a.Err, s.spool.Backlog())
 	}
 	s.failure.Store(&failure{a.Err, c.since})
 
@@ -92,7 +93,7 @@ func (s *shipper) closeCircuit() {
 		s.log.Info("loki takes events again", "away_for", s.now().Sub(c.since).Round(time.Second), "backlog_events", s.spool.Backlog())
 	}
 	if c.recorded {
-		s.trail.lokiBack(c.since, s.spool.Backlog())
+		s.trail.LokiBack(c.since, s.spool.Backlog())
 	}
 	c.open, c.told, c.recorded = false, false, false
 	s.failure.Store(nil)

@@ -14,8 +14,12 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/notary"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/trailevents"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 // Exporter takes events and log records into its spool and ships them to Loki.
@@ -27,7 +31,8 @@ type Exporter struct {
 	spool    *spool.Log
 	shipper  *shipper
 	metrics  *metrics
-	trail    *trail
+	trail    *trailevents.Recorder
+	notary   *notary.Notary // nil without a key
 	provider *LoggerProvider
 
 	// labels are those of the resource of LoggerProvider; other holds those of
@@ -37,7 +42,7 @@ type Exporter struct {
 
 	policy       sync.Mutex // held while a policy is recorded
 	emitErrors   sync.Mutex // guards emitErrorsAt
-	emitErrorsAt logLimit
+	emitErrorsAt loglimit.Limit
 
 	stop     context.CancelFunc // ends the shipper and the trail
 	running  sync.WaitGroup     // their goroutines
@@ -75,53 +80,91 @@ func New(opts ...Option) (*Exporter, error) {
 
 // start opens the spool and starts the shipper.
 func start(c *config, client lokiClient) (*Exporter, error) {
-	m := newMetrics()
-	for _, a := range c.proof.Anchors {
-		m.anchors = append(m.anchors, &anchorMetrics{name: a.Name()})
-	}
-	tr, absent := newTrail(c, m), &absences{}
-	so := c.spoolOptions()
-	so.OnDrop = func(r spool.Reason, seq uint64) { // the spool logs it, now and then
-		m.dropped.add(string(r))
-		absent.dropped(r, seq)
-		tr.dropped(r, seq)
-	}
-	so.OnDamage = func(d spool.Damage) {
-		absent.note(d.First, d.Last, absentDamaged)
-		tr.damaged(d)
-		m.damage.add(string(d.Reason))
-		m.damagedRecords.Add(d.Records)
-		m.damagedBytes.Add(uint64(max(0, d.Bytes)))
-	}
-	var prover *prover
+	x := &Exporter{cfg: c, metrics: newMetrics()}
+	x.trail = trailevents.New(trailevents.Config{
+		Record: x.recordTrail, Refusing: func() bool { return x.spool.Refusing() != "" }, Now: c.now,
+	})
 	if c.proof.on() {
-		prover = newProver(c, absent)
+		x.notary = notary.New(x.notaryConfig())
 	}
-	var foundErr error
-	if c.found != nil {
-		so.Found = func(v *spool.View) { foundErr, c.found = tellFound(v, c.found), nil }
-	}
-	log, err := openSpool(so, prover)
-	if err == nil && foundErr != nil {
-		err = errors.Join(foundErr, log.Close())
-	}
-	if err != nil {
+	if err := x.openSpool(); err != nil {
 		return nil, fmt.Errorf("opening the spool in %s: %w", c.spoolDir, err)
 	}
-	x := &Exporter{cfg: c, spool: log, metrics: m, trail: tr, labels: streamLabels(log.ID(), c.resource)}
+	x.labels = streamLabels(x.spool.ID(), c.resource)
 	x.provider = &LoggerProvider{
 		LoggerProvider: sdklog.NewLoggerProvider(sdklog.WithProcessor(x), sdklog.WithResource(c.resource)),
 		exporter:       x,
 	}
-	tr.record, tr.refusing = x.recordTrail, func() bool { return log.Refusing() != "" }
-	x.shipper = newShipper(c, log, m, tr, client)
+	x.shipper = newShipper(c, x.spool, x.metrics, x.trail, x.notary, client)
 	ctx, cancel := context.WithCancel(context.Background())
 	x.stop = cancel
-	x.tellStarted()
-	x.startProof(ctx, prover)
+	if err := x.startProof(ctx, client); err != nil {
+		cancel()
+		return nil, errors.Join(err, x.spool.Close())
+	}
+	x.trail.Started(trailevents.Start{
+		Opened: x.spool.Opened(), Folder: absolute(c.spoolDir), Sync: string(c.sync), Full: string(c.full),
+		Encrypted: len(c.spoolKeys) > 0, Proof: c.proof.words(),
+	})
 	x.running.Go(func() { x.shipper.run(ctx) })
-	x.running.Go(func() { tr.run(ctx) })
+	x.running.Go(func() { x.trail.Run(ctx) })
 	return x, nil
+}
+
+// openSpool opens the spool. The tree is read in the middle of that: the folder is
+// this process's by then, and the tree says up to where events are in it.
+func (x *Exporter) openSpool() (err error) {
+	o := x.cfg.spoolOptions()
+	o.OnDrop, o.OnDamage = x.dropped, x.damaged
+	if x.notary != nil {
+		o.Seen, o.BeforeRemove = x.notary.Seen, x.notary.BeforeRemove
+	}
+	var foundErr error
+	if tell := x.cfg.found; tell != nil {
+		o.Found = func(v *spool.View) { foundErr, x.cfg.found = tellFound(v, tell), nil }
+	}
+	if x.spool, err = spool.Open(o); err == nil && foundErr != nil {
+		err = errors.Join(foundErr, x.spool.Close())
+	}
+	return err
+}
+
+// dropped notes that the spool has refused an event. The spool logs it, now and
+// then.
+func (x *Exporter) dropped(r spool.Reason, number uint64) {
+	x.metrics.dropped.add(string(r))
+	x.notary.Absent(number, number, string(r))
+	x.trail.Dropped(r, number)
+}
+
+// damaged notes damage of the spool.
+func (x *Exporter) damaged(d spool.Damage) {
+	if d.Reason == spool.DamageCopied {
+		x.spoolLost(lostCopied, "the spool is a copy, or was restored from one; events from here on are in a log of their own", nil)
+	}
+	x.notary.Absent(d.First, d.Last, proof.Damaged)
+	x.trail.Damaged(d)
+	x.metrics.damage.add(string(d.Reason))
+	x.metrics.damagedRecords.Add(d.Records)
+	x.metrics.damagedBytes.Add(uint64(max(0, d.Bytes)))
+}
+
+// spoolLost counts a log that nobody has ended, and has it recorded.
+func (x *Exporter) spoolLost(reason, words string, before *proof.Predecessor) {
+	x.metrics.logsLost.add(reason)
+	x.trail.SpoolLost(reason, words, before)
+}
+
+// recordTrail writes one of the trail's own events into the spool.
+func (x *Exporter) recordTrail(ev *adminsessions.Event) error {
+	return x.RecordEvent(context.Background(), ev, adminsessions.Spooled)
+}
+
+func absolute(dir string) string {
+	if abs, err := filepath.Abs(dir); err == nil {
+		return abs
+	}
+	return dir
 }
 
 // RecordEvent writes an event to the spool. With [adminsessions.Spooled] it
@@ -171,7 +214,7 @@ func (x *Exporter) OnEmit(ctx context.Context, r *sdklog.Record) error {
 	}
 	x.emitErrors.Lock()
 	defer x.emitErrors.Unlock()
-	n, tell := x.emitErrorsAt.allow(x.cfg.now(), time.Minute)
+	n, tell := x.emitErrorsAt.Allow(x.cfg.now(), time.Minute)
 	if !tell {
 		return nil
 	}
@@ -290,7 +333,7 @@ func (x *Exporter) end(ctx context.Context) error {
 	for _, f := range before {
 		f()
 	}
-	x.tellStopped()
+	x.trail.Stopped()
 	flushErr := x.flush(ctx, true)
 	if flushErr == nil {
 		flushErr = x.seal(ctx)
@@ -298,7 +341,7 @@ func (x *Exporter) end(ctx context.Context) error {
 	x.stop()
 	x.running.Wait()
 	left := x.spool.Backlog()
-	closeErr := errors.Join(x.shipper.reader.Close(), x.spool.Close(), x.shipper.prover.close())
+	closeErr := errors.Join(x.shipper.reader.Close(), x.spool.Close(), x.notary.Close())
 	if left > 0 {
 		x.tellOfBacklog(left, errors.Join(flushErr, closeErr))
 	}

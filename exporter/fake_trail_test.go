@@ -14,6 +14,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 )
 
 // trailNumbers are the numbers of the trail's own events, by log.
@@ -27,7 +28,7 @@ var trailNumbers struct {
 func withoutTrail(t testing.TB, labels string, entries []push.Entry) (others []push.Entry) {
 	trailNumbers.Lock()
 	defer trailNumbers.Unlock()
-	id := logIDOf([]byte(labels))
+	id := spooled.LogID([]byte(labels))
 	if trailNumbers.of == nil {
 		trailNumbers.of = map[string]map[uint64]bool{}
 	}
@@ -106,13 +107,13 @@ func (l *fakeLoki) Logs(_ context.Context, q loki.LogQuery) (entries []loki.Entr
 	_, action, _ := strings.Cut(q.Expr, `"action=`)
 	action, _, _ = strings.Cut(action, `"`)
 	for labels, stored := range l.raw {
-		id := logIDOf([]byte(labels))
-		if strings.Contains(q.Expr, logIDLabel) && !strings.Contains(q.Expr, id) {
+		id := spooled.LogID([]byte(labels))
+		if strings.Contains(q.Expr, spooled.LogIDLabel) && !strings.Contains(q.Expr, id) {
 			continue
 		}
 		for _, e := range stored {
 			if at := e.Timestamp.UnixNano(); strings.Contains(e.Line, "action="+action) && at >= q.From && at < q.To {
-				entries = append(entries, loki.Entry{Nanos: at, Line: e.Line, Labels: map[string]string{logIDLabel: id}})
+				entries = append(entries, loki.Entry{Nanos: at, Line: e.Line, Labels: map[string]string{spooled.LogIDLabel: id}})
 			}
 		}
 	}

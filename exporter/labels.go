@@ -8,17 +8,12 @@ import (
 
 	"go.opentelemetry.io/otel/sdk/resource"
 
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/internal/text"
 )
 
 // maxLabelBytes bounds a label's value; Loki's max_label_value_length is 2048.
 const maxLabelBytes = 1 << 10
-
-// logIDLabel is the label of the spool's identity. Order is kept, and numbers are
-// given, per spool; so each has a stream of its own: Loki refuses an entry that is
-// more than an hour behind the newest of its stream, and two spools that shared
-// one would cost each other their backlogs.
-const logIDLabel = "audit_log_id"
 
 // streamLabels writes the labels of a resource as Loki does, sorted by name:
 //
@@ -39,7 +34,7 @@ func streamLabels(logID string, r *resource.Resource) string {
 	if service == "" || strings.HasPrefix(service, "unknown_service") {
 		service = filepath.Base(os.Args[0])
 	}
-	b := []byte("{" + logIDLabel + "=" + strconv.Quote(logID))
+	b := []byte("{" + spooled.LogIDLabel + "=" + strconv.Quote(logID))
 	for _, l := range [][2]string{
 		{"deployment_environment_name", value("deployment.environment.name", "")}, // Loki drops a label without a value
 		{"service_instance_id", value("service.instance.id", hostName())},

@@ -22,14 +22,11 @@ const (
 type metrics struct {
 	accepted, cut, delivered, retimed, pushes, bytes, splits atomic.Uint64
 
-	dropped, quarantined, retried, failures, damage, trail countersBy
+	dropped, quarantined, retried, failures, damage countersBy
 
 	damagedRecords, damagedBytes atomic.Uint64
 
-	checkpoints, checkpointFailures, checkpointSize atomic.Uint64
-	checkpointAt                                    atomic.Int64 // ns, 0 before the first
-	logsLost                                        countersBy
-	anchors                                         []*anchorMetrics
+	logsLost countersBy
 
 	push, delay histogram
 
@@ -45,7 +42,6 @@ func newMetrics() *metrics {
 		retried:     newCountersBy([]string{retriedDelivered, retriedRefused}),
 		failures:    newCountersBy(loki.PushStatuses()),
 		damage:      newCountersBy(reasons(spool.DamageReasons())),
-		trail:       newCountersBy(trailActions()),
 		logsLost:    newCountersBy([]string{lostCopied, lostSetBack, lostVanished}),
 		push:        newHistogram(.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10),
 		delay:       newHistogram(.1, .25, .5, 1, 2, 5, 15, 60, 300, 3600, 21600, 86400),
@@ -95,14 +91,6 @@ const (
 	lostSetBack  = "set_back" // the spool is older than what it has delivered
 	lostVanished = "vanished" // the spool was removed: its log has no successor but this one
 )
-
-// anchorMetrics are those of one anchor.
-type anchorMetrics struct {
-	name                        string
-	anchored, failures, dropped atomic.Uint64
-	waiting                     atomic.Int64
-	lastSuccess                 atomic.Int64 // ns, 0 before the first
-}
 
 // histogram counts durations by buckets. It has one writer.
 type histogram struct {

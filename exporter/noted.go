@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/adminsessions/adminsessions/internal/atomicfile"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // notedFile keeps the times of entries that are pushed with another time than
@@ -24,7 +25,7 @@ type notedTimes struct {
 // readNotedTimes reads what an earlier process has noted for this log.
 func readNotedTimes(dir, logID string) (*notedTimes, error) {
 	n := &notedTimes{path: filepath.Join(dir, notedFile)}
-	b, err := readRegular(n.path)
+	b, err := spool.ReadPlain(n.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	} else if err == nil {

@@ -113,7 +113,7 @@ func readOnDisk(t *testing.T, release, variant string) {
 	}
 
 	x := startOver(t, l, dir, ondiskOptions(t, release, variant)...)
-	id := logIDOf([]byte(left[0].Labels))
+	id := spooled.LogID([]byte(left[0].Labels))
 	if x.spool.ID() != id {
 		t.Errorf("it goes on as log %s; want %s", x.spool.ID(), id)
 	}

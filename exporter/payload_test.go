@@ -117,7 +117,7 @@ func TestStreamLabels(t *testing.T) {
 			if got != tt.want {
 				t.Errorf("labels %s, want %s", got, tt.want)
 			}
-			if id := logIDOf([]byte(got)); id != "0af7" {
+			if id := spooled.LogID([]byte(got)); id != "0af7" {
 				t.Errorf("log id %q", id)
 			}
 		})
@@ -179,7 +179,7 @@ func TestHostNamesThatChange(t *testing.T) {
 		}
 		ids := map[string]bool{}
 		for labels := range l.stored {
-			ids[logIDOf([]byte(labels))] = true
+			ids[spooled.LogID([]byte(labels))] = true
 		}
 		if len(ids) != 1 {
 			t.Errorf("logs %v, want one", ids)

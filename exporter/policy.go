@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // policyFile holds the id of the log and the digest of the policy that was
@@ -20,13 +21,13 @@ func (x *Exporter) RecordPolicy(ctx context.Context, ev *adminsessions.Event, di
 	x.policy.Lock()
 	defer x.policy.Unlock()
 	path, known := filepath.Join(x.cfg.spoolDir, policyFile), x.spool.ID()+" "+digest+"\n"
-	if kept, err := readRegular(path); err == nil && string(kept) == known {
+	if kept, err := spool.ReadPlain(path); err == nil && string(kept) == known {
 		return nil
 	}
 	if err := x.RecordEvent(ctx, ev, adminsessions.Spooled); err != nil {
 		return err
 	}
-	if err := writeRegular(path, known); err != nil {
+	if err := writePlain(path, known); err != nil {
 		return fmt.Errorf("keeping which policy was recorded, which will be recorded again: %w", err)
 	}
 	return nil
@@ -37,10 +38,10 @@ func (p *LoggerProvider) RecordPolicy(ctx context.Context, ev *adminsessions.Eve
 	return p.exporter.RecordPolicy(ctx, ev, digest)
 }
 
-// writeRegular puts a small file of the spool's folder in the place of the last
+// writePlain puts a small file of the spool's folder in the place of the last
 // one. Half a file is as good as none.
-func writeRegular(path, content string) error {
-	f, err := openRegular(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
+func writePlain(path, content string) error {
+	f, err := spool.OpenPlain(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,13 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"github.com/adminsessions/adminsessions/internal/credential"
-	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/notary"
+	"github.com/adminsessions/adminsessions/internal/predecessor"
 	"github.com/adminsessions/adminsessions/proof"
 	"github.com/adminsessions/adminsessions/proof/anchor"
 )
@@ -60,17 +58,6 @@ func (p *Proof) interval() time.Duration {
 		return defaultProofInterval
 	}
 	return p.Interval
-}
-
-// verifiers are the public halves of the keys.
-func (p *Proof) verifiers() note.Verifiers {
-	var list []note.Verifier
-	for _, k := range p.Keys {
-		if v, err := note.NewVerifier(k.Public()); err == nil {
-			list = append(list, v)
-		}
-	}
-	return note.VerifierList(list...)
 }
 
 // readProof reads the keys and the anchors that the environment names, if the
@@ -158,53 +145,64 @@ func (p *Proof) words() string {
 	return fmt.Sprintf("signed by %s", strings.Join(names, ", "))
 }
 
-// openSpool opens the spool. The tree is read in the middle of that: the folder is
-// this process's by then, and the tree says up to where events are in it.
-func openSpool(o spool.Options, p *prover) (*spool.Log, error) {
-	var treeErr error
-	if p != nil {
-		o.Seen = func(id string) (uint64, bool) {
-			if treeErr = p.open(); treeErr != nil {
-				return 0, false
-			}
-			return p.seen(id)
-		}
-		o.BeforeRemove = p.beforeRemove
+func (x *Exporter) notaryConfig() notary.Config {
+	c := x.cfg
+	return notary.Config{
+		Dir: c.spoolDir, FileKeys: c.spoolKeys, Keys: c.proof.Keys, Events: c.proof.events(), Interval: c.proof.interval(), Anchors: c.proof.Anchors,
+		Record: x.trail.Checkpoint, Logger: c.logger, Now: c.now, Step: c.step,
 	}
-	log, err := spool.Open(o)
-	if err != nil {
-		return nil, err
-	}
-	if treeErr != nil {
-		return nil, errors.Join(treeErr, log.Close())
-	}
-	return log, nil
 }
 
 // startProof begins to prove, if there is a key.
-func (x *Exporter) startProof(ctx context.Context, p *prover) {
-	if p == nil {
+func (x *Exporter) startProof(ctx context.Context, client lokiClient) error {
+	if x.notary == nil {
 		x.cfg.logger.Info("the trail does not prove itself: no key is named that signs checkpoints; see ADMINSESSIONS_PROOF_KEY_FILE")
+		return nil
+	}
+	previous, since := x.spool.Predecessor()
+	last, before, err := x.notary.Begin(notary.Log{ID: x.spool.ID(), Previous: previous, Since: since, Acked: x.spool.Stats().AckedSeq})
+	if err != nil {
+		return err
+	}
+	opened := x.spool.Opened()
+	if opened.SetBack {
+		x.spoolLost(lostSetBack, "the spool is older than what it has delivered; numbers go on behind that", last)
+	}
+	if before != nil {
+		x.spoolLost(lostVanished, vanishedWords, before)
+	}
+	// These are not waited for: Loki, a key or an anchor may be far away.
+	if reader, ok := client.(predecessor.Loki); ok {
+		x.notary.AwaitPredecessor()
+		go x.lookBack(ctx, reader, opened.New && before == nil)
+	}
+	go x.notary.Run(ctx)
+	return nil
+}
+
+const vanishedWords = "the spool was removed; this log takes the place of another one"
+
+// lookBack finds out from Loki what was before this process.
+func (x *Exporter) lookBack(ctx context.Context, reader predecessor.Loki, newLog bool) {
+	numbers := x.spool.NextSeq()
+	found, ok := predecessor.Ask(ctx, predecessor.Question{
+		Loki: reader, LogID: x.spool.ID(), Labels: x.labels, Folder: absolute(x.cfg.spoolDir), New: newLog,
+		Keys: notary.Verifiers(x.cfg.proof.Keys), Started: x.cfg.now(), Now: x.cfg.now,
+	})
+	if !ok {
 		return
 	}
-	n := newNotary(x.cfg, x.metrics, x.trail)
-	before := p.begin(x.spool, x.spool.Stats().AckedSeq, lastKept(x.cfg.spoolDir, x.cfg.proof.verifiers()))
-	x.shipper.prover, x.shipper.notary, x.shipper.certified = p, n, n.done
-	x.tellLost(p, before)
-	p.save()
-	if reader, ok := x.shipper.loki.(lokiReader); ok {
-		answer := make(chan *proof.Predecessor, 1)
-		x.shipper.preceded = answer
-		newLog := x.spool.Opened().New && before == nil
-		go x.lookBack(ctx, reader, newLog, answer)
+	x.notary.Precede(found.Checkpoint)
+	if found.Own >= numbers {
+		x.spoolLost(lostSetBack, "the spool is older than its log in loki: it was restored, with all that tells; numbers are given twice",
+			&proof.Predecessor{Origin: proof.OriginPrefix + x.spool.ID(), Size: found.Own})
 	}
-	for _, signed := range kept(x.cfg.spoolDir, anchorAgain) {
-		n.anchor(signed)
-	}
-	// These are not waited for: a key or an anchor may be far away.
-	go n.run(ctx)
-	for _, a := range n.anchors {
-		go a.run(ctx)
+	if found.LogID != "" {
+		before := found.Checkpoint
+		if before == nil {
+			before = &proof.Predecessor{Origin: proof.OriginPrefix + found.LogID}
+		}
+		x.spoolLost(lostVanished, vanishedWords, before)
 	}
 }
 
@@ -214,8 +212,7 @@ const sealTimeout = 5 * time.Second
 
 // seal brings a last checkpoint of all events into the trail.
 func (x *Exporter) seal(ctx context.Context) error {
-	n := x.shipper.notary
-	if n == nil {
+	if x.notary == nil {
 		return nil
 	}
 	limited, cancel := context.WithTimeout(ctx, sealTimeout)
@@ -224,7 +221,7 @@ func (x *Exporter) seal(ctx context.Context) error {
 		if err := x.shipper.flush(ctx, x.spool.NextSeq()-1, true, true); err != nil {
 			return err
 		}
-		if n.wait(limited) != nil {
+		if x.notary.Wait(limited) != nil {
 			return nil // the next start does it
 		}
 		if err := x.flush(ctx, true); err != nil {
@@ -233,8 +230,6 @@ func (x *Exporter) seal(ctx context.Context) error {
 	}
 	limited, cancel = context.WithTimeout(ctx, sealTimeout)
 	defer cancel()
-	for _, a := range n.anchors {
-		a.wait(limited)
-	}
+	x.notary.WaitAnchored(limited)
 	return nil
 }

@@ -15,15 +15,32 @@ import (
 	"github.com/adminsessions/adminsessions/proof"
 )
 
+// The files that package notary keeps beside the spool.
+const (
+	treeFile        = "tree"
+	checkpointsFile = "checkpoints.ndjson"
+)
+
+// keptTree is the content of treeFile, as somebody who has the disk sees it.
+type keptTree struct {
+	LogID   string             `json:"log_id"`
+	Tree    string             `json:"tree"`
+	Events  uint64             `json:"events,omitempty"`
+	Pending string             `json:"pending,omitempty"`
+	After   *proof.Predecessor `json:"after,omitempty"`
+	Last    *proof.Predecessor `json:"last,omitempty"`
+	Absent  json.RawMessage    `json:"absent,omitempty"`
+}
+
 // editTree changes what is kept of a log's tree while no process runs.
-func editTree(t *testing.T, dir string, edit func(*treeState)) {
+func editTree(t *testing.T, dir string, edit func(*keptTree)) {
 	t.Helper()
 	file, text, _, err := slotfile.Open(filepath.Join(dir, treeFile))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	var s treeState
+	var s keptTree
 	if err := json.Unmarshal(text, &s); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +78,7 @@ func TestWhoHasTheDiskChoosesNoTextToBeSigned(t *testing.T) {
 				time.Sleep(time.Minute)
 				shutdown(t, x)
 				var planted string
-				editTree(t, dir, func(s *treeState) {
+				editTree(t, dir, func(s *keptTree) {
 					planted = plant(s.LogID, s.Last)
 					s.Pending = planted
 				})
@@ -133,7 +150,7 @@ func TestForgedBesideAnEncryptedSpool(t *testing.T) {
 		forged := proof.NewTree()
 		forged.AppendGap(14, "forged")
 		tree, _ := forged.MarshalText()
-		text, _ := json.Marshal(treeState{LogID: id, Tree: string(tree), Events: 1})
+		text, _ := json.Marshal(keptTree{LogID: id, Tree: string(tree), Events: 1})
 		if err := file.Write(text); err != nil {
 			t.Fatal(err)
 		}

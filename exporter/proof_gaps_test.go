@@ -90,7 +90,7 @@ func TestDeliveredLate(t *testing.T) {
 				continue
 			}
 			log, leaves, err := proof.RecordedLeaves(&ev)
-			if err != nil || log != x.spool.ID() || attr(ev, "reason") != lateReason {
+			if err != nil || log != x.spool.ID() || attr(ev, "reason") != proof.LateReason {
 				t.Fatalf("%+v: %v", ev, err)
 			}
 			for _, leaf := range leaves {

@@ -13,6 +13,7 @@ import (
 	"github.com/grafana/loki/pkg/push"
 
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spooled"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -219,7 +220,7 @@ func TestLogsThatWereLost(t *testing.T) {
 // logIDs are the logs that are stored.
 func logIDs(l *fakeLoki) (ids []string) {
 	for labels := range l.raw {
-		ids = append(ids, logIDOf([]byte(labels)))
+		ids = append(ids, spooled.LogID([]byte(labels)))
 	}
 	return ids
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/internal/spooled"
 )
@@ -28,7 +29,7 @@ type quarantine struct {
 	keys    []*spool.Key
 	log     *slog.Logger
 	now     func() time.Time
-	told    logLimit
+	told    loglimit.Limit
 }
 
 func newQuarantine(c *config, m *metrics) *quarantine {
@@ -40,7 +41,7 @@ func (s *shipper) entry(p part, i int, reason string, answer error) spooled.Refu
 	e := p.stream.entries[i]
 	return spooled.Refused{
 		QuarantinedAt: s.now().UTC(), Reason: reason, Answer: answer.Error(),
-		LogID: logIDOf(p.stream.Labels()), Sequence: e.seq, Time: e.time,
+		LogID: spooled.LogID(p.stream.Labels()), Sequence: e.seq, Time: e.time,
 		Labels: string(p.stream.Labels()), Line: string(p.stream.Line(i)),
 	}
 }
@@ -52,8 +53,6 @@ func malformed(logID string, r *spool.Record, err error) spooled.Refused {
 		LogID: logID, Sequence: r.Seq, Time: r.Time, Raw: bytes.Clone(r.Payload),
 	}
 }
-
-func logIDOf(labels []byte) string { return spooled.Labels(labels)[logIDLabel] }
 
 // setAside writes an event to the quarantine file, counts it, and reports
 // whether that worked.
@@ -76,13 +75,13 @@ func (s *shipper) setAside(q spooled.Refused) bool {
 	}
 	s.metrics.quarantined.add(q.Reason)
 	s.quarantine.tell(q)
-	s.trail.quarantined(q)
+	s.trail.Quarantined(q)
 	return true
 }
 
 // append writes one line and syncs it: the event may be acknowledged afterwards.
 func (q *quarantine) append(line []byte) error {
-	f, err := openRegular(q.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY)
+	f, err := spool.OpenPlain(q.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY)
 	if err != nil {
 		return fmt.Errorf("opening the quarantine file: %w", err)
 	}
@@ -99,7 +98,7 @@ func (q *quarantine) append(line []byte) error {
 }
 
 func (q *quarantine) tell(e spooled.Refused) {
-	if n, ok := q.told.allow(q.now(), time.Minute); ok {
+	if n, ok := q.told.Allow(q.now(), time.Minute); ok {
 		const told = "loki refuses an event; it is kept in the quarantine file, and delivered again if that is renamed to " + spooled.RetryFile
 		q.log.Error(told, "sequence_number", e.Sequence, "reason", e.Reason, "answer", e.Answer, "file", q.path, "not_told", n)
 	}

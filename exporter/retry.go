@@ -94,7 +94,7 @@ func (s *shipper) startRetry() {
 	case err != nil:
 		b.reset()
 		*r = retry{dir: r.dir, remove: r.remove, due: s.now().Add(retryPause)}
-		if _, ok := s.retryTold.allow(s.now(), time.Hour); ok {
+		if _, ok := s.retryTold.Allow(s.now(), time.Hour); ok {
 			s.log.Error("events from quarantine can't be delivered again", "file", r.path(), "error", err)
 		}
 		return
@@ -116,17 +116,16 @@ func (s *shipper) startRetry() {
 
 // tookLate notes events that Loki has taken out of quarantine.
 func (s *shipper) tookLate(p part) {
-	if s.prover == nil {
+	if s.notary == nil { // nothing declares what is absent
 		return
 	}
 	r := &s.retry
 	if r.late == nil {
 		r.late = map[string][]proof.RecordedLeaf{}
 	}
-	log := logIDOf(p.stream.Labels())
+	log := spooled.LogID(p.stream.Labels())
 	for i := p.from; i < p.to; i++ {
-		e := &p.stream.entries[i]
-		r.late[log] = append(r.late[log], proof.RecordedLeaf{Number: e.seq, Hash: s.prover.leaf(p.stream, e, i)})
+		r.late[log] = append(r.late[log], proof.RecordedLeaf{Number: p.stream.entries[i].seq, Hash: p.stream.leaf(i)})
 		if len(r.late[log]) == proof.MaxRecordedLeaves {
 			s.tellLate(log)
 		}
@@ -135,7 +134,7 @@ func (s *shipper) tookLate(p part) {
 
 // tellLate has written what of a log was delivered late.
 func (s *shipper) tellLate(log string) {
-	s.trail.deliveredLate(log, s.retry.late[log])
+	s.trail.DeliveredLate(log, s.retry.late[log])
 	delete(s.retry.late, log)
 }
 
@@ -156,7 +155,7 @@ func (s *shipper) finishRetry() {
 // readRetry fills a batch from the file. end reports that the file has no more.
 func (s *shipper) readRetry(b *batch) (end bool, err error) {
 	r := &s.retry
-	f, err := openRegular(r.path(), os.O_RDONLY)
+	f, err := spool.OpenPlain(r.path(), os.O_RDONLY)
 	if err != nil {
 		return false, err
 	}

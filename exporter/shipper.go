@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/notary"
 	"github.com/adminsessions/adminsessions/internal/spool"
+	"github.com/adminsessions/adminsessions/internal/trailevents"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -57,7 +60,8 @@ type shipper struct {
 	metrics *metrics
 	spool   *spool.Log
 	reader  *spool.Reader
-	trail   *trail
+	trail   *trailevents.Recorder
+	notary  *notary.Notary // nil without a key that signs checkpoints
 	loki    lokiClient
 	now     func() time.Time
 	step    func(string)
@@ -93,16 +97,9 @@ type shipper struct {
 	quarantine *quarantine
 	retry      retry
 
-	// Without a key that signs checkpoints there are neither of these.
-	prover     *prover
-	notary     *notary
-	certified  <-chan string             // checkpoints that are in the trail, from notary
-	certifying bool                      // notary has one
-	preceded   <-chan *proof.Predecessor // the last checkpoint of the log before, nil if there is none
-
-	skewTold   logLimit
-	retimeTold logLimit
-	retryTold  logLimit
+	skewTold   loglimit.Limit
+	retimeTold loglimit.Limit
+	retryTold  loglimit.Limit
 	// failure is the circuit's state for Health; nil while it is closed.
 	// Written by run, read by anybody.
 	failure atomic.Pointer[failure]
@@ -119,9 +116,9 @@ type result struct {
 	answer loki.Answer
 }
 
-func newShipper(c *config, log *spool.Log, m *metrics, tr *trail, client lokiClient) *shipper {
+func newShipper(c *config, log *spool.Log, m *metrics, tr *trailevents.Recorder, n *notary.Notary, client lokiClient) *shipper {
 	s := &shipper{
-		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, loki: client, now: c.now, step: c.step,
+		log: c.logger, metrics: m, spool: log, reader: log.Reader(), trail: tr, notary: n, loki: client, now: c.now, step: c.step,
 		times:      times{now: c.now, loki: client.Now},
 		batchBytes: c.batchBytes, batchEvents: maxBatchEvents, batchWait: c.batchWait, limit: c.batchBytes,
 		flushes:    make(chan *flushRequest),
@@ -168,7 +165,7 @@ func (s *shipper) acknowledge() {
 		if b.retry {
 			s.retry.done()
 		} else {
-			s.prove(b)
+			s.notary.Prove(b.inOrder())
 			s.acked = b.lastSeq
 			if err := s.spool.Ack(b.lastSeq); err != nil {
 				// The cursor stays behind: after a restart the batch is sent
@@ -181,7 +178,7 @@ func (s *shipper) acknowledge() {
 		s.release(b)
 		s.batch = nil
 	}
-	s.attest()
+	s.notary.Turn()
 	s.answerFlushes()
 }
 
@@ -199,7 +196,7 @@ func (s *shipper) answerFlushes() {
 	kept := s.waiting[:0]
 	for _, f := range s.waiting {
 		if drained && f.seal {
-			s.seal()
+			s.notary.Seal()
 		}
 		if drained || s.acked >= f.seq {
 			f.answered <- nil
@@ -282,9 +279,7 @@ func (s *shipper) fill() {
 				s.readAgain = s.now().Add(readRetryInterval)
 				return
 			}
-			if s.prover != nil {
-				s.prover.absences.note(rec.Seq, rec.Seq, absentQuarantined)
-			}
+			s.notary.Absent(rec.Seq, rec.Seq, proof.Quarantined)
 		}
 		_, _, _ = s.reader.TryNext() // takes what Peek has shown
 	}
@@ -317,8 +312,8 @@ func (s *shipper) ready() bool {
 // prepare makes the next batch while the push under way is, so that it can
 // follow the answer at once.
 func (s *shipper) prepare() {
-	if s.batch != nil && s.batch.inFlight && !s.batch.retry && s.prover != nil {
-		s.prover.hash(s.batch)
+	if s.notary != nil && s.batch != nil && s.batch.inFlight && !s.batch.retry {
+		s.batch.hash()
 	}
 	if s.circuit.open || s.batch == nil {
 		return
@@ -351,10 +346,7 @@ func (s *shipper) wait(ctx context.Context) {
 		}
 	case r := <-s.results:
 		s.answered(r)
-	case text := <-s.certified:
-		s.tookCertified(text)
-	case before := <-s.preceded:
-		s.tookPredecessor(before)
+	case <-s.notary.Changed(): // its turn comes
 	}
 }
 

@@ -65,16 +65,13 @@ type AnchorStats struct {
 }
 
 func (x *Exporter) proofStats() ProofStats {
-	m := x.metrics
+	n := x.notary.Stats()
 	s := ProofStats{
-		On: x.cfg.proof.on(), Checkpoints: m.checkpoints.Load(), Failures: m.checkpointFailures.Load(), Size: m.checkpointSize.Load(),
-		LastCheckpoint: timeOf(m.checkpointAt.Load()), LogsLost: m.logsLost.values(), Anchors: make(map[string]AnchorStats, len(m.anchors)),
+		On: x.cfg.proof.on(), Checkpoints: n.Checkpoints, Failures: n.Failures, Size: n.Size, LastCheckpoint: n.Last,
+		LogsLost: x.metrics.logsLost.values(), Anchors: make(map[string]AnchorStats, len(n.Anchors)),
 	}
-	for _, a := range m.anchors {
-		s.Anchors[a.name] = AnchorStats{
-			Anchored: a.anchored.Load(), Failures: a.failures.Load(), Dropped: a.dropped.Load(),
-			Waiting: a.waiting.Load(), LastSuccess: timeOf(a.lastSuccess.Load()),
-		}
+	for name, a := range n.Anchors {
+		s.Anchors[name] = AnchorStats(a)
 	}
 	return s
 }
@@ -102,7 +99,7 @@ func (x *Exporter) Stats() Stats {
 		Accepted: m.accepted.Load(), Cut: m.cut.Load(), Dropped: m.dropped.values(),
 		Delivered: m.delivered.Load(), Retimed: m.retimed.Load(),
 		Quarantined: m.quarantined.values(), Retried: m.retried.values(),
-		Trail: m.trail.values(), Proof: x.proofStats(),
+		Trail: x.trail.Counts(), Proof: x.proofStats(),
 		Pushes: m.pushes.Load(), PushedBytes: m.bytes.Load(), PushFailures: m.failures.values(), Splits: m.splits.Load(),
 		PushDuration: m.push.snapshot(), Delay: m.delay.snapshot(),
 		LokiUp: m.up.Load(), ClockSkew: time.Duration(m.skew.Load()),

@@ -170,7 +170,7 @@ func TestTheTrailsOwnEventsAreFew(t *testing.T) {
 		x := startOver(t, l, t.TempDir())
 		for i := range 3600 {
 			emit(t, x, 1)
-			x.trail.quarantined(spooled.Refused{Reason: quarantineRefused, Sequence: uint64(i + 1)})
+			x.trail.Quarantined(spooled.Refused{Reason: quarantineRefused, Sequence: uint64(i + 1)})
 			time.Sleep(time.Second)
 		}
 		kill(t, x)
@@ -178,7 +178,7 @@ func TestTheTrailsOwnEventsAreFew(t *testing.T) {
 		if n < 60 || n > 60*5 {
 			t.Errorf("%d events of the trail's own in an hour: %v", n, x.Stats().Trail)
 		}
-		if n := x.Stats().Trail[trailClockSkew]; n < 1 || n > 2 {
+		if n := x.Stats().Trail["clock_skew"]; n < 1 || n > 2 {
 			t.Errorf("%d events about the clock in an hour", n)
 		}
 	})

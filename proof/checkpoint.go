@@ -56,6 +56,11 @@ type Predecessor struct {
 	Root   Hash
 }
 
+// AsPredecessor is how the log after this one names the checkpoint.
+func (c *Checkpoint) AsPredecessor() *Predecessor {
+	return &Predecessor{Origin: c.Origin, Size: c.Size, Root: c.Root}
+}
+
 // OriginPrefix stands before a log's id in Checkpoint.Origin.
 const OriginPrefix = "adminsessions/"
 

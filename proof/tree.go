@@ -187,9 +187,9 @@ func (t *Tree) describe() Checkpoint {
 	return c
 }
 
-// Gaps are those declared since the last checkpoint. A checkpoint holds at most
-// [MaxGaps].
-func (t *Tree) Gaps() []Gap { return slices.Clone(t.gaps) }
+// GapCount is how many gaps the next checkpoint is to declare, as the tree is. It
+// holds at most [MaxGaps].
+func (t *Tree) GapCount() int { return len(t.gaps) }
 
 func hashesOf(nodes [][]byte) []Hash {
 	var hashes []Hash

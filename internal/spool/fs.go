@@ -73,6 +73,16 @@ var (
 // has a second name, is refused. A new one gets mode 0600.
 func OpenPlain(name string, flag int) (*os.File, error) { return openPlain(name, flag, 0o600) }
 
+// ReadPlain reads a file that [OpenPlain] opens.
+func ReadPlain(name string) ([]byte, error) {
+	f, err := OpenPlain(name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
 type osFS struct{}
 
 type osFile struct {

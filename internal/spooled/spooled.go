@@ -14,6 +14,12 @@ import (
 // ErrNoLabels says that a record is not one of the exporter's.
 var ErrNoLabels = errors.New("the spooled record has no stream labels")
 
+// LogIDLabel is the label of the spool's identity. Order is kept, and numbers are
+// given, per spool; so each has a stream of its own: Loki refuses an entry that is
+// more than an hour behind the newest of its stream, and two spools that shared
+// one would cost each other their backlogs.
+const LogIDLabel = "audit_log_id"
+
 // AppendLabels appends the labels of a record, before its line.
 func AppendLabels(b []byte, labels string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(labels)))
@@ -28,6 +34,9 @@ func Split(record []byte) (labels, line []byte, err error) {
 	}
 	return record[w : w+int(n)], record[w+int(n):], nil
 }
+
+// LogID is the log that labels say an event is of, "" if they say none.
+func LogID(labels []byte) string { return Labels(labels)[LogIDLabel] }
 
 // Labels reads the labels of a record: {audit_log_id="…", service_name="panel"}.
 // What can't be read is left out.

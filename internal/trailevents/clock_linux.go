@@ -1,4 +1,4 @@
-package exporter
+package trailevents
 
 import "golang.org/x/sys/unix"
 

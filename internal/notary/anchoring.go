@@ -1,13 +1,13 @@
-package exporter
+package notary
 
 import (
-	"bytes"
 	"context"
-	"iter"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/loglimit"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
@@ -26,20 +26,31 @@ const (
 
 // anchoring brings checkpoints to one anchor, in a goroutine of its own.
 type anchoring struct {
-	anchor  proof.Anchor
-	metrics *anchorMetrics
-	log     *slog.Logger
-	now     func() time.Time
-	told    logLimit
+	anchor proof.Anchor
+	log    *slog.Logger
+	now    func() time.Time
+	told   loglimit.Limit
 
 	mu      sync.Mutex
 	waiting [][]byte
 	wake    chan struct{} // sent without waiting, never closed
 	idle    chan struct{} // closed and replaced when nothing waits any more
+
+	anchored, failures, dropped atomic.Uint64
+	lastSuccess                 atomic.Int64 // ns, 0 before the first
 }
 
-func newAnchoring(a proof.Anchor, c *config, m *anchorMetrics) *anchoring {
-	return &anchoring{anchor: a, metrics: m, log: c.logger, now: c.now, wake: make(chan struct{}, 1), idle: make(chan struct{})}
+func newAnchoring(a proof.Anchor, c *Config) *anchoring {
+	return &anchoring{anchor: a, log: c.Logger, now: c.Now, wake: make(chan struct{}, 1), idle: make(chan struct{})}
+}
+
+func (a *anchoring) stats() AnchorStats {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return AnchorStats{
+		Anchored: a.anchored.Load(), Failures: a.failures.Load(), Dropped: a.dropped.Load(),
+		Waiting: int64(len(a.waiting)), LastSuccess: timeOf(a.lastSuccess.Load()),
+	}
 }
 
 func (a *anchoring) add(signed []byte) {
@@ -47,10 +58,9 @@ func (a *anchoring) add(signed []byte) {
 	if len(a.waiting) == maxUnanchored {
 		// The first may be under way.
 		a.waiting = append(a.waiting[:1], a.waiting[2:]...)
-		a.metrics.dropped.Add(1)
+		a.dropped.Add(1)
 	}
 	a.waiting = append(a.waiting, signed)
-	a.metrics.waiting.Store(int64(len(a.waiting)))
 	a.mu.Unlock()
 	select {
 	case a.wake <- struct{}{}:
@@ -118,33 +128,21 @@ func (a *anchoring) bring(ctx context.Context, signed []byte) bool {
 	err := a.anchor.Anchor(limited, signed)
 	if err != nil {
 		if ctx.Err() == nil {
-			a.metrics.failures.Add(1)
-			if n, ok := a.told.allow(a.now(), reminderInterval); ok {
+			a.failures.Add(1)
+			if n, ok := a.told.Allow(a.now(), loglimit.Reminder); ok {
 				a.log.Warn("a checkpoint can't be anchored; it is tried again", "anchor", a.anchor.Name(), "error", err, "not_told", n)
 			}
 		}
 		return false
 	}
-	a.metrics.anchored.Add(1)
-	a.metrics.lastSuccess.Store(a.now().UnixNano())
+	a.anchored.Add(1)
+	a.lastSuccess.Store(a.now().UnixNano())
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting = a.waiting[1:]
-	a.metrics.waiting.Store(int64(len(a.waiting)))
 	if len(a.waiting) == 0 {
 		close(a.idle)
 		a.idle = make(chan struct{})
 	}
 	return true
-}
-
-// lines yields the lines of a text, without their ends.
-func lines(text []byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		for line := range bytes.Lines(text) {
-			if !yield(bytes.TrimRight(line, "\r\n")) {
-				return
-			}
-		}
-	}
 }

@@ -1,32 +1,16 @@
-package exporter
+package notary
 
 import (
 	"slices"
 	"sync"
 
-	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/proof"
 )
 
-// Why numbers are not in the trail, beside the spool's reasons for refusing a
-// record. The words stand in checkpoints.
-const (
-	// absentDamaged: the record was in a part of the spool that was damaged or
-	// removed.
-	absentDamaged = proof.Damaged
-	// absentQuarantined: Loki refuses the event. It is in the quarantine file, and
-	// may come later.
-	absentQuarantined = proof.Quarantined
-	// absentUnused: nobody was told the number, or why it is absent was lost with
-	// the process: after a crash numbers are passed over rather than given twice.
-	absentUnused = proof.Unused
-	// absentUnproven: the events may be in the trail, and this log's tree does not
-	// know them: they are older than it, or its file was lost.
-	absentUnproven = proof.Unproven
-	// absentElsewhere: the numbers were given under the identity of the log that
-	// this one is a copy of.
-	absentElsewhere = "predecessor"
-)
+// elsewhere is why numbers are absent that were given under the identity of the log
+// that this one is a copy of. The other reasons are those of package proof, and the
+// spool's for refusing a record.
+const elsewhere = "predecessor"
 
 // maxAbsences bounds the ranges that are remembered. They are merged where they
 // meet, so a spool that is full for hours makes one.
@@ -65,13 +49,11 @@ func (a *absences) note(from, to uint64, reason string) {
 	}
 }
 
-func (a *absences) dropped(r spool.Reason, seq uint64) { a.note(seq, seq, string(r)) }
-
 // first returns the beginning of the range from..to that has one reason.
 func (a *absences) first(from, to uint64) absence {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	found := absence{from, to, absentUnused}
+	found := absence{from, to, proof.Unused}
 	known := false
 	for _, l := range a.list {
 		switch {

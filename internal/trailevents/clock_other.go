@@ -1,6 +1,6 @@
 //go:build !linux
 
-package exporter
+package trailevents
 
 // clockState says whether this machine's clock is known to be kept right.
 func clockState() string { return "unknown" }
