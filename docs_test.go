@@ -3,40 +3,21 @@ package adminsessions_test
 import (
 	"flag"
 	"fmt"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/gendoc"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/events.md anew")
 
 // The tables of docs/events.md are the table of fields.
 func TestTheDocumentedFields(t *testing.T) {
-	const file = "docs/events.md"
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := string(text)
-	want := got
-	for part, name := range map[adminsessions.Part]string{adminsessions.People: "people", adminsessions.Machines: "machines"} {
-		section := regexp.MustCompile(`(?s)<!-- fields:` + name + ` -->\n.*?<!-- end -->`)
-		if !section.MatchString(want) {
-			t.Fatalf("%s has no section fields:%s", file, name)
-		}
-		want = section.ReplaceAllLiteralString(want, "<!-- fields:"+name+" -->\n"+fieldTable(part)+"<!-- end -->")
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if got != want {
-		t.Errorf("%s differs from the table of fields; run go test . -update", file)
+	tables := map[string]string{"fields:people": fieldTable(adminsessions.People), "fields:machines": fieldTable(adminsessions.Machines)}
+	names := gendoc.Check(t, "docs/events.md", *update, func(name string) string { return tables[name] })
+	if len(names) != len(tables) {
+		t.Errorf("docs/events.md has the tables %q, want %d", names, len(tables))
 	}
 }
 

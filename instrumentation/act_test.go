@@ -1,7 +1,6 @@
 package instrumentation
 
 import (
-	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/gendoc"
 )
 
 var update = flag.Bool("update", false, "write docs/acts.md anew")
@@ -32,24 +32,9 @@ func TestActsOfARealPanel(t *testing.T) {
 		}
 		fmt.Fprintf(&table, "| `%s %s` | `%s` | %s |\n", col[0], col[2], done.action, resource)
 	}
-	const file, begin, end = "../docs/acts.md", "<!-- acts -->\n", "<!-- end -->"
-	document, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok1 := bytes.Cut(document, []byte(begin))
-	_, after, ok2 := bytes.Cut(rest, []byte(end))
-	if !ok1 || !ok2 {
-		t.Fatalf("%s has no place for the table", file)
-	}
-	want := string(before) + begin + "| route | action | object |\n| --- | --- | --- |\n" + table.String() + end + string(after)
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(document) {
-		t.Errorf("%s differs from what the rules say; run go test ./instrumentation -run RealPanel -update", file)
-	}
+	gendoc.Check(t, "../docs/acts.md", *update, func(string) string {
+		return "| route | action | object |\n| --- | --- | --- |\n" + table.String()
+	})
 }
 
 func TestDescribe(t *testing.T) {

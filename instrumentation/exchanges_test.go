@@ -3,7 +3,6 @@ package instrumentation_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/exchangetest"
 )
 
 var exchanges = []exchange{
@@ -56,8 +56,8 @@ var exchanges = []exchange{
 	}, client: readInParts, events: complete(200)},
 	{name: "trailers", handler: trailers, client: get("/"), events: complete(200)},
 	{name: "trailers over HTTP/2", http2: true, handler: trailers, client: get("/"), events: complete(200)},
-	{name: "early hints", handler: earlyHints, client: withInformational, events: complete(202)},
-	{name: "early hints over HTTP/2", http2: true, handler: earlyHints, client: withInformational, events: complete(202)},
+	{name: "early hints", handler: earlyHints, client: seenBy(exchangetest.Informational), events: complete(202)},
+	{name: "early hints over HTTP/2", http2: true, handler: earlyHints, client: seenBy(exchangetest.Informational), events: complete(202)},
 	{name: "server push", http2: true, handler: func(w http.ResponseWriter, _ *http.Request) {
 		p, ok := w.(http.Pusher)
 		if !ok {
@@ -99,14 +99,14 @@ var exchanges = []exchange{
 			fmt.Fprintln(w, "echo", lines.Text())
 			_ = http.NewResponseController(w).Flush()
 		}
-	}, client: pingPong, events: complete(200)},
+	}, client: seenBy(exchangetest.PingPong), events: complete(200)},
 	{name: "full duplex over HTTP/2", http2: true, handler: func(w http.ResponseWriter, r *http.Request) {
 		lines := bufio.NewScanner(r.Body)
 		for lines.Scan() {
 			fmt.Fprintln(w, "echo", lines.Text())
 			_ = http.NewResponseController(w).Flush()
 		}
-	}, client: pingPong, events: complete(200)},
+	}, client: seenBy(exchangetest.PingPong), events: complete(200)},
 	{name: "hijack", handler: func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -131,22 +131,7 @@ var exchanges = []exchange{
 			w.(http.Flusher).Flush()
 		}
 		<-r.Context().Done()
-	}, client: func(t *testing.T, c conversation) string {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		req, _ := http.NewRequestWithContext(ctx, "GET", c.server.URL, nil)
-		resp, err := c.server.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		lines := bufio.NewScanner(resp.Body)
-		var seen []string
-		for len(seen) < 3 && lines.Scan() {
-			seen = append(seen, lines.Text())
-		}
-		return fmt.Sprint(resp.StatusCode, seen)
-	}, events: []want{{adminsessions.Started, 200, ""}, {adminsessions.Complete, 200, ""}}},
+	}, client: func(t *testing.T, c conversation) string { return exchangetest.Events(t, c.server, 3) }, events: []want{{adminsessions.Started, 200, ""}, {adminsessions.Complete, 200, ""}}},
 	{name: "panic", handler: func(http.ResponseWriter, *http.Request) { panic("boom") },
 		client: get("/"), events: []want{{adminsessions.Complete, 500, "panic: string"}}},
 	{name: "panic over HTTP/2", http2: true, handler: func(http.ResponseWriter, *http.Request) { panic("boom") },

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
-	"net/textproto"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +22,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/exchangetest"
 )
 
 // exchange is one conversation over a real connection, had with a handler by
@@ -247,6 +247,16 @@ func describe(resp *http.Response) string {
 	return s.String()
 }
 
+// seenBy is what a client that talks with the server has seen, and its answer.
+func seenBy(client func(testing.TB, *httptest.Server) (string, *http.Response)) func(*testing.T, conversation) string {
+	return func(t *testing.T, c conversation) string {
+		seen, resp := client(t, c.server)
+		return seen + describe(resp)
+	}
+}
+
+func shakeHands(t *testing.T, c conversation) string { return exchangetest.ShakeHands(t, c.server) }
+
 func readInParts(t *testing.T, c conversation) string {
 	resp, err := c.server.Client().Get(c.server.URL)
 	if err != nil {
@@ -256,51 +266,6 @@ func readInParts(t *testing.T, c conversation) string {
 	first, err := bufio.NewReader(resp.Body).ReadString('\n')
 	c.proceed <- struct{}{}
 	return fmt.Sprint(first, err, describe(resp))
-}
-
-func withInformational(t *testing.T, c conversation) string {
-	var seen strings.Builder
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-			fmt.Fprintln(&seen, code, h["Link"])
-			return nil
-		},
-	})
-	req, _ := http.NewRequestWithContext(ctx, "GET", c.server.URL, nil)
-	resp, err := c.server.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	return seen.String() + describe(resp)
-}
-
-func pingPong(t *testing.T, c conversation) string {
-	pr, pw := io.Pipe()
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", c.server.URL, pr)
-	var s strings.Builder
-	wrote := make(chan error, 1)
-	go func() {
-		_, err := io.WriteString(pw, "one\n")
-		wrote <- err
-	}()
-	resp, err := c.server.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	fmt.Fprintln(&s, <-wrote)
-	lines := bufio.NewReader(resp.Body)
-	for range 2 {
-		line, err := lines.ReadString('\n')
-		fmt.Fprintln(&s, line, err)
-		_, err = io.WriteString(pw, "two\n")
-		fmt.Fprintln(&s, err)
-	}
-	_ = pw.Close()
-	rest, err := io.ReadAll(lines)
-	fmt.Fprintln(&s, string(rest), err)
-	return s.String() + describe(resp)
 }
 
 // raw sends text and returns all that comes back.
@@ -326,24 +291,6 @@ func raw(request string) func(*testing.T, conversation) string {
 		}
 		return strings.Join(kept, "")
 	}
-}
-
-func shakeHands(t *testing.T, c conversation) string {
-	conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	_, _ = io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.WriteString(conn, "hello\n")
-	rest, _ := io.ReadAll(r)
-	return fmt.Sprint(resp.Status, resp.Header["Upgrade"], resp.Header["Connection"], string(rest))
 }
 
 // goAway sends a request and leaves without waiting for the answer.

@@ -7,12 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/gendoc"
 	"github.com/adminsessions/adminsessions/policy"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
 )
@@ -137,28 +137,13 @@ func TestEachFaultIsNamedByItsLine(t *testing.T) {
 
 // docs/policy.md names every key.
 func TestDocumentedKeys(t *testing.T) {
-	const path = "../docs/policy.md"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	b.WriteString("<!-- keys -->\n| key | |\n| --- | --- |\n")
-	for _, k := range strictyaml.Keys(policy.Config{}) {
-		if k.Doc == "" {
-			t.Errorf("%s is not documented", k.Path)
+	gendoc.Check(t, "../docs/policy.md", *update, func(string) string {
+		table, err := strictyaml.Table(policy.Config{})
+		if err != nil {
+			t.Error(err)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Path, k.Doc)
-	}
-	b.WriteString("<!-- end -->")
-	want := regexp.MustCompile(`(?s)<!-- keys -->.*?<!-- end -->`).ReplaceAllLiteralString(string(text), b.String())
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Error("docs/policy.md differs from the keys; run go test . -run Documented -update")
-	}
+		return table
+	})
 }
 
 func FuzzLoad(f *testing.F) {

@@ -74,6 +74,41 @@ func (h *Handler) newPage(r *http.Request) *pageData {
 	return p
 }
 
+// Title is the title of the document: never a word of what it shows, but for the
+// object whose history it is.
+func (p *pageData) Title() string {
+	title := p.L.T("title")
+	switch {
+	case p.End != nil:
+		return p.L.T("end.title") + " – " + title
+	case p.History != nil:
+		return p.L.T("history.of", p.ObjectName()) + " – " + title
+	case p.Sessions != nil:
+		return p.L.T("tab.sessions") + " – " + title
+	}
+	return title
+}
+
+// Root leads from the document to the page.
+func (p *pageData) Root() string {
+	if p.History != nil {
+		return p.History.Root
+	}
+	return ""
+}
+
+// Scripted reports whether the document has the script.
+func (p *pageData) Scripted() bool { return p.End == nil && p.History == nil }
+
+// refuse answers a view that can't be read.
+func (h *Handler) refuse(r *http.Request, out *stream, err error) {
+	p := out.p
+	p.Problem = h.problem(r.Context(), p, err)
+	p.V.rng = timeRange{quick: defaultRange}
+	h.looked(r, "refused: %s", p.Problem.Kind)
+	out.problem()
+}
+
 func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	p := h.newPage(r)
 	v, err := h.viewOf(r, p.zone)
@@ -88,12 +123,7 @@ func (h *Handler) servePage(w http.ResponseWriter, r *http.Request) {
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
-		p.Problem = h.problem(r.Context(), p, err)
-		p.V.rng = timeRange{quick: defaultRange}
-		h.looked(r, "refused: %s", p.Problem.Kind)
-		out.head(p.Problem.status)
-		out.show("problem")
-		out.show("foot")
+		h.refuse(r, out, err)
 		return
 	}
 	if h.onlyHead(w, r, htmlType) {

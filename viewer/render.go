@@ -66,6 +66,13 @@ func (s *stream) head(status int) {
 	}
 }
 
+// problem says instead of what was asked for why it can't be shown.
+func (s *stream) problem() {
+	s.head(s.p.Problem.status)
+	s.show("problem")
+	s.show("foot")
+}
+
 // header sends the status.
 func (s *stream) header(status int) {
 	s.sent = true

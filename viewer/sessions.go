@@ -151,12 +151,7 @@ func (h *Handler) serveSessions(w http.ResponseWriter, r *http.Request) {
 	out := h.startPage(w, p)
 	defer out.close(h.config.Logger)
 	if err != nil {
-		p.Problem = h.problem(r.Context(), p, err)
-		p.V.rng = timeRange{quick: defaultRange}
-		h.looked(r, "refused: %s", p.Problem.Kind)
-		out.head(http.StatusBadRequest)
-		out.show("problem")
-		out.show("foot")
+		h.refuse(r, out, err)
 		return
 	}
 	if h.onlyHead(w, r, htmlType) {
@@ -166,9 +161,7 @@ func (h *Handler) serveSessions(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		p.Problem = h.problem(r.Context(), p, err)
 		h.looked(r, "sessions, %s, not shown: %s", v.describe(), p.Problem.Kind)
-		out.head(p.Problem.status)
-		out.show("problem")
-		out.show("foot")
+		out.problem()
 		return
 	}
 	h.health.note(p.Now, nil)

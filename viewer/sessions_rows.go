@@ -198,14 +198,6 @@ func (p *pageData) SessionsPage(step int) string {
 	return "?" + v.values().Encode()
 }
 
-// Title is the title of the page: never a word of what it shows.
-func (p *pageData) Title() string {
-	if p.Sessions != nil {
-		return p.L.T("tab.sessions") + " – " + p.L.T("title")
-	}
-	return p.L.T("title")
-}
-
 // shortAgent is the beginning of what a program calls itself, for a line of a page.
 func shortAgent(agent string) string {
 	const most = 160

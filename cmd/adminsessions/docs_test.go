@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/adminsessions/adminsessions/internal/gendoc"
 )
 
 var update = flag.Bool("update", false, "write the help pages in docs/cli.md anew")
@@ -21,29 +23,17 @@ var lokiFlags = regexp.MustCompile(`(?s)\nHow Loki is reached\n.*`)
 func TestDocumentedHelp(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
 	const file = "../../docs/cli.md"
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	section := regexp.MustCompile(`(?s)<!-- help: ([a-z ]+) -->\n.*?<!-- end -->`)
 	documented := map[string]bool{}
-	want := section.ReplaceAllStringFunc(string(b), func(s string) string {
-		command := section.FindStringSubmatch(s)[1]
+	gendoc.Check(t, file, *update, func(name string) string {
+		command := strings.TrimPrefix(name, "help: ")
 		documented[command] = true
 		status, help, errs := try(t, append(strings.Fields(command), "--help")...)
 		if status != exitOK {
 			t.Fatalf("%s --help: status %d, %s", command, status, errs)
 		}
 		help = lokiFlags.ReplaceAllString(help, "\nand the flags that say how Loki is reached\n")
-		return "<!-- help: " + command + " -->\n```\n" + help + "```\n<!-- end -->"
+		return "```\n" + help + "```\n"
 	})
-	if *update {
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(b) {
-		t.Errorf("%s differs from what the program says; run go test . -run Documented -update", file)
-	}
 	_, all, _ := try(t, "--help")
 	for _, line := range regexp.MustCompile(`(?m)^  ([a-z]+(?: [a-z]+)?)  `).FindAllStringSubmatch(all, -1) {
 		switch command := line[1]; strings.Fields(command)[0] {

@@ -3,7 +3,6 @@ package attack
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
@@ -83,7 +83,12 @@ func startSuite(t *testing.T) *suite {
 			t.Logf("the end of the panel's log:\n%s", s.log.String()[max(0, s.log.Len()-4<<10):])
 		}
 	})
-	s.await("the panel is ready", func() error {
+	eventually.NoError(t, time.Minute, "the panel is ready", func() error {
+		select {
+		case <-s.exited:
+			t.Fatalf("the panel has ended:\n%s", s.log)
+		default:
+		}
 		resp, err := http.Get("http://" + s.ops + "/readyz")
 		if err != nil {
 			return err
@@ -108,28 +113,6 @@ func (s *suite) stop() {
 	case <-s.exited:
 	case <-time.After(time.Minute):
 		s.t.Fatal("the panel did not end within a minute of SIGTERM")
-	}
-}
-
-// await asks again and again until there is no error, for a minute.
-func (s *suite) await(what string, ask func() error) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	tick := time.NewTicker(30 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			s.t.Fatalf("waiting until %s: %v", what, err)
-		case <-s.exited:
-			s.t.Fatalf("waiting until %s: the panel ended:\n%s", what, s.log)
-		case <-tick.C:
-		}
 	}
 }
 

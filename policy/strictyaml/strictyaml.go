@@ -283,27 +283,41 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// Key is a key of a configuration, for its documentation.
-type Key struct{ Path, Doc string }
+// Table is a table in Markdown of all keys of the struct v, in their order, each
+// with what its tag doc says. Elements of lists are written as in rules[].paths.
+// What is below the keys without is left out. It fails if one says nothing.
+func Table(v any, without ...string) (string, error) {
+	var b strings.Builder
+	var errs []error
+	b.WriteString("| key | |\n| --- | --- |\n")
+	for _, k := range keysOf(reflect.TypeOf(v), "") {
+		if slices.ContainsFunc(without, func(w string) bool { return strings.HasPrefix(k.path, w+".") }) {
+			continue
+		}
+		if k.doc == "" {
+			errs = append(errs, fmt.Errorf("the key %s has no tag doc", k.path))
+		}
+		fmt.Fprintf(&b, "| `%s` | %s |\n", k.path, k.doc)
+	}
+	return b.String(), errors.Join(errs...)
+}
 
-// Keys are all keys of the struct v, in their order, each with what its tag doc
-// says. Elements of lists are written as in rules[].paths.
-func Keys(v any) []Key { return keysOf(reflect.TypeOf(v), "") }
+type key struct{ path, doc string }
 
-func keysOf(t reflect.Type, path string) (keys []Key) {
+func keysOf(t reflect.Type, path string) (keys []key) {
 	fields, _ := fieldsOf(t)
 	for _, f := range fields {
-		key := join(path, f.name)
-		keys = append(keys, Key{key, f.doc})
+		name := join(path, f.name)
+		keys = append(keys, key{name, f.doc})
 		of := f.of
 		for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
 			if of.Kind() == reflect.Slice {
-				key += "[]"
+				name += "[]"
 			}
 			of = of.Elem()
 		}
 		if of.Kind() == reflect.Struct && !readsItself(of) {
-			keys = append(keys, keysOf(of, key)...)
+			keys = append(keys, keysOf(of, name)...)
 		}
 	}
 	return keys

@@ -2,13 +2,13 @@ package proxy
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/adminsessions/adminsessions/internal/gendoc"
 	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
 	"github.com/adminsessions/adminsessions/proof"
@@ -20,31 +20,13 @@ const repository = "../../../.."
 
 // docs/proxy.md names every key.
 func TestDocumentedKeys(t *testing.T) {
-	path := filepath.Join(repository, "docs/proxy.md")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b strings.Builder
-	b.WriteString("<!-- keys -->\n| key | |\n| --- | --- |\n")
-	for _, k := range strictyaml.Keys(Config{}) {
-		if strings.HasPrefix(k.Path, "policy.") {
-			continue
+	gendoc.Check(t, filepath.Join(repository, "docs/proxy.md"), *update, func(string) string {
+		table, err := strictyaml.Table(Config{}, "policy")
+		if err != nil {
+			t.Error(err)
 		}
-		if k.Doc == "" {
-			t.Errorf("%s is not documented", k.Path)
-		}
-		fmt.Fprintf(&b, "| `%s` | %s |\n", k.Path, k.Doc)
-	}
-	b.WriteString("<!-- end -->")
-	want := regexp.MustCompile(`(?s)<!-- keys -->.*?<!-- end -->`).ReplaceAllLiteralString(string(text), b.String())
-	if *update {
-		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if want != string(text) {
-		t.Error("docs/proxy.md differs from the keys; run go test ./internal/proxy -run Documented -update")
-	}
+		return table
+	})
 }
 
 // What the documents and the examples show can be used.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/exchangetest"
 )
 
 // tells is a panel that says something of each request.
@@ -123,7 +124,7 @@ func TestInformationalAnswersAndTrailersAreLookedThroughAsWell(t *testing.T) {
 	}
 	for _, tls := range []bool{false, true} {
 		r := startRig(t, "", http.HandlerFunc(panel), tls)
-		seen := informational(t, r.proxy)
+		seen := seenBy(exchangetest.Informational)(t, r.proxy)
 		if strings.Contains(seen, "Audit") || strings.Contains(seen, "late") || !strings.Contains(seen, "Checksum [abc]") || !strings.Contains(seen, "103 [</a>]") {
 			t.Errorf("the client saw %s", seen)
 		}

@@ -2,21 +2,19 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
-	"net/textproto"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/adminsessions/adminsessions/internal/exchangetest"
 )
 
 // exchange is one conversation, had with a panel directly and through the proxy:
@@ -112,7 +110,7 @@ var exchanges = []exchange{
 		w.WriteHeader(http.StatusProcessing)
 		w.Header().Set("Final", "yes")
 		w.WriteHeader(http.StatusAccepted)
-	}, client: informational, statuses: []int{202}},
+	}, client: seenBy(exchangetest.Informational), statuses: []int{202}},
 	{name: "ranges", panel: func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "x.txt", time.Time{}, strings.NewReader(strings.Repeat("0123456789", 1000)))
 	}, client: get("/", "Range", "bytes=3-9"), statuses: []int{206}},
@@ -160,22 +158,7 @@ var exchanges = []exchange{
 			_ = http.NewResponseController(w).Flush()
 		}
 		<-r.Context().Done()
-	}, client: func(t *testing.T, s *httptest.Server) string {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
-		resp, err := s.Client().Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		lines := bufio.NewScanner(resp.Body)
-		var seen []string
-		for len(seen) < 3 && lines.Scan() {
-			seen = append(seen, lines.Text())
-		}
-		return fmt.Sprint(resp.StatusCode, seen)
-	}, statuses: []int{200}},
+	}, client: func(t *testing.T, s *httptest.Server) string { return exchangetest.Events(t, s, 3) }, statuses: []int{200}},
 	{name: "both ways at once", panel: func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()
 		lines := bufio.NewScanner(r.Body)
@@ -183,8 +166,8 @@ var exchanges = []exchange{
 			fmt.Fprintln(w, "echo", lines.Text())
 			_ = http.NewResponseController(w).Flush()
 		}
-	}, client: pingPong},
-	{name: "WebSocket", panel: webSocket, client: shakeHands, statuses: []int{101}},
+	}, client: seenBy(exchangetest.PingPong)},
+	{name: "WebSocket", panel: webSocket, client: func(t *testing.T, s *httptest.Server) string { return exchangetest.ShakeHands(t, s) }, statuses: []int{101}},
 	{name: "broken off", panel: func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", "10")
 		_, _ = io.WriteString(w, "hello")
@@ -258,44 +241,12 @@ func answerOf(t *testing.T, s *httptest.Server, req *http.Request) string {
 	return describe(resp)
 }
 
-func informational(t *testing.T, s *httptest.Server) string {
-	var seen strings.Builder
-	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-		Got1xxResponse: func(code int, h textproto.MIMEHeader) error {
-			fmt.Fprintln(&seen, code, h["Link"])
-			return nil
-		},
-	})
-	req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
-	return answerOf(t, s, req) + seen.String()
-}
-
-func pingPong(t *testing.T, s *httptest.Server) string {
-	pr, pw := io.Pipe()
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", s.URL, pr)
-	wrote := make(chan error, 1)
-	go func() {
-		_, err := io.WriteString(pw, "one\n")
-		wrote <- err
-	}()
-	resp, err := s.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
+// seenBy is what a client that talks with the panel has seen, and its answer.
+func seenBy(client func(testing.TB, *httptest.Server) (string, *http.Response)) func(*testing.T, *httptest.Server) string {
+	return func(t *testing.T, s *httptest.Server) string {
+		seen, resp := client(t, s)
+		return seen + describe(resp)
 	}
-	defer resp.Body.Close()
-	var seen strings.Builder
-	fmt.Fprintln(&seen, <-wrote)
-	lines := bufio.NewReader(resp.Body)
-	for range 2 {
-		line, err := lines.ReadString('\n')
-		fmt.Fprintln(&seen, line, err)
-		_, err = io.WriteString(pw, "two\n")
-		fmt.Fprintln(&seen, err)
-	}
-	_ = pw.Close()
-	rest, err := io.ReadAll(lines)
-	fmt.Fprintln(&seen, string(rest), err)
-	return seen.String()
 }
 
 func raw(t *testing.T, s *httptest.Server, request string) string {
@@ -323,18 +274,4 @@ func webSocket(w http.ResponseWriter, _ *http.Request) {
 	line, err := rw.ReadString('\n')
 	fmt.Fprint(rw, "echo ", line, err)
 	rw.Flush()
-}
-
-func shakeHands(t *testing.T, s *httptest.Server) string {
-	conn := rawConn(t, s)
-	_, _ = io.WriteString(conn, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, _ = io.WriteString(conn, "hello\n")
-	rest, _ := io.ReadAll(r)
-	return fmt.Sprint(resp.Status, resp.Header["Upgrade"], resp.Header["Connection"], string(bytes.TrimSpace(rest)))
 }
