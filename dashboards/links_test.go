@@ -110,6 +110,15 @@ func TestRunbooks(t *testing.T) {
 			}
 		}
 	}
+	index, err := dashboards.Files.ReadFile("runbooks/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chapter := regexp.MustCompile(`\| \[(\w+)\]\(\w+\.md\) \| .* \| (\[.+\]\(.+\)) \|`)
+	more := map[string]string{}
+	for _, m := range chapter.FindAllStringSubmatch(string(index), -1) {
+		more[m[1]] = "\nMore: " + m[2] + ". [All runbooks](README.md)\n"
+	}
 	for name, file := range rules {
 		data, err := dashboards.Files.ReadFile("runbooks/" + name + ".md")
 		if err != nil {
@@ -121,13 +130,16 @@ func TestRunbooks(t *testing.T) {
 				t.Errorf("runbooks/%s.md: no heading %q", name, strings.TrimSpace(heading))
 			}
 		}
+		if m := more[name]; m == "" || !strings.HasSuffix(string(data), m) {
+			t.Errorf("runbooks/%s.md does not end with the chapter that runbooks/README.md names: %q", name, strings.TrimSpace(m))
+		}
 	}
 	files, err := fs.Glob(dashboards.Files, "runbooks/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		if name := strings.TrimSuffix(filepath.Base(file), ".md"); rules[name] == "" {
+		if name := strings.TrimSuffix(filepath.Base(file), ".md"); rules[name] == "" && name != "README" {
 			t.Errorf("%s: no alert of that name", file)
 		}
 	}

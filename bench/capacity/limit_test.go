@@ -3,7 +3,6 @@ package capacity
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -82,7 +81,7 @@ func panel(t testing.TB, url, instance string) *exporter.Exporter {
 	x, err := exporter.New(
 		exporter.WithLoki(adminsessions.Loki{URL: url}), exporter.WithSpoolDir(t.TempDir()),
 		exporter.WithResource(resource.NewSchemaless(attribute.String("service.name", "fleet-00"), attribute.String("service.instance.id", instance))),
-		exporter.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil))))
+		exporter.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ import (
 
 // raised are the limits of deploy/loki that a large fleet meets.
 func raised() lokitest.Option {
-	return lokitest.WithArgs("-ingester.max-global-streams-per-user=0", "-querier.max-query-series=500000")
+	return lokitest.WithArgs("-ingester.max-global-streams-per-user=0", "-querier.max-query-series=500000", "-ingester.wal-replay-memory-ceiling="+*ceilingFlag,
+		fmt.Sprintf("-ingester.chunks-block-size=%d", *blockFlag))
 }
 
 // server is a Loki that is measured.
@@ -31,7 +32,9 @@ type server struct {
 
 func start(t testing.TB, opts ...lokitest.Option) *server {
 	t.Helper()
-	return &server{lokitest.Start(t, append(opts, lokitest.WithReadyTimeout(30*time.Minute))...), t}
+	// What is asked and how long it starts is to be measured, however long it takes here.
+	patient := lokitest.WithArgs("-querier.query-timeout=30m", "-server.http-write-timeout=30m")
+	return &server{lokitest.Start(t, append(opts, patient, lokitest.WithReadyTimeout(30*time.Minute))...), t}
 }
 
 // metric is the sum of the series of one of Loki's metrics.

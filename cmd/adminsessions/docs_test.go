@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -109,4 +111,86 @@ func TestCompletion(t *testing.T) {
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
+}
+
+// TestDocumentedPlans holds the plans in docs/capacity.md against the program's.
+func TestDocumentedPlans(t *testing.T) {
+	const file = "../../docs/capacity.md"
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := func(args string, more ...string) string {
+		status, out, errs := try(t, append(append([]string{"plan"}, strings.Fields(args)...), more...)...)
+		if status != exitOK {
+			t.Fatalf("plan %s: status %d, %s", args, status, errs)
+		}
+		return out
+	}
+	// Whole plans, and tables with a plan a row.
+	whole := regexp.MustCompile("(?s)```console\n\\$ adminsessions plan ([^\n]+)\n.*?```")
+	row := regexp.MustCompile(`(?m)^\| .* \| ` + "`(--events [^`]+)` \\|$")
+	if !whole.Match(b) || !row.Match(b) {
+		t.Fatalf("%s has no plans", file)
+	}
+	want := whole.ReplaceAllStringFunc(string(b), func(s string) string {
+		args := whole.FindStringSubmatch(s)[1]
+		return "```console\n$ adminsessions plan " + args + "\n" + plan(args) + "```"
+	})
+	want = row.ReplaceAllStringFunc(want, func(s string) string {
+		args := row.FindStringSubmatch(s)[1]
+		return planRow(t, plan(args, "--json")) + "`" + args + "` |"
+	})
+	if *update {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if want != string(b) {
+		t.Errorf("%s does not have what the program says; run go test . -run Documented -update", file)
+	}
+}
+
+// planRow is a plan as a row of a table.
+func planRow(t *testing.T, document string) string {
+	t.Helper()
+	var p struct {
+		EventsPerDay float64 `json:"events_per_day"`
+		Panels       float64 `json:"panels"`
+		Pushes       float64 `json:"peak_pushes_per_second"`
+		Cores        float64 `json:"peak_cores"`
+		Memory       float64 `json:"ingester_memory_bytes"`
+		WAL          float64 `json:"wal_bytes"`
+		Limit        float64 `json:"spool_limit_bytes"`
+		Chunks       float64 `json:"chunks_per_day"`
+		Bytes        float64 `json:"bucket_bytes"`
+		Disk         float64 `json:"disk_bytes"`
+	}
+	if err := json.Unmarshal([]byte(document), &p); err != nil {
+		t.Fatal(err)
+	}
+	size := func(n float64) string {
+		for _, unit := range []string{"MB", "GB", "TB"} {
+			if n /= 1000; n < 1e6 {
+				return strings.TrimSuffix(fmt.Sprintf("%.3g", n/1000), "e+03") + " " + unit
+			}
+		}
+		return fmt.Sprintf("%.3g PB", n/1e6)
+	}
+	count := func(n float64) string {
+		switch {
+		case n < 0.01:
+			return "< 0.01"
+		case n < 10:
+			return fmt.Sprintf("%.2g", n)
+		}
+		digits := fmt.Sprintf("%.0f", n)
+		for i := len(digits) - 3; i > 0; i -= 3 {
+			digits = digits[:i] + "," + digits[i:]
+		}
+		return digits
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | ", count(p.EventsPerDay/86400), count(p.Panels), count(p.Pushes), count(p.Cores),
+		size(p.Memory), size(p.WAL), size(p.Limit), count(p.Chunks), size(p.Bytes), size(p.Disk))
 }

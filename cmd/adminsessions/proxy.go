@@ -70,10 +70,14 @@ func (c *proxyCheck) Run(p *program) error {
 		}
 		routes = append(routes, route)
 	}
-	if c.JSON {
-		return json.NewEncoder(p.stdout).Encode(map[string]any{"config": c.Config, "requests": routes})
+	proved, err := setup.Proof()
+	if err != nil {
+		return errors.Join(errUsage, fmt.Errorf("proof: %w", err))
 	}
-	fmt.Fprintf(p.stdout, "%s: nothing is wrong with it\n", c.Config)
+	if c.JSON {
+		return json.NewEncoder(p.stdout).Encode(map[string]any{"config": c.Config, "proof": proved, "requests": routes})
+	}
+	fmt.Fprintf(p.stdout, "%s: nothing is wrong with it\nproof: %s\n", c.Config, proved)
 	for _, r := range routes {
 		by := "no rule"
 		if len(r.Rules) > 0 {

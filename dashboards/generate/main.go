@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -38,6 +39,11 @@ func main() {
 // generate returns every file by its path in the repository.
 func generate() (map[string][]byte, error) {
 	files := alertFiles()
+	index, err := runbookIndex(slices.Concat(trailAlerts(), pipelineAlerts()))
+	if err != nil {
+		return nil, err
+	}
+	files["dashboards/runbooks/README.md"] = index
 	for name, b := range map[string]*builder{
 		"admin-sessions": sessions(),
 		"phone":          phone(),

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -71,9 +73,9 @@ func (c *cluster) loadRules(t *testing.T, often string, groups ...ruleGroup) {
 
 // verifyRules finds what the ruler, which may have been killed meanwhile, keeps
 // in the bucket: all groups, and each rule evaluated without an error.
-func (c *cluster) verifyRules(t *testing.T, groups []ruleGroup) {
+func (c *cluster) verifyRules(t *testing.T, groups []ruleGroup, patience time.Duration) {
 	t.Helper()
-	await(t, "the ruler to evaluate its rules", func() error {
+	eventually.NoError(t, patience, "the ruler to evaluate its rules", func() error {
 		held, err := c.rules(t.Context())
 		if err != nil {
 			return err

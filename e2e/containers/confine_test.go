@@ -53,61 +53,89 @@ func (p *project) confined(t *testing.T) {
 	}
 }
 
-// apart tries, from the networks of the containers, what somebody would who has
-// broken into one of them: to reach Loki by its name and its addresses, and to get
-// more from the gateways than they are for.
+// request is one that somebody makes who has broken into a container.
+type request struct {
+	url  string
+	post bool
+	may  bool // be answered, by 200
+}
+
+// apart makes requests from the networks of the containers: to Loki by its name and
+// its address, and to the gateways for more than they are for.
 func (p *project) apart(t *testing.T) {
-	const post = "--post-data={}"
-	lokis := strings.Fields(p.must(t, "docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", p.container(t, "loki")))
-	pushes := strings.Fields(p.must(t, "docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", p.container(t, "loki-push")))
+	lokis, pushes := p.addresses(t, "loki"), p.addresses(t, "loki-push")
 	if len(lokis) != 1 || len(pushes) != 2 {
 		t.Fatalf("Loki has the addresses %v, its gateway for pushes %v", lokis, pushes)
 	}
-	type attempt struct {
-		from, what string
-		post, may  bool
+	byAddress := "http://" + lokis[0] + ":3100/ready"
+	// Who may only ask. That the same way leads to the gateway shows that it is no fault
+	// of the attempt if it leads no further.
+	asks := []request{
+		{url: "http://loki-read:3100/ready", may: true},
+		{url: "http://loki-read:3100/loki/api/v1/push", post: true},
+		{url: "http://loki-read:3100/flush", post: true},
+		{url: "http://loki:3100/ready"},
+		{url: byAddress},
+		{url: "http://loki-push:3100/healthz"},
+		{url: "http://" + pushes[0] + ":3100/healthz"},
+		{url: "http://" + pushes[1] + ":3100/healthz"},
 	}
-	attempts := []attempt{
-		// The way there is, so that a failure below is no fault of the attempt.
-		{from: "loki-push", what: "http://loki:3100/ready", may: true},
-		{from: "loki-read", what: "http://" + lokis[0] + ":3100/ready", may: true},
-		{from: "adminpanel", what: "http://loki-push:3100/healthz", may: true},
-		{from: "adminpanel", what: "http://loki-read:3100/ready", may: true},
-		{from: "prometheus", what: "http://loki-read:3100/metrics", may: true},
+	for from, requests := range map[string][]request{
+		"loki-push": {{url: "http://loki:3100/ready", may: true}},
+		"loki-read": {{url: byAddress, may: true}},
+		"adminpanel": {
+			{url: "http://loki-read:3100/ready", may: true},
+			{url: "http://loki-push:3100/healthz", may: true},
+			{url: "http://loki-push:3100/loki/api/v1/labels"},
+			{url: "http://loki-push:3100/flush", post: true},
+			{url: "http://loki-read:3100/flush", post: true},
+			{url: "http://loki-read:3100/loki/api/v1/push", post: true},
+			{url: "http://loki:3100/ready"},
+			{url: byAddress},
+		},
+		"prometheus": asks,
+		"grafana":    asks,
+	} {
+		if slices.Contains(p.services, from) {
+			p.try(t, from, requests)
+		}
+	}
+	p.onTheirNetworks(t)
+}
 
-		{from: "adminpanel", what: "http://loki:3100/ready"},
-		{from: "adminpanel", what: "http://" + lokis[0] + ":3100/ready"},
-		{from: "adminpanel", what: "http://loki-push:3100/loki/api/v1/query?query=1"},
-		{from: "adminpanel", what: "http://loki-push:3100/flush", post: true},
-		{from: "adminpanel", what: "http://loki-read:3100/flush", post: true},
-		{from: "adminpanel", what: "http://loki-read:3100/loki/api/v1/push", post: true},
+// try makes requests from the network of a service's container, all at once.
+func (p *project) try(t *testing.T, from string, requests []request) {
+	t.Helper()
+	var script strings.Builder
+	for i, r := range requests {
+		post := ""
+		if r.post {
+			post = "--post-data={}"
+		}
+		fmt.Fprintf(&script, "timeout 10 wget -qO /dev/null %s %s && echo =%d= & ", post, r.url, i)
 	}
-	for _, outside := range []string{"prometheus", "grafana"} {
-		if !slices.Contains(p.services, outside) {
-			continue
-		}
-		attempts = append(attempts,
-			attempt{from: outside, what: "http://loki-read:3100/ready", may: true},
-			attempt{from: outside, what: "http://loki-read:3100/loki/api/v1/push", post: true},
-			attempt{from: outside, what: "http://loki:3100/ready"},
-			attempt{from: outside, what: "http://" + lokis[0] + ":3100/ready"},
-			attempt{from: outside, what: "http://loki-push:3100/healthz"})
-		for _, ip := range pushes {
-			attempts = append(attempts, attempt{from: outside, what: "http://" + ip + ":3100/healthz"})
-		}
+	out, err := p.inside(t, from, "sh", "-c", script.String()+"wait")
+	if err != nil {
+		t.Errorf("from %s: %v", from, err)
+		return
 	}
-	for _, a := range attempts {
-		command := []string{"timeout", "5", "wget", "-qO-", a.what}
-		if a.post {
-			command = append(command, post)
-		}
-		switch out, err := p.inside(t, a.from, command...); {
-		case a.may && err != nil:
-			t.Errorf("from %s, %s: %v", a.from, a.what, err)
-		case !a.may && err == nil:
-			t.Errorf("from %s, %s is answered: %.200s", a.from, a.what, out)
+	for i, r := range requests {
+		if answered := strings.Contains(out, fmt.Sprintf("=%d=", i)); answered != r.may {
+			t.Errorf("from %s, %s (post: %t) is answered: %t", from, r.url, r.post, answered)
 		}
 	}
+}
+
+// addresses are those of a service's container.
+func (p *project) addresses(t *testing.T, service string) []string {
+	t.Helper()
+	return strings.Fields(p.must(t, "docker", "inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}", p.container(t, service)))
+}
+
+// onTheirNetworks finds each container on its networks alone, and two of those
+// without a way out.
+func (p *project) onTheirNetworks(t *testing.T) {
+	t.Helper()
 	for service, want := range map[string]string{
 		"adminpanel": "front write", "loki": "loki", "loki-push": "loki write", "loki-read": "front loki", "prometheus": "front",
 	} {

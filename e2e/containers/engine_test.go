@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -123,67 +124,61 @@ func (e *engine) startDaemon(t *testing.T) {
 // containers, and starts the engine again. It needs an engine of the test's own.
 func (e *engine) cutPower(t *testing.T) {
 	t.Helper()
-	victims := append([]int{e.daemon.Process.Pid}, children(t, e.daemon.Process.Pid)...)
-	inside := 0
-	for id := range strings.FieldsSeq(e.must(t, "docker", "ps", "-q")) {
+	parents := processes(t)
+	roots := []int{e.daemon.Process.Pid}
+	containers := strings.Fields(e.must(t, "docker", "ps", "-q"))
+	for _, id := range containers {
 		pid, err := strconv.Atoi(e.must(t, "docker", "inspect", "-f", "{{.State.Pid}}", id))
-		if err != nil || pid <= 1 {
-			t.Fatalf("container %s: process %d, %v", id, pid, err)
+		shim := parents[pid]
+		if err != nil || shim <= 1 {
+			t.Fatalf("container %s: process %d of process %d (%v)", id, pid, shim, err)
 		}
-		shim := parent(t, pid)
-		if shim <= 1 {
-			t.Fatalf("container %s has no shim", id)
+		roots = append(roots, shim)
+	}
+	var victims []int
+	for pid := range parents {
+		for up := pid; up > 1; up = parents[up] {
+			if slices.Contains(roots, up) {
+				victims = append(victims, pid)
+				break
+			}
 		}
-		victims = append(append(victims, shim, pid), children(t, pid)...)
-		inside++
 	}
 	for _, pid := range victims {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended meanwhile is as dead
 	}
 	<-e.exited
-	t.Logf("killed %d processes at once, of the engine and of %d containers", len(victims), inside)
+	t.Logf("killed %d processes at once, of the engine and of %d containers", len(victims), len(containers))
 	e.startDaemon(t)
 }
 
-// children are the processes that a process has started.
-func children(t *testing.T, pid int) (pids []int) {
+// processes are those of this machine, each with the one that it belongs to.
+func processes(t *testing.T) (parents map[int]int) {
 	t.Helper()
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, list := range lists {
-		text, err := os.ReadFile(list)
+	parents = map[int]int{}
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
 		if err != nil {
-			continue // a thread that has ended
+			continue // it has ended meanwhile
 		}
-		for field := range strings.FieldsSeq(string(text)) {
-			child, err := strconv.Atoi(field)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pids = append(append(pids, child), children(t, child)...)
+		// Its number, its name in brackets, its state, its parent's number.
+		number, _, _ := strings.Cut(string(text), " ")
+		_, rest, _ := strings.Cut(string(text[strings.LastIndexByte(string(text), ')'):]), " ")
+		_, rest, _ = strings.Cut(rest, " ")
+		parent, _, _ := strings.Cut(rest, " ")
+		pid, err := strconv.Atoi(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if parents[pid], err = strconv.Atoi(parent); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return pids
-}
-
-func parent(t *testing.T, pid int) int {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 2 {
-		t.Fatalf("process %d: %s", pid, text)
-	}
-	n, err := strconv.Atoi(fields[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return parents
 }
 
 func (e *engine) has(command ...string) bool {

@@ -108,6 +108,7 @@ var kinds = map[string]func() any{
 	"v1/ConfigMap":                                      func() any { return new(corev1.ConfigMap) },
 	"v1/Service":                                        func() any { return new(corev1.Service) },
 	"apps/v1/StatefulSet":                               func() any { return new(appsv1.StatefulSet) },
+	"apps/v1/Deployment":                                func() any { return new(appsv1.Deployment) },
 	"policy/v1/PodDisruptionBudget":                     func() any { return new(policyv1.PodDisruptionBudget) },
 	"networking.k8s.io/v1/NetworkPolicy":                func() any { return new(networkingv1.NetworkPolicy) },
 	"monitoring.coreos.com/v1/PodMonitor":               func() any { return new(monitoringv1.PodMonitor) },

@@ -23,6 +23,7 @@ const (
 	nodeName     = "node-1"
 	nodeAddress  = "192.168.203.1"
 	podNetwork   = "10.88.0.0/16"
+	podNode      = "10.88.0.1/32" // the node, as pods see it
 	services     = "10.96.0.0/16"
 	firstService = "10.96.0.1"
 	dnsService   = "10.96.0.10"
@@ -36,6 +37,7 @@ type cluster struct {
 	kubectlIs string
 	admin     string // kubeconfig
 	running   map[string]*process
+	enforced  bool // NetworkPolicies are
 }
 
 type process struct {
@@ -63,6 +65,7 @@ func startCluster(t *testing.T) *cluster {
 	c.await(t, "the node is ready", func() error {
 		return c.says("True", "get", "node", nodeName, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
 	})
+	c.startPolicies(t)
 	t.Logf("a cluster of one node, ready after %.1f s: %s", time.Since(begun).Seconds(), c.kubectl(t, "get", "node", nodeName, "-o",
 		"jsonpath={.status.nodeInfo.kubeletVersion} on {.status.nodeInfo.containerRuntimeVersion}, kernel {.status.nodeInfo.kernelVersion}"))
 	return c
@@ -136,7 +139,7 @@ func (c *cluster) startControlPlane(t *testing.T) {
 		"--tls-cert-file="+c.pki.path("apiserver.crt"), "--tls-private-key-file="+c.pki.path("apiserver.key"), "--client-ca-file="+ca,
 		"--kubelet-client-certificate="+c.pki.path("apiserver-kubelet.crt"), "--kubelet-client-key="+c.pki.path("apiserver-kubelet.key"), "--kubelet-certificate-authority="+ca,
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file="+c.pki.path("accounts.crt"), "--service-account-signing-key-file="+c.pki.path("accounts.key"),
-		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged")
+		"--kubelet-preferred-address-types=InternalIP", "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged")
 	c.await(t, "the API server is ready", func() error { return c.says("ok", "get", "--raw", "/readyz") })
 	c.start(t, "kube-controller-manager", "--kubeconfig="+c.pki.kubeconfig(t, "controllers", "system:kube-controller-manager"), "--leader-elect=false",
 		"--service-account-private-key-file="+c.pki.path("accounts.key"), "--root-ca-file="+ca, "--use-service-account-credentials")
@@ -198,6 +201,20 @@ hostnameOverride: `+nodeName+`
 clientConnection: {kubeconfig: `+c.pki.kubeconfig(t, "proxy", "system:kube-proxy")+`}
 conntrack: {maxPerCore: 0}
 `))
+}
+
+// startPolicies starts kube-router as what enforces NetworkPolicies and nothing else,
+// if it is here: no release of it without known flaws is to be had as a module, so it
+// is not among the pinned programs.
+func (c *cluster) startPolicies(t *testing.T) {
+	t.Helper()
+	if _, err := tools.Find(root(t), "kube-router"); err != nil {
+		t.Log("no kube-router here: NetworkPolicies are objects that nobody enforces")
+		return
+	}
+	c.start(t, "kube-router", "--kubeconfig="+c.pki.kubeconfig(t, "router", "router", "system:masters"), "--hostname-override="+nodeName,
+		"--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--run-loadbalancer=false", "--service-cluster-ip-range="+services)
+	c.enforced = true
 }
 
 // startNames starts the cluster's DNS, beside the node, with the Service that leads

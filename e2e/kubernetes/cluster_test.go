@@ -26,6 +26,7 @@ func TestCluster(t *testing.T) {
 	}{
 		{"confined", r.testConfined},
 		{"gateways", r.testGateways},
+		{"policies", r.testPolicies},
 		{"upgrade", r.testUpgrade},
 		{"wrong configuration", r.testWrongConfiguration},
 		{"killed while Loki is away", r.testKilled},
@@ -112,6 +113,8 @@ proxy:
   config:
     upstreams: [{url: http://panel.panel.svc:8000}]
     service: {name: panel, environment: production}
+    who: # the node stands for an authenticating proxy
+      - headers: {from: [` + podNode + `], id: X-Auth-Request-User}
     loki: {url: http://loki-push.loki.svc:3100, query_url: http://loki-read.loki.svc:3100}
   networkPolicy: {panel: {app: panel}}
   podMonitor: {enabled: true}

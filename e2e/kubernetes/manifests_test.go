@@ -66,7 +66,7 @@ func TestSelectors(t *testing.T) {
 	panel := one[*networkingv1.NetworkPolicy](t, all, "audit-panel")
 	for name, s := range map[string]*metav1.LabelSelector{
 		"StatefulSet":                set.Spec.Selector,
-		"Service":                    {MatchLabels: one[*corev1.Service](t, all, "").Spec.Selector},
+		"Service":                    {MatchLabels: one[*corev1.Service](t, all, "audit").Spec.Selector},
 		"PodDisruptionBudget":        one[*policyv1.PodDisruptionBudget](t, all, "").Spec.Selector,
 		"NetworkPolicy":              &policy.Spec.PodSelector,
 		"NetworkPolicy of the panel": panel.Spec.Ingress[0].From[0].PodSelector,
@@ -77,7 +77,7 @@ func TestSelectors(t *testing.T) {
 			t.Errorf("%s selects %v, the pods are %v (%v)", name, selector, pods, err)
 		}
 	}
-	if set.Spec.ServiceName != one[*corev1.Service](t, all, "").Name {
+	if set.Spec.ServiceName != one[*corev1.Service](t, all, "audit").Name {
 		t.Errorf("the StatefulSet's service is %q", set.Spec.ServiceName)
 	}
 	if got := panel.Spec.PodSelector.MatchLabels; len(got) != 1 || got["app"] != "panel" || len(panel.Spec.Ingress) != 1 || len(panel.Spec.Ingress[0].From) != 1 {
@@ -88,53 +88,63 @@ func TestSelectors(t *testing.T) {
 // Pods live by the restricted Pod Security Standard, and mount what they name.
 func TestPods(t *testing.T) {
 	panel := decode(t, read(t, "deploy", "kubernetes", "panel.yaml"))
+	for _, d := range of[*appsv1.Deployment](render(t, "everything.yaml")) {
+		t.Run(d.Name, func(t *testing.T) { checkPod(t, d.Spec.Template.Spec, nil) })
+	}
 	for name, set := range map[string]*appsv1.StatefulSet{
 		"the proxy":                  one[*appsv1.StatefulSet](t, render(t, "proxy.yaml"), ""),
 		"the proxy, with everything": one[*appsv1.StatefulSet](t, render(t, "everything.yaml"), ""),
 		"the panel":                  one[*appsv1.StatefulSet](t, panel, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := set.Spec.Template.Spec
-			s := pod.SecurityContext
-			if s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 || s.FSGroup == nil ||
-				s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-				t.Errorf("security context %+v", s)
-			}
-			if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.HostNetwork || pod.HostPID {
-				t.Error("it gets more than it needs of the cluster")
-			}
-			c := pod.Containers[0]
-			if s := c.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil ||
-				*s.AllowPrivilegeEscalation || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 {
-				t.Errorf("security context of %s: %+v", c.Name, s)
-			}
-			if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() {
-				t.Error("it has no bounds in memory")
-			}
-			if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || c.LivenessProbe == nil || c.LivenessProbe.TCPSocket == nil {
-				t.Errorf("probes %+v, %+v", c.ReadinessProbe, c.LivenessProbe)
-			}
-			if strings.HasSuffix(c.Image, ":latest") || !strings.ContainsAny(c.Image, ":@") {
-				t.Errorf("image %s is not pinned", c.Image)
-			}
-			volumes := []string{}
-			for _, v := range pod.Volumes {
-				volumes = append(volumes, v.Name)
-			}
-			for _, v := range set.Spec.VolumeClaimTemplates {
-				volumes = append(volumes, v.Name)
-			}
-			for _, c := range pod.Containers {
-				for _, m := range c.VolumeMounts {
-					if !slices.Contains(volumes, m.Name) {
-						t.Errorf("%s mounts %s, which is no volume: %v", c.Name, m.Name, volumes)
-					}
-				}
+			checkPod(t, set.Spec.Template.Spec, set.Spec.VolumeClaimTemplates)
+			if set.Spec.Template.Spec.SecurityContext.FSGroup == nil {
+				t.Error("the volume is root's")
 			}
 			if kept := set.Spec.PersistentVolumeClaimRetentionPolicy; kept == nil || kept.WhenDeleted != appsv1.RetainPersistentVolumeClaimRetentionPolicyType || kept.WhenScaled != appsv1.RetainPersistentVolumeClaimRetentionPolicyType {
 				t.Errorf("a volume goes with what waits in its spool: %+v", kept)
 			}
 		})
+	}
+}
+
+func checkPod(t *testing.T, pod corev1.PodSpec, claims []corev1.PersistentVolumeClaim) {
+	t.Helper()
+	s := pod.SecurityContext
+	if s == nil || s.RunAsNonRoot == nil || !*s.RunAsNonRoot || s.RunAsUser == nil || *s.RunAsUser == 0 ||
+		s.SeccompProfile == nil || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+		t.Errorf("security context %+v", s)
+	}
+	if pod.AutomountServiceAccountToken == nil || *pod.AutomountServiceAccountToken || pod.HostNetwork || pod.HostPID {
+		t.Error("it gets more than it needs of the cluster")
+	}
+	c := pod.Containers[0]
+	if s := c.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem || s.AllowPrivilegeEscalation == nil ||
+		*s.AllowPrivilegeEscalation || !slices.Equal(s.Capabilities.Drop, []corev1.Capability{"ALL"}) || len(s.Capabilities.Add) > 0 {
+		t.Errorf("security context of %s: %+v", c.Name, s)
+	}
+	if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() {
+		t.Error("it has no bounds in memory")
+	}
+	if c.ReadinessProbe == nil || c.ReadinessProbe.HTTPGet == nil || c.LivenessProbe == nil || c.LivenessProbe.TCPSocket == nil {
+		t.Errorf("probes %+v, %+v", c.ReadinessProbe, c.LivenessProbe)
+	}
+	if strings.HasSuffix(c.Image, ":latest") || !strings.ContainsAny(c.Image, ":@") {
+		t.Errorf("image %s is not pinned", c.Image)
+	}
+	volumes := []string{}
+	for _, v := range pod.Volumes {
+		volumes = append(volumes, v.Name)
+	}
+	for _, v := range claims {
+		volumes = append(volumes, v.Name)
+	}
+	for _, c := range pod.Containers {
+		for _, m := range c.VolumeMounts {
+			if !slices.Contains(volumes, m.Name) {
+				t.Errorf("%s mounts %s, which is no volume: %v", c.Name, m.Name, volumes)
+			}
+		}
 	}
 }
 

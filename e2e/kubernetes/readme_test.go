@@ -11,10 +11,14 @@ import (
 // The values that deploy/kubernetes/README.md shows work.
 func TestReadme(t *testing.T) {
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", "README.md")), -1)
-	if len(blocks) != 2 {
+	if len(blocks) != 3 {
 		t.Fatalf("%d blocks of values", len(blocks))
 	}
-	out, said, err := helm(t, "template", "trail", chart(t), "--values", values(t, blocks[0][1]), "--values", values(t, blocks[1][1]))
+	args := []string{"template", "trail", chart(t)}
+	for _, block := range blocks {
+		args = append(args, "--values", values(t, block[1]))
+	}
+	out, said, err := helm(t, args...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said)
 	}
@@ -23,8 +27,8 @@ func TestReadme(t *testing.T) {
 		t.Errorf("%v\n%s", err, got)
 	}
 	// The Service and the claims are named as it says.
-	if name := one[*corev1.Service](t, all, "").Name; name != "trail-adminsessions" {
-		t.Errorf("Service %s", name)
+	for _, name := range []string{"trail-adminsessions", "loki-push", "loki-read"} {
+		one[*corev1.Service](t, all, name)
 	}
 	if !strings.Contains(string(out), "name: data\n") {
 		t.Error("the claims are not data-…")

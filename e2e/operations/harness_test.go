@@ -362,18 +362,21 @@ func (s *system) delivered() {
 	})
 }
 
-// complete checks that there are so many requests in the trail, each once, and that
-// it proves itself by the keys.
+// complete waits until the trail proves itself by the keys, which takes a checkpoint
+// of each log, and checks that there are so many requests in it, each once.
 func (s *system) complete(loki *lokitest.Server, requests int, keys ...string) {
 	s.t.Helper()
 	all := "adminsessions verify --all --loki-url " + loki.URL()
 	for _, k := range keys {
 		all += " --key " + k
 	}
-	out, status := s.shell(all)
-	if status != 0 || !strings.Contains(out, "complete: yes, unaltered: yes") {
-		s.t.Errorf("exit status %d of %s\n%s", status, all, out)
-	}
+	eventually.NoError(s.t, 2*time.Minute, "the trail proves itself", func() error {
+		out, status := s.shell(all)
+		if status != 0 || !strings.Contains(out, "complete: yes, unaltered: yes") {
+			return fmt.Errorf("exit status %d of %s\n%s", status, all, out)
+		}
+		return nil
+	})
 	if n := s.count(loki, "url:/clients/"); n != fmt.Sprint(requests) {
 		s.t.Errorf("%s requests are in the trail, want %d", n, requests)
 	}

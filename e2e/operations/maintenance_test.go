@@ -5,14 +5,19 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
-	"github.com/adminsessions/adminsessions/internal/nginxtest"
 )
 
 const (
@@ -38,6 +43,7 @@ func TestAllIsWell(t *testing.T) {
 	s.mustStart()
 	s.work("well", 10)
 	s.delivered()
+	s.complete(s.loki, 10, publicKey)
 	s.procedure(maintenance, "Is all well?", s.prints(nothingWaits, "complete: yes, unaltered: yes", "nothing found that would lose"))
 	s.loki.Stop()
 	s.work("waiting", 3)
@@ -127,26 +133,28 @@ func TestBackToAnOlderVersion(t *testing.T) {
 
 func TestRotateLokisPassword(t *testing.T) {
 	s := newSystem(t)
-	conf, err := os.ReadFile(filepath.Join(root, "deploy", "gateway", "push.conf"))
+	behind, err := url.Parse(s.loki.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
-	users := filepath.Join(s.dir, "users")
-	password := func(p string) {
-		if err := os.WriteFile(users, []byte("panel:{PLAIN}"+p+"\n"), 0o644); err != nil {
-			t.Fatal(err)
+	pass := httputil.NewSingleHostReverseProxy(behind)
+	var password atomic.Value
+	password.Store("old")
+	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, p, _ := r.BasicAuth(); user != "panel" || p != password.Load() {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
 		}
-	}
-	password("old")
-	text := strings.Replace(string(conf), "set $loki http://loki:3100;", "set $loki "+s.loki.URL()+";", 1)
-	text = strings.Replace(text, "location = /loki/api/v1/push {", "location = /loki/api/v1/push {\nauth_basic trail; auth_basic_user_file "+users+";", 1)
+		pass.ServeHTTP(w, r)
+	}))
+	t.Cleanup(gateway.Close)
 	s.write("/etc/adminsessions/loki-password", "old\n")
-	s.environment = append(s.environment, "ADMINSESSIONS_LOKI_URL=http://"+nginxtest.Start(t, text), "ADMINSESSIONS_LOKI_QUERY_URL="+s.loki.URL(),
+	s.environment = append(s.environment, "ADMINSESSIONS_LOKI_URL="+gateway.URL,
 		"ADMINSESSIONS_LOKI_USERNAME=panel", "ADMINSESSIONS_LOKI_PASSWORD_FILE="+s.path("/etc/adminsessions/loki-password"), "NEW_PASSWORD=new")
 	s.mustStart()
 	s.work("old", 5)
 	s.delivered()
-	password("new")
+	password.Store("new")
 	s.work("between", 5)
 	if out, _ := s.shell("adminsessions spool stat"); !strings.Contains(out, "waiting       5 events") {
 		t.Errorf("with a password that is not valid:\n%s", out)
@@ -154,21 +162,14 @@ func TestRotateLokisPassword(t *testing.T) {
 	s.procedure(maintenance, "Loki's password", nil)
 	s.work("new", 5)
 	s.delivered()
-	s.complete15(t)
-	if _, err := os.Stat(filepath.Join(s.spool(), "quarantine.ndjson")); err == nil {
-		t.Error("something is in quarantine")
-	}
-}
-
-// complete15 checks that 15 requests are there and no number is missing, without a
-// key that signs.
-func (s *system) complete15(t *testing.T) {
-	t.Helper()
 	if out, status := s.shell("adminsessions verify"); status != 0 || !strings.Contains(out, "no gap") {
 		t.Errorf("%d\n%s", status, out)
 	}
-	if n := s.count(s.loki, "url:/clients/"); n != "15" {
-		t.Errorf("%s requests are in the trail, want 15", n)
+	if out, _ := s.shell("adminsessions search --count url:/clients/"); strings.TrimSpace(out) != "15" {
+		t.Errorf("%s requests are in the trail, want 15", out)
+	}
+	if _, err := os.Stat(filepath.Join(s.spool(), "quarantine.ndjson")); err == nil {
+		t.Error("something is in quarantine")
 	}
 }
 
@@ -176,6 +177,7 @@ func TestRotateTheProofKey(t *testing.T) {
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("old", 10)
+	s.complete(s.loki, 10, publicKey)
 	s.shell("cp " + publicKey + " /backup/old.pub")
 	s.procedure(maintenance, "The key that signs the trail",
 		func(string) { s.work("both", 10); s.delivered() },
@@ -285,6 +287,7 @@ func TestCopyAndRestoreALoki(t *testing.T) {
 	s.mustStart()
 	s.work("copied", 20)
 	s.delivered()
+	s.complete(s.loki, 20, publicKey)
 	s.procedure(maintenance, "Copy a Loki", nil)
 	s.work("lost", 20)
 	s.delivered()
@@ -382,7 +385,12 @@ func TestOlderThanLokiTakes(t *testing.T) {
 	s.loki.Stop()
 	s.work("old", 10)
 	recorded := time.Now()
-	<-time.After(takes + 5*time.Second) // Loki's clock can't be set
+	eventually.NoError(t, 2*time.Minute, "the backlog is older than Loki takes", func() error {
+		if age := time.Since(recorded); age < takes+5*time.Second {
+			return fmt.Errorf("it is %v old", age)
+		}
+		return nil
+	})
 	s.work("young", 10)
 	s.loki.Restart()
 	s.delivered()
@@ -397,4 +405,29 @@ func TestOlderThanLokiTakes(t *testing.T) {
 	if out, _ := s.shell("adminsessions search --utc url:/clients/old-9"); !strings.Contains(out, recorded.UTC().Format("2006-01-02 15:04")) {
 		t.Errorf("the event is not shown at %v:\n%s", recorded.UTC(), out)
 	}
+}
+
+// What an operator looks at first is true while Loki is away and when it is back.
+func TestFirstLook(t *testing.T) {
+	s := newSystem(t)
+	s.mustStart()
+	s.work("delivered", 5)
+	s.delivered()
+	s.loki.Stop()
+	s.work("waiting", 3)
+	out, _ := s.shell("adminsessions spool stat; adminsessions quarantine ls; adminsessions doctor || true")
+	s.prints("waiting       3 events, the oldest of", nothingQuarantined, "connection refused")(out)
+	eventually.NoError(t, 2*time.Minute, "the proxy says that Loki is away", func() error {
+		status, body, err := get(t.Context(), "http://"+s.operators+"/healthz", "")
+		if err == nil && (status != http.StatusServiceUnavailable || !strings.Contains(body, "loki has not taken events since")) {
+			err = fmt.Errorf("%d %s", status, body)
+		}
+		return err
+	})
+	if status, body, err := get(t.Context(), "http://"+s.operators+"/readyz", ""); err != nil || status != http.StatusOK {
+		t.Errorf("events can be recorded, and yet: %d %s %v", status, body, err)
+	}
+	s.loki.Restart()
+	s.delivered()
+	s.procedure("operations.md", "First look", s.prints(nothingWaits, nothingQuarantined, "nothing found that would lose", "no gap"))
 }

@@ -46,18 +46,28 @@ func RandomKey() string {
 // those that begin with a # are passed over. The first one encrypts, the others
 // only read: so a key is replaced.
 func ReadKeys(text string) ([]*Key, error) {
-	var keys []*Key
+	all, err := ReadKeyBytes(text)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]*Key, len(all))
+	for i, b := range all {
+		if keys[i], err = NewKey(b); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// ReadKeyBytes is [ReadKeys] for who hands them on.
+func ReadKeyBytes(text string) (keys [][]byte, err error) {
 	for number, line := range credential.Lines(text) {
 		b, err := base64.StdEncoding.DecodeString(line)
 		if err != nil || len(b) != KeyBytes {
 			// The error must not quote it.
 			return nil, fmt.Errorf("line %d is no key; want the base64 of %d random bytes, as of head -c 32 /dev/urandom | base64", number, KeyBytes)
 		}
-		k, err := NewKey(b)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
+		keys = append(keys, b)
 	}
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("there is no key; want the base64 of %d random bytes, as of head -c 32 /dev/urandom | base64", KeyBytes)

@@ -65,7 +65,10 @@ func NewWitness(address, public string, keys note.Verifiers, dir string) (*Witne
 func (w *Witness) Name() string { return w.name }
 
 // File is where the checkpoints that the witness has signed are, for [NewFile].
-func (w *Witness) File() string { return filepath.Join(w.dir, "cosigned") }
+func (w *Witness) File() string { return CosignedFile(w.dir) }
+
+// CosignedFile is [Witness.File] of a witness with that folder.
+func CosignedFile(dir string) string { return filepath.Join(dir, "cosigned") }
 
 // shown is a checkpoint that the witness has signed or may have, and what the log
 // has grown by since.

@@ -23,9 +23,13 @@ const (
 	Instance = "panel-1"
 )
 
-// requests is how many requests the day has beside its scenes. Grafana lists the
-// newest 1,000.
-const requests = 850
+// requests is how many requests the day has beside its scenes; Grafana lists the
+// newest 1,000. span is how far back they go: all of them are still within 24 hours
+// when the last picture is taken.
+const (
+	requests = 850
+	span     = 23*time.Hour + 30*time.Minute
+)
 
 // person is an administrator, and by what he comes.
 type person struct {
@@ -81,7 +85,7 @@ type day struct {
 	events []adminsessions.Event
 }
 
-// Events are those of the 24 hours before end, the oldest event first.
+// Events are those of nearly 24 hours before end, the oldest event first.
 func Events(end time.Time) []adminsessions.Event {
 	d := &day{end: end, rnd: rand.New(rand.NewPCG(7731, 2026))}
 	d.routine()
@@ -140,7 +144,7 @@ func (d *day) id(n int) string {
 func (d *day) routine() {
 	people := []person{Anna, Anna, Anna, rory, rory, sofia, dmytro, mei}
 	for range requests {
-		ago := time.Duration(d.rnd.Float64() * float64(24*time.Hour))
+		ago := time.Duration(d.rnd.Float64() * float64(span))
 		if ago > 9*time.Hour && ago < 17*time.Hour && d.rnd.IntN(6) > 0 {
 			ago = time.Duration(d.rnd.Float64() * float64(9*time.Hour))
 		}

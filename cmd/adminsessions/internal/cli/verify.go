@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/proofconfig"
 	"github.com/adminsessions/adminsessions/exporter/exportermetrics"
 	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
@@ -23,6 +24,7 @@ import (
 type verifyCommand struct {
 	Keys                []string `name:"key" sep:"none" placeholder:"KEY" env:"ADMINSESSIONS_PROOF_PUBLIC_KEYS" help:"Public key that the trail is signed with (name+hash+key), or a file with some; may be repeated. Without one only the numbers are looked at, which shows what is missing between the first and the last event and nothing of what was altered."`
 	Anchors             []string `name:"anchor" sep:"none" placeholder:"PLACE" help:"Where checkpoints are kept apart from the trail: a file, a folder or a URL; may be repeated."`
+	AnchorsFrom         string   `type:"path" placeholder:"FILE" help:"YAML file whose section proof names anchors, as the proxy's: files, webhooks, another Loki, witnesses, S3 buckets."`
 	Logs                []string `name:"log" sep:"none" placeholder:"ID" help:"Only this log (audit_log_id); may be repeated."`
 	All                 bool     `help:"All that there is, from the first event of each log on, instead of --from and --to."`
 	Accepted            string   `type:"path" placeholder:"FILE" help:"Findings that somebody answers for, one a line: its name as the report has it, a space, and why. They stay in the report, and do not count for the exit status."`
@@ -50,8 +52,8 @@ func (c *verifyCommand) Run(ctx context.Context, w *World) error {
 		return usage("--state, --retention, --record, --spool and --metrics-listen need --every")
 	case c.Every != 0 && (c.Every < time.Second || c.Every > 7*24*time.Hour):
 		return usage("--every %v: want 1s to 168h", c.Every)
-	case len(c.Keys) == 0 && (len(c.Anchors) > 0 || len(c.Logs) > 0 || c.Every > 0 || c.Accepted != "" || c.FromFirstCheckpoint):
-		return usage("--anchor, --log, --accepted, --from-first-checkpoint and --every need --key: without a public key no checkpoint can be believed")
+	case len(c.Keys) == 0 && (len(c.Anchors) > 0 || c.AnchorsFrom != "" || len(c.Logs) > 0 || c.Every > 0 || c.Accepted != "" || c.FromFirstCheckpoint):
+		return usage("--anchor, --anchors-from, --log, --accepted, --from-first-checkpoint and --every need --key: without a public key no checkpoint can be believed")
 	case len(c.Keys) == 0:
 		return c.numbers(ctx, w)
 	}
@@ -184,7 +186,27 @@ func (c *verifyCommand) config(w *World) (*verify.Config, error) {
 		}
 		config.Anchors = append(config.Anchors, archive)
 	}
+	if c.AnchorsFrom != "" {
+		archives, err := archivesOf(c.AnchorsFrom)
+		if err != nil {
+			return nil, usage("--anchors-from: %w", oneLine(err))
+		}
+		config.Anchors = append(config.Anchors, archives...)
+	}
 	return config, nil
+}
+
+// archivesOf are the anchors that a file names.
+func archivesOf(file string) ([]proof.Archive, error) {
+	section, err := proofconfig.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	archives, err := section.Archives()
+	if err == nil && len(archives) == 0 {
+		err = fmt.Errorf("%s names no anchors: want proof: {anchors: […]}", file)
+	}
+	return archives, err
 }
 
 // publicKeys are keys as they are given: themselves, or in a file, which may be the

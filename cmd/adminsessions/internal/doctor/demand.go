@@ -40,6 +40,8 @@ func demands() []demand {
 			"each log is a stream: the panels beyond that are refused with 429, and their events wait in the spools until others fall silent"},
 		{"limits_config.max_query_series", plain, panels, 2, Hides,
 			"with more logs than that the completeness check, which asks about all of them, fails with an error"},
+		{"ingester.wal.replay_memory_ceiling", byteSize, Load.checkpoint, 1.5, Slows,
+			"a Loki that was killed and finds more than that in its write-ahead log writes chunks while it reads: it is back much later, and the chunks are small"},
 		{"limits_config.ingestion_rate_mb", plain, Load.peakMB, 2, Slows, busy},
 		{"limits_config.ingestion_burst_size_mb", plain, Load.peakMB, 4, Slows, busy},
 		{"ingester.chunk_idle_period", timeSpan, func(l Load) float64 { return l.idle().Seconds() }, 1, Slows,
@@ -82,7 +84,7 @@ func (d *demand) value(l Load) string {
 	n := d.least(l) * d.room
 	switch d.unit {
 	case byteSize:
-		return fmt.Sprintf("%.0fMB", round2(n/(1<<20)))
+		return fmt.Sprintf("%.0fMB", max(1, round2(n/(1<<20))))
 	case timeSpan:
 		return fmt.Sprintf("%.0fh", math.Ceil(n/time.Hour.Seconds()))
 	default:

@@ -117,7 +117,7 @@ func (l Load) idle() time.Duration {
 // when it is full.
 func (l Load) chunksADay(idle time.Duration) float64 {
 	n := l.perPanel()
-	return max(min(n, 1), l.pauses(idle), day.Hours()/l.hours(), n/l.fullChunk())
+	return min(n, max(l.pauses(idle), day.Hours()/l.hours(), n/l.fullChunk()))
 }
 
 // pauses is how many pauses of such a length a panel's day has, if its events come
@@ -176,12 +176,17 @@ func (l Load) memory() float64 {
 	return l.Copies * (baseMemory + 2*l.Panels*stream)
 }
 
-// wal is what the ingesters' write-ahead logs take together: a checkpoint of all
-// that they hold, and the segments of two times the five minutes between two.
-func (l Load) wal() float64 {
+// checkpoint is what an ingester that has a copy of everything holds, as it stands
+// in its write-ahead log.
+func (l Load) checkpoint() float64 {
 	plain, packed := l.held()
-	checkpoint := l.Panels * (plain*(l.LineBytes+walBeside) + packed*l.packedBytes())
-	return l.Copies * (checkpoint + 600*l.perSecond()*l.LineBytes)
+	return l.Panels * (plain*(l.LineBytes+walBeside) + packed*l.packedBytes())
+}
+
+// wal is what the ingesters' write-ahead logs take together: a checkpoint, and the
+// segments of two times the five minutes between two.
+func (l Load) wal() float64 {
+	return l.Copies * (l.checkpoint() + 600*l.perSecond()*l.LineBytes)
 }
 
 // round2 rounds up to two digits: nobody wants to set 231481.

@@ -27,8 +27,16 @@ func TestModelMeetsMeasurements(t *testing.T) {
 			t.Errorf("%v events a day make %v chunks, measured 1", m.events, got)
 		}
 	}
+	// 100,000 streams, killed with 24 events and more in each.
+	l := Load{Panels: 100_000, PerDay: 2_409_000, LineBytes: measuredLine, Copies: 1}
+	if got := l.memory(); !near(got, 3.15e9, 0.3) {
+		t.Errorf("%.3g bytes of memory, measured 3.15e9", got)
+	}
+	if got := l.wal(); !near(got, 1.09e9, 0.15) {
+		t.Errorf("%.3g bytes of write-ahead log, measured 1.09e9", got)
+	}
 	// What is between and beyond the measured points goes on from them.
-	l := Load{Panels: 1, PerDay: 1, LineBytes: measuredLine}
+	l = Load{Panels: 1, PerDay: 1, LineBytes: measuredLine}
 	for n, before := 1., 0.; n < 1e6; n *= 1.3 {
 		if got := l.chunkBytes(n); got < before || got/n > 730 || got/n < 45 {
 			t.Errorf("a chunk of %.0f events has %.0f bytes, a smaller one %.0f", n, got, before)
@@ -51,6 +59,11 @@ func TestPlan(t *testing.T) {
 	if small.Limit != minLimit || small.Drain != 0 || small.DefaultLasts != 100*year || len(small.Set) > 0 || small.ChunksPerDay < 1 || small.ChunksPerDay > 10 {
 		t.Errorf("%+v", small)
 	}
+	// No chunk is empty.
+	rare := MakePlan(Load{Panels: 10, PerDay: 4, LineBytes: 500}, day, year)
+	if rare.ChunksPerDay != 4 || rare.ChunkEvents != 1 {
+		t.Errorf("%+v", rare)
+	}
 	// Three copies cost the ingesters three times as much, and the store nothing.
 	three := MakePlan(Load{Panels: 1, PerDay: 1_440_000, Peak: 10, LineBytes: 500, Copies: 3}, day, year)
 	if !near(float64(three.Memory), 3*float64(p.Memory), 0.001) || !near(three.PeakCores, 3*p.PeakCores, 0.001) || three.Bytes != p.Bytes || three.WAL < 2*p.WAL {
@@ -66,8 +79,8 @@ func TestPlanAndDoctorAgree(t *testing.T) {
 		load Load
 		want map[string]string
 	}{
-		{Load{Panels: 2000, PerDay: 40_000_000, Peak: 10, LineBytes: 500, Copies: 1}, map[string]string{}},
-		{fleet, map[string]string{"limits_config.max_global_streams_per_user": "200000", "limits_config.max_query_series": "200000", "ingester.chunk_idle_period": "24h"}},
+		{Load{Panels: 1000, PerDay: 20_000_000, Peak: 10, LineBytes: 500, Copies: 1}, map[string]string{}},
+		{fleet, map[string]string{"limits_config.max_global_streams_per_user": "200000", "limits_config.max_query_series": "200000", "ingester.chunk_idle_period": "24h", "ingester.wal.replay_memory_ceiling": "1800MB"}},
 		{busy, map[string]string{"limits_config.ingestion_rate_mb": "390", "limits_config.ingestion_burst_size_mb": "770"}},
 	} {
 		got := map[string]string{}

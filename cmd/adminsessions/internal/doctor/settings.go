@@ -48,6 +48,7 @@ func settings() []setting {
 		{"limits_config.reject_old_samples_max_age", rejectOld, "the retention"},
 		{"limits_config.max_global_streams_per_user", fine, "5000"},
 		{"ingester.chunk_idle_period", fine, "2h"},
+		{"ingester.wal.replay_memory_ceiling", fine, "512MB"},
 		{"limits_config.ingestion_burst_size_mb", number(tier{batchBytes >> 20, Loses, stuck}, tier{16, Slows, slowed}), "128"},
 		{"limits_config.ingestion_rate_mb", number(tier{drainBytes >> 20, Slows, slowed}), "64"},
 		{"limits_config.per_stream_rate_limit_burst", bytes(tier{batchBytes, Loses, stuck}, tier{drainBytes, Slows, slowed}), "128MB"},

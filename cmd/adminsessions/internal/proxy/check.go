@@ -8,10 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/proofconfig"
 	"github.com/adminsessions/adminsessions/instrumentation"
 )
 
@@ -64,6 +66,9 @@ func (s *Setup) Try(method, target string) (Route, error) {
 	route.Rules, route.Outcome = t.Rules, InWords(&t)
 	return route, nil
 }
+
+// Proof says what the configuration proves, and where that is anchored.
+func (s *Setup) Proof() (proofconfig.Words, error) { return s.config.Proof.InWords(os.Getenv) }
 
 // InWords says what a policy asks of a request.
 func InWords(t *instrumentation.Treatment) string {

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/adminsessions/adminsessions/cmd/adminsessions/internal/proofconfig"
 	"github.com/adminsessions/adminsessions/policy"
 )
 
@@ -22,10 +23,11 @@ type Config struct {
 	Page    *Page      `yaml:"page" doc:"The Admin Sessions page. Without it there is none."`
 	Ingest  *Ingest    `yaml:"ingest" doc:"Where panels and sidecars hand in events of their own. Without it nowhere."`
 
-	Service Service       `yaml:"service" doc:"The labels of the trail."`
-	Loki    Loki          `yaml:"loki" doc:"How to reach Loki. What is not said here is read from the environment: ADMINSESSIONS_LOKI_…"`
-	Spool   Spool         `yaml:"spool" doc:"Where events wait for Loki. What is not said here is read from the environment: ADMINSESSIONS_SPOOL_…"`
-	Policy  policy.Config `yaml:"policy" doc:"What is recorded of which request: see docs/policy.md."`
+	Service Service           `yaml:"service" doc:"The labels of the trail."`
+	Loki    Loki              `yaml:"loki" doc:"How to reach Loki. What is not said here is read from the environment: ADMINSESSIONS_LOKI_…"`
+	Spool   Spool             `yaml:"spool" doc:"Where events wait for Loki. What is not said here is read from the environment: ADMINSESSIONS_SPOOL_…"`
+	Proof   proofconfig.Proof `yaml:"proof" doc:"How the trail proves that nothing is missing from it and nothing was altered: see docs/proof.md."`
+	Policy  policy.Config     `yaml:"policy" doc:"What is recorded of which request: see docs/policy.md."`
 }
 
 // TLS is a certificate.
@@ -185,4 +187,5 @@ type Spool struct {
 	Full         string        `yaml:"full" doc:"drop (the default) or block: what happens when it is full."`
 	BlockTimeout time.Duration `yaml:"block_timeout" doc:"How long a request waits then. Default 2s."`
 	LockTimeout  time.Duration `yaml:"lock_timeout" doc:"How long to wait at start for another process to leave it. Default 15s."`
+	KeyFile      string        `yaml:"key_file" doc:"The keys with which events are encrypted in it, the base64 of 32 random bytes each, one a line: the first encrypts, the others only read. Default: what the environment names (ADMINSESSIONS_SPOOL_KEY…); without a key they are not encrypted."`
 }

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/adminsessions/adminsessions/internal/gendoc"
+	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
+	"github.com/adminsessions/adminsessions/proof"
 )
 
 var update = flag.Bool("update", false, "write the table of docs/proxy.md anew")
@@ -38,8 +40,15 @@ func TestDocumentedConfigurationsAreRight(t *testing.T) {
 	if len(found) < 4 {
 		t.Fatalf("found %d", len(found))
 	}
+	elsewhere := t.TempDir() // files that they name
+	if _, err := proof.MakeKeyFile(filepath.Join(elsewhere, "trail.key"), "trail"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(elsewhere, "spool.key"), []byte(spool.RandomKey()), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range found {
-		config := m[1]
+		config := strings.NewReplacer("/etc/adminsessions/", elsewhere+"/", "/mnt/auditor/", elsewhere+"/").Replace(m[1])
 		if !strings.Contains(config, "upstreams:") {
 			config = panel + config
 		}

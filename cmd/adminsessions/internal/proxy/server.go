@@ -63,7 +63,10 @@ func NewServer(s *Setup, logger *slog.Logger) (_ *Server, err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	srv.metrics = newMetrics(registry)
-	opts := s.config.exporterOptions(logger)
+	opts, err := s.config.exporterOptions(logger)
+	if err != nil {
+		return nil, err
+	}
 	if s.config.Ingest != nil {
 		srv.stored = newStored()
 		opts = append(opts, exporter.WithFound(srv.stored.found()))
@@ -318,7 +321,7 @@ func (srv *Server) operatorsHandler(registry *prometheus.Registry) http.Handler 
 	return mux
 }
 
-func (c *Config) exporterOptions(logger *slog.Logger) []exporter.Option {
+func (c *Config) exporterOptions(logger *slog.Logger) ([]exporter.Option, error) {
 	opts := []exporter.Option{exporter.WithLoki(c.lokiSettings()), exporter.WithLogger(logger)}
 	add := func(given bool, o exporter.Option) {
 		if given {
@@ -333,6 +336,16 @@ func (c *Config) exporterOptions(logger *slog.Logger) []exporter.Option {
 	add(s.Full != "", exporter.WithFullPolicy(exporter.FullPolicy(s.Full)))
 	add(s.BlockTimeout != 0, exporter.WithBlockTimeout(s.BlockTimeout))
 	add(s.LockTimeout != 0, exporter.WithSpoolLockTimeout(s.LockTimeout))
+	encrypt, err := s.keys()
+	if err != nil {
+		return nil, fmt.Errorf("spool.key_file: %w", err)
+	}
+	add(len(encrypt) > 0, exporter.WithSpoolKeys(encrypt...))
+	keys, anchors, err := c.Proof.Make()
+	if err != nil {
+		return nil, fmt.Errorf("proof: %w", err)
+	}
+	opts = append(opts, exporter.WithProof(exporter.Proof{Keys: keys, Anchors: anchors}))
 	attrs := []attribute.KeyValue{attribute.String("service.name", c.Service.Name)}
 	if c.Service.Environment != "" {
 		attrs = append(attrs, attribute.String("deployment.environment.name", c.Service.Environment))
@@ -340,7 +353,7 @@ func (c *Config) exporterOptions(logger *slog.Logger) []exporter.Option {
 	if c.Service.Instance != "" {
 		attrs = append(attrs, attribute.String("service.instance.id", c.Service.Instance))
 	}
-	return append(opts, exporter.WithResource(resource.NewSchemaless(attrs...)))
+	return append(opts, exporter.WithResource(resource.NewSchemaless(attrs...))), nil
 }
 
 const sessionKeyBytes = 32

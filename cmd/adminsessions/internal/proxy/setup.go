@@ -16,7 +16,9 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/exporter"
 	"github.com/adminsessions/adminsessions/instrumentation"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/internal/loki"
+	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/policy"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
 )
@@ -202,6 +204,28 @@ func (c *checker) delivery() {
 			c.fail("spool."+key, "%v: want more than 0", d)
 		}
 	}
+	if _, err := s.keys(); err != nil {
+		c.fail("spool.key_file", "%w", err)
+	}
+	if err := c.c.Proof.Check(c.doc, "proof"); err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
+
+// keys are those with which the spool is encrypted; none if the file names none.
+func (s *Spool) keys() ([][]byte, error) {
+	if s.KeyFile == "" {
+		return nil, nil
+	}
+	text, err := credential.File(s.KeyFile)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := spool.ReadKeyBytes(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.KeyFile, err)
+	}
+	return keys, nil
 }
 
 func (c *checker) upstreams() {
@@ -252,7 +276,7 @@ func certificates(file string) (*x509.CertPool, error) {
 func (c *Config) fixed() map[string]any {
 	return map[string]any{
 		"listen": c.Listen, "tls": c.TLS, "operators": c.Operators, "ingest": c.Ingest,
-		"service": c.Service, "loki": c.Loki, "spool": c.Spool, "session.key_file": c.Session.KeyFile,
+		"service": c.Service, "loki": c.Loki, "spool": c.Spool, "proof": c.Proof, "session.key_file": c.Session.KeyFile,
 		"timeouts": [3]time.Duration{c.Timeouts.Header, c.Timeouts.Idle, c.Timeouts.Shutdown},
 	}
 }
