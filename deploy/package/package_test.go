@@ -51,7 +51,24 @@ type release struct {
 		Contents     files.Contents `yaml:"contents"`
 		Scripts      nfpm.Scripts   `yaml:"scripts"`
 	} `yaml:"nfpms"`
+	SBOMs []struct {
+		Cmd       string   `yaml:"cmd"`
+		Artifacts string   `yaml:"artifacts"`
+		Documents []string `yaml:"documents"`
+		Args      []string `yaml:"args"`
+	} `yaml:"sboms"`
 	Checksum map[string]string `yaml:"checksum"`
+	Signs    []struct {
+		Cmd       string   `yaml:"cmd"`
+		Artifacts string   `yaml:"artifacts"`
+		Signature string   `yaml:"signature"`
+		Args      []string `yaml:"args"`
+		Output    bool     `yaml:"output"`
+	} `yaml:"signs"`
+	Release struct {
+		GitHub     map[string]string `yaml:"github"`
+		Prerelease string            `yaml:"prerelease"`
+	} `yaml:"release"`
 }
 
 const root = "../.."
@@ -131,6 +148,10 @@ func TestDebianPackage(t *testing.T) {
 	if err != nil || !strings.Contains(string(conffiles), "/etc/adminsessions/proxy.yaml\n") {
 		t.Errorf("an upgrade would replace the configuration: %q, %v", conffiles, err)
 	}
+	if text, err := os.ReadFile(filepath.Join(unpacked, "usr/share/doc/adminsessions/copyright")); err != nil ||
+		!strings.HasPrefix(string(text), "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n") || !strings.Contains(string(text), "\nFiles: std/*\n") {
+		t.Errorf("the file copyright is not Debian's, or does not tell what is linked: %.200s, %v", text, err)
+	}
 	for _, script := range []string{"postinst", "prerm", "postrm"} {
 		output(t, "sh", "-n", filepath.Join(unpacked, "DEBIAN", script))
 	}
@@ -206,6 +227,10 @@ func TestRelease(t *testing.T) {
 	if !strings.Contains(strings.Join(b.Ldflags, " "), "-X main.commit=") {
 		t.Errorf("the version has no commit: %q", b.Ldflags)
 	}
+	// The sums are of all that is made, and the signature is of the sums.
+	if len(r.SBOMs) != 1 || len(r.Signs) != 1 || r.Signs[0].Artifacts != "checksum" {
+		t.Errorf("bills of materials %+v, signatures %+v", r.SBOMs, r.Signs)
+	}
 	for _, f := range r.Archives[0].Files {
 		if name, ok := f.(string); ok {
 			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
@@ -232,9 +257,9 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	from := regexp.MustCompile(`FROM golang:\S+`)
-	if got, want := from.FindString(text), from.FindString(string(version)); got != want {
-		t.Errorf("%s here, %s for the demo's panel", got, want)
+	from := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(golang:\S+)`)
+	if got, want := from.FindStringSubmatch(text), from.FindStringSubmatch(string(version)); len(got) != 2 || len(want) != 2 || got[1] != want[1] {
+		t.Errorf("%q here, %q for the demo's panel", got, want)
 	}
 	ignored, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
 	if err != nil {

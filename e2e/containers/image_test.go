@@ -41,7 +41,7 @@ func TestImage(t *testing.T) {
 	listen := "127.0.0.1:" + freePort(t)
 	config := filepath.Join(t.TempDir(), "proxy.yaml")
 	text := fmt.Sprintf("listen: %s\nupstreams: [{url: %q}]\nservice: {name: panel}\nwho: [{basic: {}}]\n", listen, panel.URL)
-	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { //nolint:gosec // another user reads it
+	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { // another user reads it
 		t.Fatal(err)
 	}
 	volume := "adminsessions-test-" + freePort(t)

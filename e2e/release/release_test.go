@@ -45,8 +45,8 @@ func TestEveryModuleCanBeRequired(t *testing.T) {
 
 // linked says whether a program links what it must not: Loki and Grafana are
 // programs of their own, under a licence (AGPL) that would become the program's.
-// Loki's wire types and its client are modules of their own, under the Apache
-// License, and so is what the dashboards are generated with.
+// Loki's wire types and a client of it are modules of their own, under the Apache
+// License.
 func linked(t *testing.T, modules string) {
 	t.Helper()
 	free := []string{"github.com/grafana/loki-client-go", "github.com/grafana/loki/pkg/push"}
@@ -82,7 +82,9 @@ func TestTheTagBuildsAlone(t *testing.T) {
 	p.elsewhere(t, p.clone, "git", "clone", "-q", "--branch", version, p.clone, dir)
 	p.env = append(p.env, "GOFLAGS=-mod=readonly -trimpath -buildvcs=true")
 	for _, module := range p.modules(t) {
-		p.elsewhere(t, filepath.Join(dir, strings.TrimPrefix(module, path)), "go", "vet", "./...")
+		if module != path { // which the tag leaves as it was
+			p.elsewhere(t, filepath.Join(dir, strings.TrimPrefix(module, path)), "go", "build", "./...")
+		}
 	}
 	program := filepath.Join(dir, "cmd", "adminsessions")
 	p.elsewhere(t, program, "go", "build", ".")

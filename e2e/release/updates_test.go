@@ -40,7 +40,11 @@ func TestDependabotKnowsEveryFolder(t *testing.T) {
 			known[u.Ecosystem] = append(known[u.Ecosystem], u.Directory)
 		}
 	}
-	moved := "/tools/loki" // by hand
+	// Where a pinned program's replace directives move with it, that is done by hand.
+	byHand := func(file string) bool {
+		text, _ := os.ReadFile(filepath.Join(root, file))
+		return strings.HasPrefix(file, "tools/") && strings.Contains(string(text), "\nreplace ")
+	}
 	for ecosystem, file := range map[string]string{"gomod": "go.mod", "docker": "Dockerfile", "npm": "package.json", "docker-compose": "docker-compose.yml", "github-actions": ".github/workflows/test.yml"} {
 		steps := steps{err: &err}
 		found := steps.run(root, nil, "git", "ls-files", file, "*/"+file)
@@ -53,7 +57,7 @@ func TestDependabotKnowsEveryFolder(t *testing.T) {
 		for name := range strings.FieldsSeq(found) {
 			dir := pathpkg.Join("/", strings.TrimSuffix(name, file))
 			covers := func(pattern string) bool { ok, _ := pathpkg.Match(pattern, dir); return ok }
-			if dir != moved && !slices.ContainsFunc(known[ecosystem], covers) {
+			if !byHand(name) && !slices.ContainsFunc(known[ecosystem], covers) {
 				t.Errorf("%s in %s is not updated", file, dir)
 			}
 		}
