@@ -66,6 +66,7 @@ func dropWords(reason spool.Reason) string {
 		return "the disk failed"
 	case spool.ReasonTooLarge:
 		return "too large for the spool"
+	case spool.ReasonReserved, spool.ReasonClosed: // they use up no number
 	}
 	return string(reason)
 }
