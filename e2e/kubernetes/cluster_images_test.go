@@ -61,17 +61,11 @@ func (c *cluster) importImages(t *testing.T) {
 	})
 	c.importImage(t, nginxRepository+":"+nginxTag, func(dir string) v1.Config {
 		addProgram(t, dir, nginx, "usr/sbin/nginx")
-		addProgram(t, dir, busybox, "bin/busybox")
-		for _, name := range []string{"wget", "sh", "sleep", "nslookup"} {
-			if err := os.Symlink("busybox", filepath.Join(dir, "bin", name)); err != nil {
-				t.Fatal(err)
-			}
-		}
 		copyInto(t, dir, "etc/nginx/mime.types", "/etc/nginx/mime.types")
 		if err := os.WriteFile(filepath.Join(dir, "etc/passwd"), []byte("nginx:x:101:101::/:/bin/false\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		return v1.Config{Env: []string{"PATH=/usr/sbin:/bin"}, StopSignal: "SIGQUIT", Cmd: []string{"nginx", "-g", "daemon off;"}}
+		return v1.Config{Env: []string{"PATH=/usr/sbin"}, StopSignal: "SIGQUIT", Cmd: []string{"nginx", "-g", "daemon off;"}}
 	})
 }
 

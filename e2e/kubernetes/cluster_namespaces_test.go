@@ -3,10 +3,12 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,7 +27,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	status, err := 0, error(nil)
+	var status int
+	var err error
 	switch os.Getenv(stage) {
 	case "":
 		if why := missing(); why != "" {
@@ -98,7 +101,9 @@ func separate() (int, error) {
 	if err := errors.Join(buildPrograms(dir), writeDefinitions(dir)); err != nil {
 		return 0, err
 	}
-	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), stage+"=init", stayDir+"="+dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{

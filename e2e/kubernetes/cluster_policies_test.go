@@ -3,7 +3,10 @@
 package kubernetes
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -23,6 +26,7 @@ func (r *release) testPolicies(t *testing.T) {
 		t.Log("accepted by the API server; nobody enforces them here")
 		return
 	}
+	visitors := map[string]string{} // their processes, by namespace
 	for _, namespace := range []string{"panel", "monitoring"} {
 		r.apply(t, `apiVersion: v1
 kind: Pod
@@ -32,32 +36,35 @@ spec:
   terminationGracePeriodSeconds: 1
   containers:
     - name: visitor
-      image: `+nginxRepository+`:`+nginxTag+`
-      command: [sleep, "3600"]
+      image: `+pauseImage+`
       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `, "-n", namespace)
 		r.kubectl(t, "-n", namespace, "wait", "pod/visitor", "--for=condition=Ready", "--timeout=1m")
+		visitors[namespace] = strconv.Itoa(r.process(t, namespace, "visitor"))
 	}
 	for _, c := range []struct {
-		from, what, url string
-		reaches         bool
+		from, what, address string
+		reaches             bool
 	}{
-		{"panel", "the gateway that answers", "http://loki-read.loki.svc:3100/loki/api/v1/labels", true},
-		{"panel", "the gateway that takes pushes", "http://loki-push.loki.svc:3100/healthz", true},
-		{"panel", "Loki", "http://loki.loki.svc:3100/ready", false},
-		{"panel", "the panel past its proxy", "http://panel.panel.svc:8000/", false},
-		{"panel", "the proxy", "http://trail-adminsessions.panel.svc/clients/0", true},
-		{"panel", "the proxy's metrics", "http://" + r.pod(t, first, ".status.podIP") + ":9465/metrics", false},
-		{"monitoring", "the proxy's metrics", "http://" + r.pod(t, first, ".status.podIP") + ":9465/metrics", true},
-		{"monitoring", "the gateway that answers", "http://loki-read.loki.svc:3100/loki/api/v1/labels", false},
-		{"monitoring", "the gateway that takes pushes", "http://loki-push.loki.svc:3100/healthz", false},
-		{"monitoring", "Loki", "http://loki.loki.svc:3100/ready", false},
-		{"monitoring", "the panel past its proxy", "http://panel.panel.svc:8000/", false},
+		{"panel", "the gateway that answers", r.address(t, "loki", "loki-read"), true},
+		{"panel", "the gateway that takes pushes", r.address(t, "loki", "loki-push"), true},
+		{"panel", "Loki", r.address(t, "loki", "loki"), false},
+		{"panel", "the panel past its proxy", r.address(t, "panel", "panel"), false},
+		{"panel", "the proxy", r.address(t, "panel", "trail-adminsessions"), true},
+		{"panel", "the proxy's metrics", r.pod(t, first, ".status.podIP") + ":9465", false},
+		{"monitoring", "the proxy's metrics", r.pod(t, first, ".status.podIP") + ":9465", true},
+		{"monitoring", "the gateway that answers", r.address(t, "loki", "loki-read"), false},
+		{"monitoring", "the gateway that takes pushes", r.address(t, "loki", "loki-push"), false},
+		{"monitoring", "Loki", r.address(t, "loki", "loki"), false},
+		{"monitoring", "the panel past its proxy", r.address(t, "panel", "panel"), false},
 	} {
 		r.await(t, fmt.Sprintf("a pod in %s reaches %s: %t", c.from, c.what, c.reaches), func() error {
-			out, err := r.run("-n", c.from, "exec", "visitor", "--", "wget", "-T", "3", "-qO", "/dev/null", c.url)
+			_, err := command(nil, "nsenter", "--net", "--target", visitors[c.from], "timeout", "3", "bash", "-c", "</dev/tcp/"+strings.Replace(c.address, ":", "/", 1))
+			if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+				return err
+			}
 			if (err == nil) != c.reaches {
-				return fmt.Errorf("reached %t: %s %w", err == nil, out, err)
+				return fmt.Errorf("reached: %t (%w)", err == nil, err)
 			}
 			return nil
 		})

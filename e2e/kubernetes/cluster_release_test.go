@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,6 +30,18 @@ func (r *release) ready(t *testing.T, name string) {
 	t.Helper()
 	r.await(t, name+" is ready", func() error {
 		return r.says("True", "-n", "panel", "get", "pod", name, "-o", `jsonpath={.status.conditions[?(@.type=="Ready")].status}`)
+	})
+}
+
+// saysInItsLog waits until a pod's container does: the kubelet keeps that of the last.
+func (r *release) saysInItsLog(t *testing.T, pod, want string) {
+	t.Helper()
+	r.await(t, pod+" says "+want, func() error {
+		said, err := r.run("-n", "panel", "logs", pod)
+		if err == nil && !strings.Contains(said, want) {
+			err = errors.New(said)
+		}
+		return err
 	})
 }
 
@@ -162,11 +175,7 @@ func (r *release) testWrongConfiguration(t *testing.T) {
 		}
 		return err
 	})
-	if said := r.kubectl(t, "-n", "panel", "logs", second, "--previous"); !strings.Contains(said, "proxy.yaml:6: serve: no such key") {
-		t.Errorf("it does not say which line: %s", said)
-	} else {
-		t.Logf("it says: %s", said)
-	}
+	r.saysInItsLog(t, second, "proxy.yaml:6: serve: no such key")
 	if r.pod(t, first, ".metadata.uid") != untouched || r.pod(t, first, ".status.containerStatuses[0].restartCount") != "0" {
 		t.Error("the other pod was touched")
 	}
@@ -311,7 +320,7 @@ func (r *release) testUninstalled(t *testing.T) {
 	}
 	r.rolledOut(t)
 	r.url = "http://" + r.address(t, "panel", "trail-adminsessions")
-	r.trail.loki = r.newTrail(t, "panel", "", "").loki
+	r.loki = r.newTrail(t, "panel", "", "").loki
 	r.kubectl(t, "-n", "loki", "rollout", "status", "deployment/loki-read", "--timeout=2m")
 	r.work(t, 20)
 	r.lokiBack(t)
