@@ -301,6 +301,16 @@ func (x *Exporter) flush(ctx context.Context, lastTry bool) error {
 	return x.shipper.flush(ctx, x.spool.NextSeq()-1, lastTry, false)
 }
 
+// Sync returns once everything that was recorded before it was called survives a
+// power cut: in the spool, or because Loki has it. One Sync after many events is
+// cheaper than recording each of them with [adminsessions.Synced].
+func (x *Exporter) Sync(ctx context.Context) error {
+	if err := x.spool.Durable(ctx); err != nil {
+		return fmt.Errorf("syncing the spool: %w", err)
+	}
+	return nil
+}
+
 // BeforeShutdown has f called when the exporter shuts down, before it refuses
 // events: f may record what it has kept back. If the exporter is shutting down
 // already, f is called at once.

@@ -12,10 +12,17 @@ import (
 // What an earlier process has left is shown to the next one, delivered or not,
 // although what is delivered is removed at once.
 func TestFound(t *testing.T) {
-	for name, l := range map[string]*fakeLoki{
-		"delivered": {t: t},
-		"waiting":   {t: t, answer: func(received) loki.Answer { return away() }},
+	waiting := func(received) loki.Answer { return away() }
+	for name, c := range map[string]struct {
+		loki *fakeLoki
+		opts []Option
+	}{
+		"delivered":               {&fakeLoki{}, nil},
+		"waiting":                 {&fakeLoki{answer: waiting}, nil},
+		"delivered and encrypted": {&fakeLoki{}, []Option{WithSpoolKeys(make([]byte, 32))}},
+		"waiting and encrypted":   {&fakeLoki{answer: waiting}, []Option{WithSpoolKeys(make([]byte, 32))}},
 	} {
+		l := c.loki
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l.t = t
@@ -29,11 +36,11 @@ func TestFound(t *testing.T) {
 						*list = append(*list, string(line))
 					})
 				}
-				x := startOver(t, l, dir, see(&before))
+				x := startOver(t, l, dir, append(c.opts, see(&before))...)
 				emit(t, x, 4)
 				time.Sleep(time.Minute)
 				_ = x.Shutdown(t.Context())
-				x = startOver(t, l, dir, see(&found))
+				x = startOver(t, l, dir, append(c.opts, see(&found))...)
 				if len(before) != 0 || len(found) < 4 {
 					t.Errorf("a new spool has %d events, and then %d: want 0, and 4 or more", len(before), len(found))
 				}

@@ -37,8 +37,9 @@ const maxReasonBody = 64 << 10
 //
 // What another site has an administrator's browser send is neither asked about nor
 // explained by a field that the site has filled in: the page says that it was begun
-// elsewhere (by Sec-Fetch-Site, else Origin, else Referer). The header counts from
-// anywhere, for no site can set it. The page is in the language that the browser
+// elsewhere (by Sec-Fetch-Site, else Origin, else Referer). In an address that a
+// browser opens the field counts only if a page of the panel leads there, for anybody
+// can send a link. The header counts from anywhere, for no site can set it. The page is in the language that the browser
 // asks for, English or Polish.
 func WithRequiredReason(rule Rule) Option {
 	return func(c *config) error {
@@ -68,7 +69,7 @@ func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentFor
 		return true, form
 	}
 	form = peekForm(s.req)
-	if originOf(r) == fromElsewhere {
+	if !mayExplain(r) {
 		return false, form // whose words a field there holds, nobody knows
 	}
 	for _, reason := range form.values[reasonField] {
@@ -78,6 +79,17 @@ func (m *middleware) explained(s *scope, r *http.Request) (ok bool, form sentFor
 		}
 	}
 	return false, form
+}
+
+// mayExplain reports whether a field of the request's form is its user's word. In an
+// address that a browser did not get from the panel it is not: anybody can send a
+// link. Every browser says which languages it wants; programs seldom do.
+func mayExplain(r *http.Request) bool {
+	from := originOf(r)
+	if formMethod(r) == "get" {
+		return from == fromPanel || from == fromNobody && len(r.Header["Accept-Language"]) == 0
+	}
+	return from != fromElsewhere
 }
 
 // saysSomething reports whether a text is more than spaces and signs.

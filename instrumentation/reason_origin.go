@@ -10,7 +10,8 @@ type sentFrom int
 
 const (
 	fromNobody    sentFrom = iota // it says nothing, as programs do
-	fromPanel                     // a page of the panel, or the address bar
+	fromPanel                     // a page of the panel
+	fromUser                      // the address bar, a bookmark, or a link in another program
 	fromElsewhere                 // another site, or nobody knows
 )
 
@@ -19,8 +20,11 @@ const (
 // has none, such as a link, Referer, which a page can leave out.
 func originOf(r *http.Request) sentFrom {
 	if site := r.Header["Sec-Fetch-Site"]; len(site) > 0 {
-		if len(site) == 1 && (site[0] == "same-origin" || site[0] == "none") {
+		switch {
+		case len(site) == 1 && site[0] == "same-origin":
 			return fromPanel
+		case len(site) == 1 && site[0] == "none":
+			return fromUser
 		}
 		return fromElsewhere
 	}

@@ -78,8 +78,8 @@ func (m *middleware) reasonPage(r *http.Request, e *adminsessions.Event, form se
 	if again {
 		inputs, again = m.inputs(form.values, say.again)
 	}
-	switch own := originOf(r) == fromPanel; {
-	case !own:
+	switch from := originOf(r); {
+	case from != fromPanel && from != fromUser:
 		p(`<p>`, say.elsewhere, `</p>`)
 	case again:
 		p(`<form method="`, formMethod(r), `"`)

@@ -151,7 +151,6 @@ func TestReasonsOfOtherSites(t *testing.T) {
 		handled             bool
 	}{
 		{"the panel's page", "Sec-Fetch-Site", "same-origin", true},
-		{"typed", "Sec-Fetch-Site", "none", true},
 		{"another site", "Sec-Fetch-Site", "cross-site", false},
 		{"a site of the same domain", "Sec-Fetch-Site", "same-site", false},
 		{"another site, old browser", "Origin", "https://evil.example", false},
@@ -177,6 +176,35 @@ func TestReasonsOfOtherSites(t *testing.T) {
 			requireReason(t, &s, ok).ServeHTTP(w, r)
 			if w.Code == 428 {
 				t.Errorf("%s, %s, with the header: answer %d", c.name, r.Method, w.Code)
+			}
+		}
+	}
+}
+
+// A link that somebody has sent, to a browser that opens it from another program or
+// tells nothing of where it stood, brings no reason either; but the page asks.
+func TestReasonsOfLinks(t *testing.T) {
+	const link = "/admin/export?audit_reason=approved"
+	for name, c := range map[string]struct {
+		header, value string
+		offered       bool
+	}{
+		"in a letter, or typed":             {"Sec-Fetch-Site", "none", true},
+		"on a page that hides where it is":  {"Referer", "", false},
+		"to a browser that does not say it": {"Accept-Language", "en", false},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			r := httptest.NewRequest(method, link, nil)
+			r.Header.Set("Accept", "text/html")
+			r.Header.Set(c.header, c.value)
+			var s recordtest.Sink
+			w := httptest.NewRecorder()
+			requireReason(t, &s, ok).ServeHTTP(w, r)
+			if e := s.Only(t); w.Code != 428 || e.Reason != "" {
+				t.Errorf("%s, %s: answer %d, recorded %s", name, method, w.Code, e.Line())
+			}
+			if offered := strings.Contains(w.Body.String(), "<form"); offered != c.offered && method == http.MethodGet {
+				t.Errorf("%s: it can be continued: %t, want %t", name, offered, c.offered)
 			}
 		}
 	}

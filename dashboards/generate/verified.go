@@ -54,7 +54,7 @@ var verdictCells = []cell{
 	{"to", `{{ add (__timestamp__ | unixEpochMillis) 3600000 }}`},
 	{"instance", `{{ .service_name }} {{ .service_instance_id }}`},
 	{"complete", `{{ .attr_complete }}`}, {"unaltered", `{{ .attr_unaltered }}`}, {"proved", `{{ trunc 19 .attr_up_to | replace "T" " " }}`},
-	counts("findings", "missing", "altered", "doubled", "forked", "foreign"), counts("declared", "declared", "erased"),
+	counts("findings", "missing", "altered", "doubled", "forked", "foreign"), counts("declared", "declared", "erased", "accepted"),
 	{"words", `{{ .note | replace "\n" "; " }}`},
 }
 
@@ -63,7 +63,7 @@ var verdictCells = []cell{
 func verdictTable(id uint32, at dashboard.GridPos) cog.Builder[dashboard.Panel] {
 	to := links(link("Every detail", toRequestOf("request", "")))
 	said := func(field, title string) column {
-		return column{field: field, title: title, width: 88, more: []property{unfiltered, drawn("color-text"), mapped(values([]mapping{{"yes", "green", ""}, {"no", "red", ""}, {"unknown", "orange", ""}}))}}
+		return column{field: field, title: title, width: 88, more: []property{unfiltered, drawn("color-text"), mapped(values([]mapping{{"yes", "green", ""}, {"no", "red", ""}, {"accepted", "orange", ""}, {"unknown", "orange", ""}}))}}
 	}
 	columns := []column{
 		dateColumn.with(to), {field: "instance", title: "By", width: 130}, said("complete", "Complete"), said("unaltered", "Unaltered"),

@@ -133,7 +133,9 @@ func TestDebianPackage(t *testing.T) {
 	for _, want := range []string{
 		`-rwxr-xr-x root/root .* \./usr/bin/adminsessions\n`,
 		`-rw-r--r-- root/root .* \./usr/lib/systemd/system/adminsessions\.service\n`,
+		`-rw-r--r-- root/root .* \./usr/lib/systemd/system/adminsessions-verify\.service\n`,
 		`-rw-r----- root/root .* \./etc/adminsessions/proxy\.yaml\n`,
+		`\./etc/default/adminsessions-verify\n`,
 		`\./etc/default/adminsessions\n`, `\./usr/share/man/man1/adminsessions\.1\.gz\n`,
 		`\./usr/share/bash-completion/completions/adminsessions\n`, `\./usr/share/zsh/vendor-completions/_adminsessions\n`,
 		`\./usr/share/fish/vendor_completions\.d/adminsessions\.fish\n`, `\./usr/share/doc/adminsessions/copyright\n`,
@@ -171,18 +173,44 @@ func TestDebianPackage(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("the configuration it comes with: %v\n%s", err, out)
 	}
-	verifyUnit(t, unpacked)
+	verifyUnit(t, unpacked, "adminsessions.service", "StateDirectory=adminsessions", "ExecStart=/usr/bin/adminsessions proxy\n", "Environment=ADMINSESSIONS_SPOOL_DIR=%S/adminsessions/spool")
+	verifyUnit(t, unpacked, "adminsessions-verify.service", "StateDirectory=adminsessions-verify", "ExecStart=/usr/bin/adminsessions verify --every ", "DynamicUser=yes")
+	verifyOptions(t, unpacked)
 }
 
-// verifyUnit has systemd read the unit, as it stands in the folder.
-func verifyUnit(t *testing.T, unpacked string) {
+// verifyOptions looks whether the program knows the options of the unit that
+// verifies, and those that its environment suggests.
+func verifyOptions(t *testing.T, unpacked string) {
 	t.Helper()
-	unit := filepath.Join(unpacked, "usr/lib/systemd/system/adminsessions.service")
+	program := filepath.Join(unpacked, "usr/bin/adminsessions")
+	help := output(t, program, "verify", "--help")
+	for _, name := range []string{"usr/lib/systemd/system/adminsessions-verify.service", "etc/default/adminsessions-verify"} {
+		b, err := os.ReadFile(filepath.Join(unpacked, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, option := range regexp.MustCompile(`[ =](--[a-z-]+)`).FindAllStringSubmatch(string(b), -1) {
+			if !strings.Contains(help, option[1]) {
+				t.Errorf("%s: verify has no %s", name, option[1])
+			}
+		}
+	}
+	// Without a key it ends with 2, after which it is not started again.
+	cmd := exec.Command(program, "verify", "--every", "1h", "--metrics-listen", "127.0.0.1:0")
+	if out, err := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != 2 || !strings.Contains(string(out), "need --key") {
+		t.Errorf("without a key: %v\n%s", err, out)
+	}
+}
+
+// verifyUnit has systemd read a unit, as it stands in the folder.
+func verifyUnit(t *testing.T, unpacked, name string, wanted ...string) {
+	t.Helper()
+	unit := filepath.Join(unpacked, "usr/lib/systemd/system", name)
 	b, err := os.ReadFile(unit)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"StateDirectory=adminsessions", "StateDirectoryMode=0700", "NoNewPrivileges=yes", "ProtectSystem=strict", "ExecStart=/usr/bin/adminsessions proxy\n", "Environment=ADMINSESSIONS_SPOOL_DIR=%S/adminsessions/spool"} {
+	for _, want := range append(wanted, "StateDirectoryMode=0700", "NoNewPrivileges=yes", "ProtectSystem=strict") {
 		if !strings.Contains(string(b), want) {
 			t.Errorf("the unit has no %s", want)
 		}
@@ -192,7 +220,7 @@ func verifyUnit(t *testing.T, unpacked string) {
 		return // the rest of this test is what there is without systemd
 	}
 	// Where the unit is read, its program is.
-	here := filepath.Join(t.TempDir(), "adminsessions.service")
+	here := filepath.Join(t.TempDir(), name)
 	local := strings.ReplaceAll(string(b), "/usr/bin/adminsessions", filepath.Join(unpacked, "usr/bin/adminsessions"))
 	local = regexp.MustCompile(`(?m)^(Documentation|After|Wants)=.*\n`).ReplaceAllString(local, "")
 	if err := os.WriteFile(here, []byte(local), 0o644); err != nil {

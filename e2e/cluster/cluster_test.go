@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -240,7 +241,22 @@ func (c *cluster) restart(t *testing.T, names ...string) {
 	}
 }
 
-// flush has the ingesters that are there write what they hold to the bucket.
+// flushAndEnd has an ingester end when all that it holds is in the bucket.
+func (c *cluster) flushAndEnd(t *testing.T, name string) {
+	t.Helper()
+	// There may be no answer: the process ends.
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.url(name)+"/ingester/shutdown?flush=true", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.DefaultClient.Do(req); err == nil {
+		_ = resp.Body.Close()
+	}
+	c.process[name].end(t, syscall.SIGTERM)
+}
+
+// flush has ingesters begin to write what they hold to the bucket; it does not wait
+// for the end of it.
 func (c *cluster) flush(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {

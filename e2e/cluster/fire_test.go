@@ -175,7 +175,7 @@ func TestClusterUnderFire(t *testing.T) {
 }
 
 // loseDisk takes an ingester's disk away, and does what deploy/loki-distributed
-// says then: the others flush and restart one after the other.
+// says then: the others flush, end and start again, one after the other.
 func loseDisk(t *testing.T, c *cluster) {
 	t.Helper()
 	c.kill(t, "ingester-1")
@@ -187,10 +187,7 @@ func loseDisk(t *testing.T, c *cluster) {
 	}
 	c.restart(t, "ingester-1")
 	for _, name := range []string{"ingester-2", "ingester-3"} {
-		c.flush(t, name)
-	}
-	for _, name := range []string{"ingester-2", "ingester-3"} {
-		c.process[name].end(t, syscall.SIGTERM)
+		c.flushAndEnd(t, name)
 		c.restart(t, name)
 	}
 }

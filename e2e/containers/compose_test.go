@@ -20,19 +20,24 @@ import (
 func TestCompose(t *testing.T) {
 	p := up(t)
 
-	t.Run("containers are confined", p.confined)
-	t.Run("networks are apart", p.apart)
-	t.Run("restarts", p.restarts)
-	t.Run("the power is cut", p.powerCut)
-	t.Run("the panel is upgraded", p.upgrade)
-	t.Run("Loki is configured anew", p.configure)
-	t.Run("the password of Grafana is changed", p.changePassword)
-	t.Run("down and up", func(t *testing.T) {
-		p.command(t, "down")
-		p.command(t, append([]string{"up", "-d"}, p.services...)...)
-		p.goOn(t)
-	})
-	t.Run("the spool's disk is full", p.fullDisk)
+	for _, step := range []struct {
+		name string
+		do   func(*testing.T)
+	}{
+		{"containers are confined", p.confined},
+		{"networks are apart", p.apart},
+		{"restarts", p.restarts},
+		{"the power is cut", p.powerCut},
+		{"the panel is upgraded", p.upgrade},
+		{"Loki is configured anew", p.configure},
+		{"the password of Grafana is changed", p.changePassword},
+		{"down and up", p.downAndUp},
+		{"the spool's disk is full", p.fullDisk},
+	} {
+		if !t.Run(step.name, step.do) {
+			return // the next one builds on it
+		}
+	}
 }
 
 // goOn finds that everything has come back, that it works, and that nothing is
@@ -134,6 +139,12 @@ func (p *project) changePassword(t *testing.T) {
 			t.Errorf("signing in with %q: %d (%v), want %d", password, status, err, want)
 		}
 	}
+}
+
+func (p *project) downAndUp(t *testing.T) {
+	p.command(t, "down")
+	p.command(t, append([]string{"up", "-d"}, p.services...)...)
+	p.goOn(t)
 }
 
 // fullDisk has the panel's volume fill while Loki is away. The panel goes on; what

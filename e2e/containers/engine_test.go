@@ -148,6 +148,16 @@ func (e *engine) cutPower(t *testing.T) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // one that has ended meanwhile is as dead
 	}
 	<-e.exited
+	// As after a power cut, none of them is there when the engine comes back: it would
+	// take a containerd that is about to end for one that runs.
+	await(t, "they are gone", func() error {
+		for _, pid := range victims {
+			if syscall.Kill(pid, 0) == nil {
+				return fmt.Errorf("process %d is still there", pid)
+			}
+		}
+		return nil
+	})
 	t.Logf("killed %d processes at once, of the engine and of %d containers", len(victims), len(containers))
 	e.startDaemon(t)
 }

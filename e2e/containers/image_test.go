@@ -40,7 +40,7 @@ func TestImage(t *testing.T) {
 	loki := lokitest.Start(t)
 	listen := "127.0.0.1:" + freePort(t)
 	config := filepath.Join(t.TempDir(), "proxy.yaml")
-	text := fmt.Sprintf("listen: %s\nupstreams: [{url: %q}]\nservice: {name: panel}\nwho: [{basic: {}}]\n", listen, panel.URL)
+	text := fmt.Sprintf("listen: %s\noperators: %s\nupstreams: [{url: %q}]\nservice: {name: panel}\nwho: [{basic: {}}]\n", listen, "127.0.0.1:"+freePort(t), panel.URL)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { // another user reads it
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestImage(t *testing.T) {
 		e.must(t, "docker", "rm", "-f", container)
 		e.must(t, "docker", "volume", "rm", volume)
 	})
-	if who := strings.Fields(e.must(t, "docker", "top", container, "-o", "uid,args")); len(who) < 4 || who[2] != "65532" {
+	if who := strings.Fields(e.must(t, "docker", "top", container, "-o", "pid,uid")); len(who) != 4 || who[3] != "65532" {
 		t.Errorf("it runs as %q", who)
 	}
 	await(t, "the proxy", func() error { return ask("/admin/clients/1") })

@@ -82,7 +82,7 @@ func (e *engine) provideGo(t *testing.T, root string) {
 	t.Helper()
 	name := find(t, read(t, filepath.Join(root, "examples", "adminpanel", "Dockerfile")), `(?m)^FROM (golang:\S+)`)
 	e.provideImage(t, image{name: name, fill: func(t *testing.T, dir string) { fillGo(t, dir, root) }, lines: []string{
-		"ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOPROXY=file:///go/pkg/mod/cache/download GOSUMDB=off GOTOOLCHAIN=local HOME=/root GOFLAGS=-mod=mod",
+		"ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOPROXY=file:///go/pkg/mod/cache/download GOSUMDB=off GOTOOLCHAIN=local HOME=/root",
 	}}, "")
 }
 

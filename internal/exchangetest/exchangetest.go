@@ -28,7 +28,7 @@ func PingPong(t testing.TB, s *httptest.Server) (seen string, resp *http.Respons
 		_, err := io.WriteString(pw, "one\n")
 		wrote <- err
 	}()
-	resp = do(t, s, request(t, t.Context(), http.MethodPost, s.URL, pr))
+	resp = do(t.Context(), t, s, http.MethodPost, pr)
 	fmt.Fprintln(&b, <-wrote)
 	lines := bufio.NewReader(resp.Body)
 	for range 2 {
@@ -53,7 +53,7 @@ func Informational(t testing.TB, s *httptest.Server) (seen string, resp *http.Re
 			return nil
 		},
 	})
-	resp = do(t, s, request(t, ctx, http.MethodGet, s.URL, nil))
+	resp = do(ctx, t, s, http.MethodGet, nil)
 	return b.String(), resp
 }
 
@@ -62,7 +62,8 @@ func Events(t testing.TB, s *httptest.Server, most int) (seen string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	resp := do(t, s, request(t, ctx, http.MethodGet, s.URL, nil))
+	resp := do(ctx, t, s, http.MethodGet, nil)
+	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	var list []string
 	for len(list) < most && lines.Scan() {
@@ -74,7 +75,7 @@ func Events(t testing.TB, s *httptest.Server, most int) (seen string) {
 // ShakeHands opens a WebSocket, as far as HTTP knows, and says something through it.
 func ShakeHands(t testing.TB, s *httptest.Server) (seen string) {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,23 +87,19 @@ func ShakeHands(t testing.TB, s *httptest.Server) (seen string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer resp.Body.Close()
 	_, _ = io.WriteString(conn, "hello\n")
 	rest, _ := io.ReadAll(r)
 	return fmt.Sprint(resp.Status, resp.Header["Upgrade"], resp.Header["Connection"], string(rest))
 }
 
-func request(t testing.TB, ctx context.Context, method, url string, body io.Reader) *http.Request {
+// do asks. The body of the answer is closed when the test ends.
+func do(ctx context.Context, t testing.TB, s *httptest.Server, method string, body io.Reader) *http.Response {
 	t.Helper()
-	req, err := http.NewRequestWithContext(ctx, method, url, body)
+	req, err := http.NewRequestWithContext(ctx, method, s.URL, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return req
-}
-
-// do returns the answer, whose body is closed when the test ends.
-func do(t testing.TB, s *httptest.Server, req *http.Request) *http.Response {
-	t.Helper()
 	resp, err := s.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)

@@ -27,7 +27,7 @@ func Check(t testing.TB, file string, write bool, generate func(name string) str
 	case len(names) == 0:
 		t.Fatalf("%s has no part that is generated", file)
 	case write:
-		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(want), 0o644); err != nil { //nolint:gosec // the test names it
 			t.Fatal(err)
 		}
 	case want != string(text):

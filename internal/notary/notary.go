@@ -42,7 +42,7 @@ type Config struct {
 // Notary keeps a log's tree and has its checkpoints signed. A nil Notary is that of
 // a log without a key: its methods do nothing.
 type Notary struct {
-	Config
+	cfg Config
 
 	// These belong to the goroutine of Prove and Turn.
 	tree    *logTree
@@ -75,7 +75,7 @@ type Notary struct {
 // New returns a notary that has not touched the disk yet.
 func New(c Config) *Notary {
 	n := &Notary{
-		Config: c, absences: &absences{}, kept: keptCheckpoints{c.Dir},
+		cfg: c, absences: &absences{}, kept: keptCheckpoints{c.Dir},
 		todo: make(chan string, 1), done: make(chan string, 1), preceded: make(chan *proof.Predecessor, 1), changed: make(chan struct{}, 1),
 		idle: make(chan struct{}),
 	}
@@ -126,7 +126,7 @@ func (n *Notary) Begin(l Log) (last, before *proof.Predecessor, err error) {
 	if n.openErr != nil {
 		return nil, nil, fmt.Errorf("opening the log's tree %s: %w", n.tree.path, n.openErr)
 	}
-	before = n.tree.begin(l, n.kept.lastSignedBy(Verifiers(n.Keys)))
+	before = n.tree.begin(l, n.kept.lastSignedBy(Verifiers(n.cfg.Keys)))
 	last = n.tree.last
 	if before != nil {
 		n.tree.after = before
@@ -182,10 +182,10 @@ func (n *Notary) Prove(entries iter.Seq[Entry]) {
 	for e := range entries {
 		n.tree.add(&e)
 	}
-	n.Step("added")
+	n.cfg.Step("added")
 	n.tree.cutIfDue()
 	n.tree.save()
-	n.Step("saved")
+	n.cfg.Step("saved")
 }
 
 // Changed receives when [Notary.Turn] has something to do at once.
@@ -217,7 +217,7 @@ func (n *Notary) Turn() {
 	n.tree.cutIfDue()
 	if n.tree.unsaved || n.absences.changed() {
 		n.tree.save()
-		n.Step("checkpoint saved")
+		n.cfg.Step("checkpoint saved")
 	}
 	if n.tree.pending != "" && !n.signing {
 		n.signing = true

@@ -62,8 +62,8 @@ func (n *Notary) runSigner(ctx context.Context) {
 // signAndRecord signs a checkpoint and brings it where it belongs, however often
 // that has to be tried. It returns false if ctx is done before.
 func (n *Notary) signAndRecord(ctx context.Context, text string) bool {
-	signers := make([]note.Signer, len(n.Keys))
-	for i, k := range n.Keys {
+	signers := make([]note.Signer, len(n.cfg.Keys))
+	for i, k := range n.cfg.Keys {
 		signers[i] = k
 	}
 	var signed []byte
@@ -71,8 +71,8 @@ func (n *Notary) signAndRecord(ctx context.Context, text string) bool {
 		signed, err = note.Sign(&note.Note{Text: text}, signers...)
 		if err != nil {
 			n.failures.Add(1)
-			if k, tell := n.signTold.Allow(n.Now(), loglimit.Reminder); tell {
-				n.Logger.Error("a checkpoint can't be signed; events are recorded and delivered, and not proved until it can", "error", err, "not_told", k)
+			if k, tell := n.signTold.Allow(n.cfg.Now(), loglimit.Reminder); tell {
+				n.cfg.Logger.Error("a checkpoint can't be signed; events are recorded and delivered, and not proved until it can", "error", err, "not_told", k)
 			}
 		}
 		return err
@@ -80,22 +80,22 @@ func (n *Notary) signAndRecord(ctx context.Context, text string) bool {
 	if !ok {
 		return false
 	}
-	n.Step("signed")
+	n.cfg.Step("signed")
 	if err := n.kept.add(signed); err != nil {
-		if k, tell := n.keepTold.Allow(n.Now(), loglimit.Reminder); tell {
-			n.Logger.Error("a checkpoint can't be written beside the spool", "error", err, "not_told", k)
+		if k, tell := n.keepTold.Allow(n.cfg.Now(), loglimit.Reminder); tell {
+			n.cfg.Logger.Error("a checkpoint can't be written beside the spool", "error", err, "not_told", k)
 		}
 	}
-	n.Step("kept")
+	n.cfg.Step("kept")
 	// Like every event of the trail's own it waits while the spool refuses events.
 	size := sizeOf(text)
-	if !again(ctx, func() error { return n.Record(size, signed) }) {
+	if !again(ctx, func() error { return n.cfg.Record(size, signed) }) {
 		return false
 	}
-	n.Step("in the trail")
+	n.cfg.Step("in the trail")
 	n.checkpoints.Add(1)
 	n.size.Store(size)
-	n.lastAt.Store(n.Now().UnixNano())
+	n.lastAt.Store(n.cfg.Now().UnixNano())
 	n.anchor(signed)
 	return true
 }

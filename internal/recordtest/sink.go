@@ -19,6 +19,9 @@ import (
 type Sink struct {
 	noop.LoggerProvider
 
+	// Unsynced, if set, is what Sync returns.
+	Unsynced error
+
 	// Fail, if set, is asked first for each event; an event it has an error
 	// for is not kept.
 	Fail func(context.Context, *adminsessions.Event, adminsessions.Durability) error
@@ -26,6 +29,7 @@ type Sink struct {
 	mu       sync.Mutex
 	events   []adminsessions.Event
 	levels   []adminsessions.Durability
+	synced   int
 	policies []adminsessions.Event
 	digest   string
 }
@@ -47,6 +51,23 @@ func (s *Sink) RecordEvent(ctx context.Context, e *adminsessions.Event, d admins
 	s.events = append(s.events, kept)
 	s.levels = append(s.levels, d)
 	return nil
+}
+
+// Sync returns Unsynced. What was recorded before it was called is synced then.
+func (s *Sink) Sync(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.Unsynced == nil {
+		s.synced = len(s.events)
+	}
+	return s.Unsynced
+}
+
+// Synced is how many of the events have been synced.
+func (s *Sink) Synced() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.synced
 }
 
 // RecordPolicy keeps what a middleware says of itself, apart from the events.

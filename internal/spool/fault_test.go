@@ -178,6 +178,12 @@ func TestFailedFsyncIsNotTriedAgain(t *testing.T) {
 		}
 		failing.Store(false)
 		mustAppend(t, l, "durable again")
+		if err := l.Sync(t.Context()); err != nil {
+			t.Errorf("fsync works again: %v", err)
+		}
+		if err := l.Durable(t.Context()); !errors.Is(err, syscall.EIO) {
+			t.Errorf("nobody knows whether a record is durable: %v", err)
+		}
 		if err := l.Health(); err != nil {
 			t.Errorf("fsync works again and health is %v", err)
 		}
@@ -188,6 +194,9 @@ func TestFailedFsyncIsNotTriedAgain(t *testing.T) {
 		}
 		if segs := m.names(segmentExt); len(segs) != 2 {
 			t.Errorf("segments are %v", segs)
+		}
+		if err := errors.Join(l.Ack(2), l.Durable(t.Context())); err != nil {
+			t.Errorf("the record is delivered: %v", err)
 		}
 		if c, ok := syncs.Load(segmentName(1)); !ok || c.(*atomic.Int64).Load() != 1 {
 			t.Error("the segment whose fsync failed was synced again")

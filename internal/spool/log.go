@@ -163,6 +163,23 @@ func (l *Log) Sync(ctx context.Context) error {
 	}
 }
 
+// Durable is Sync, and fails as long as an earlier fsync has failed for records that
+// are not delivered yet: nobody knows what a power cut would leave of these.
+func (l *Log) Durable(ctx context.Context) error {
+	if err := l.Sync(ctx); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	acked := l.acked.Load()
+	for _, s := range l.segments {
+		if s.syncErr != nil && s.last > max(acked, s.syncedTo) {
+			return s.syncErr
+		}
+	}
+	return nil
+}
+
 // Close writes and syncs what is pending, notes that the end is clean and
 // releases the folder. What is not acknowledged stays for the next Open. It
 // waits for the disk; the Reader fails with ErrClosed from then on. A second

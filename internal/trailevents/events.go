@@ -66,6 +66,7 @@ func dropWords(reason spool.Reason) string {
 		return "the disk failed"
 	case spool.ReasonTooLarge:
 		return "too large for the spool"
+	case spool.ReasonReserved, spool.ReasonClosed: // they use up no number
 	}
 	return string(reason)
 }
@@ -138,7 +139,7 @@ func (r *Recorder) LokiAway(since time.Time, err error, backlog uint64) {
 
 // LokiBack tells that Loki takes events again.
 func (r *Recorder) LokiBack(since time.Time, backlog uint64) {
-	away := r.Now().Sub(since).Round(time.Second)
+	away := r.cfg.Now().Sub(since).Round(time.Second)
 	r.tell(occurrence{
 		action: lokiBack, outcome: adminsessions.OutcomeSuccess,
 		note:  func(*occurrence) string { return "loki takes events again after " + away.String() },
@@ -162,15 +163,15 @@ func (r *Recorder) ClockSkew(ahead time.Duration) {
 // Checkpoint writes the event that carries a checkpoint, signed, of so many events.
 // An error says that the spool has not taken it; it is not kept.
 func (r *Recorder) Checkpoint(size uint64, signed []byte) error {
-	if r.Refusing() {
+	if r.cfg.Refusing() {
 		return errRefusing
 	}
 	o := occurrence{
-		action: checkpoint, outcome: adminsessions.OutcomeSuccess, count: 1, since: r.Now(), checkpoint: string(signed),
+		action: checkpoint, outcome: adminsessions.OutcomeSuccess, count: 1, since: r.cfg.Now(), checkpoint: string(signed),
 		note:  func(*occurrence) string { return "checkpoint of " + ofEvents(size) },
 		attrs: []attribute.KeyValue{attribute.Int64("size", int64(size))},
 	}
-	if err := r.Record(r.event(&o)); err != nil {
+	if err := r.cfg.Record(r.event(&o)); err != nil {
 		return err
 	}
 	r.mu.Lock()

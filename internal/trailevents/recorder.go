@@ -36,7 +36,7 @@ type Config struct {
 // goroutines at once; those that only tell it something also before there is a
 // spool.
 type Recorder struct {
-	Config
+	cfg Config
 
 	mu      sync.Mutex
 	waiting map[kind]*occurrence
@@ -51,7 +51,7 @@ type Recorder struct {
 // New returns a Recorder. What it is told is written once Run runs.
 func New(c Config) *Recorder {
 	r := &Recorder{
-		Config: c, wake: make(chan struct{}, 1),
+		cfg: c, wake: make(chan struct{}, 1),
 		waiting: map[kind]*occurrence{}, last: map[kind]time.Time{}, counts: map[string]uint64{},
 	}
 	for _, a := range actions() {
@@ -105,7 +105,7 @@ func (o *occurrence) merge(older *occurrence) {
 func (r *Recorder) tell(o occurrence) {
 	o.count = max(o.count, 1)
 	if o.since.IsZero() {
-		o.since = r.Now()
+		o.since = r.cfg.Now()
 	}
 	r.mu.Lock()
 	r.add(&o)
@@ -161,11 +161,11 @@ func (r *Recorder) takeDue(all bool) (o *occurrence, pause time.Duration) {
 	if len(r.waiting) == 0 {
 		return nil, 0
 	}
-	now := r.Now()
+	now := r.cfg.Now()
 	if !all && now.Before(r.retryAt) {
 		return nil, r.retryAt.Sub(now)
 	}
-	if r.Refusing() {
+	if r.cfg.Refusing() {
 		r.retryAt = now.Add(refusedPause)
 		return nil, refusedPause
 	}
@@ -183,17 +183,17 @@ func (r *Recorder) takeDue(all bool) (o *occurrence, pause time.Duration) {
 
 // writeNow writes something at once, or soon if the spool refuses it.
 func (r *Recorder) writeNow(o occurrence) {
-	o.count, o.since = 1, r.Now()
+	o.count, o.since = 1, r.cfg.Now()
 	_ = r.write(&o) // it is kept then
 }
 
 // write writes an event, or keeps what it says for later.
 func (r *Recorder) write(o *occurrence) error {
-	err := r.Record(r.event(o))
+	err := r.cfg.Record(r.event(o))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
-		r.retryAt = r.Now().Add(refusedPause)
+		r.retryAt = r.cfg.Now().Add(refusedPause)
 		newer := r.waiting[o.kind()]
 		r.waiting[o.kind()] = o
 		if newer != nil {
@@ -202,7 +202,7 @@ func (r *Recorder) write(o *occurrence) error {
 		return err
 	}
 	if o.alone == "" {
-		r.last[o.kind()] = r.Now()
+		r.last[o.kind()] = r.cfg.Now()
 	}
 	r.counts[o.action]++
 	return nil
@@ -211,7 +211,7 @@ func (r *Recorder) write(o *occurrence) error {
 // event is what stands in the trail.
 func (r *Recorder) event(o *occurrence) *adminsessions.Event {
 	ev := &adminsessions.Event{
-		Time: r.Now(), RequestID: randomID(), Type: adminsessions.Trail,
+		Time: r.cfg.Now(), RequestID: randomID(), Type: adminsessions.Trail,
 		Actor:  adminsessions.Actor{Type: adminsessions.ActorSystem},
 		Action: "trail." + o.action, Outcome: o.outcome, Checkpoint: o.checkpoint,
 	}

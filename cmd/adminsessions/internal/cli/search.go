@@ -105,7 +105,7 @@ func doubtOf(n trail.Count) string {
 	case n.AtLeast && n.AtMost:
 		return "Loki warns that its answer is not whole: there may be more or fewer"
 	case n.AtLeast:
-		return "there are more: Loki has not read all there is; ask again later"
+		return "there are more: numbers are missing in what Loki has read; ask again, and if that stays so adminsessions verify tells which"
 	case n.AtMost:
 		return "some may have been counted twice: a push was sent again after its answer was lost"
 	}

@@ -34,8 +34,7 @@ const (
 	spooledBeside = 200
 	walBeside     = 20
 
-	// A push is one HTTP request, whatever is in it. Loki's processor time for it,
-	// for an event in it, and for a chunk that is flushed.
+	// Loki's processor time for a push, whatever is in it, and for an event in it.
 	pushCPU  = 400 * time.Microsecond
 	eventCPU = 7 * time.Microsecond
 

@@ -61,11 +61,20 @@ func settings() []setting {
 		{"limits_config.max_query_bytes_read", bytes(tier{math.MaxInt64, Hides, "long searches are refused"}), "0"},
 		{"querier.query_ingesters_within", atLeast(math.MaxInt64, Hides, "a backlog older than that can't be seen, and counts as missing, until its chunks are flushed"), "0"},
 		{"ingester.query_store_max_look_back_period", ingestersTime, "-1ns, where Loki is one process"},
+		{"ingester_client.pool_config.health_check_ingesters", healthChecks, "false, where Loki is one process; else ingester_client.pool_config.remote_timeout to 10s"},
 		{"query_range.cache_results", wants("false", Hides, "counts, and the completeness check with them, go on showing what was there before a backlog arrived"), "false"},
 		{"limits_config.split_queries_by_interval", atLeast(24*time.Hour, Slows, "questions over 30 days take about three times as long"), "24h"},
 		{"limits_config.discover_log_levels", wants("false", Slows, "a label detected_level that says nothing: the line has its status"), "false"},
 		{"analytics.reporting_enabled", wants("false", Slows, "Loki reports usage to its maker"), "false"},
 	}
+}
+
+// healthChecks is of how long an ingester may take to say that it is well.
+func healthChecks(v value, _ *examination) (Effect, string) {
+	if d, ok := v.beside("ingester_client.pool_config.remote_timeout").duration(); v.isTrue() && ok && d < 10*time.Second {
+		return Hides, "a Loki too busy to say that it is well closes its own connection: questions under way are answered with a part, and nothing says so"
+	}
+	return None, ""
 }
 
 // fine is the judge of a setting that only a large load minds: see demands.

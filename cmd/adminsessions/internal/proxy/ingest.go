@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -38,30 +39,33 @@ const (
 // is the word of another program.
 const ingestKey = "admin.ingest"
 
+// spooler is where the events go: the exporter.
+type spooler interface {
+	adminsessions.Sink
+	// Sync returns once all that was recorded before survives a power cut.
+	Sync(context.Context) error
+}
+
 // ingest takes events of others, and answers when they are in the spool.
 type ingest struct {
-	config     *Ingest
-	durability adminsessions.Durability
-	sink       adminsessions.Sink
-	redaction  atomic.Pointer[redact.Redactor]
-	handler    http.Handler
-	metrics    *metrics
-	logger     *slog.Logger
-	now        func() time.Time
-	running    chan struct{}
-	decoding   chan struct{}
-	stored     *stored
+	config    *Ingest
+	sink      spooler
+	redaction atomic.Pointer[redact.Redactor]
+	handler   http.Handler
+	metrics   *metrics
+	logger    *slog.Logger
+	now       func() time.Time
+	running   chan struct{}
+	decoding  chan struct{}
+	stored    *stored
 	// failed are requests that are to come again, by their sum.
 	failed *lru.Cache[[sha256.Size]byte, receipt]
 }
 
-func newIngest(c *Ingest, r *policy.Redaction, sink adminsessions.Sink, known *stored, m *metrics, logger *slog.Logger) (*ingest, error) {
+func newIngest(c *Ingest, r *policy.Redaction, sink spooler, known *stored, m *metrics, logger *slog.Logger) (*ingest, error) {
 	in := &ingest{config: c, sink: sink, stored: known, metrics: m, logger: logger, now: time.Now, running: make(chan struct{}, maxIngests), decoding: make(chan struct{}, maxDecoding)}
 	if err := in.hide(r); err != nil {
 		return nil, err
-	}
-	if c.Durability == "synced" {
-		in.durability = adminsessions.Synced
 	}
 	var err error
 	if in.failed, err = lru.New[[sha256.Size]byte, receipt](maxFailed); err != nil {
@@ -235,7 +239,8 @@ func (in *ingest) take(w http.ResponseWriter, r *http.Request, f form, body []by
 }
 
 // store stores those events that are not stored yet, and returns how many are. On
-// an error the rest is not.
+// an error the rest is not. Events that came again are no safer than they were left,
+// so what is to be synced is synced for these as well.
 func (in *ingest) store(ctx context.Context, events []adminsessions.Event) (n int, err error) {
 	same := repeats{}
 	var line []byte
@@ -243,10 +248,10 @@ func (in *ingest) store(ctx context.Context, events []adminsessions.Event) (n in
 		e := &events[i]
 		line = e.AppendLine(line[:0])
 		again, err := in.stored.once(same.next(keyOf(e.Time, line)), func() error {
-			return in.sink.RecordEvent(ctx, e, in.durability)
+			return in.sink.RecordEvent(ctx, e, adminsessions.Spooled)
 		})
 		switch {
-		case errors.Is(err, adminsessions.ErrRefused):
+		case err != nil && !isStored(err):
 			return i, err
 		case again:
 			in.metrics.ingested.WithLabelValues(ingestResent).Inc()
@@ -256,6 +261,9 @@ func (in *ingest) store(ctx context.Context, events []adminsessions.Event) (n in
 		if err != nil { // it is not known to be safe
 			return i + 1, err
 		}
+	}
+	if in.config.Durability == "synced" {
+		return len(events), in.sink.Sync(ctx)
 	}
 	return len(events), nil
 }
@@ -302,7 +310,9 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 			*value = r.Text(*value)
 		}
 	}
-	kept := e.Attributes[:0]
+	// The mark comes first, where nothing that is long cuts it off, and the others in
+	// an order that does not depend on who sends them again.
+	kept := append(make([]attribute.KeyValue, 0, 1+len(e.Attributes)), attribute.String(ingestKey, how))
 	for _, kv := range e.Attributes {
 		if kv.Key == ingestKey || strings.HasPrefix(string(kv.Key), "audit.") {
 			continue
@@ -313,8 +323,8 @@ func (in *ingest) clean(e *adminsessions.Event, how string) {
 		}
 		kept = append(kept, attribute.String(string(kv.Key), r.Text(value)))
 	}
-	e.Attributes = kept[:min(len(kept), adminsessions.MaxAttributes-1)]
-	e.Attributes = append(e.Attributes, attribute.String(ingestKey, how))
+	slices.SortStableFunc(kept[1:], func(a, b attribute.KeyValue) int { return strings.Compare(string(a.Key), string(b.Key)) })
+	e.Attributes = kept // what is too many is cut where the line is written, and said there
 }
 
 // lines are the lines of a body that are not empty.

@@ -21,6 +21,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/recordtest"
+	"github.com/adminsessions/adminsessions/internal/spool"
 	"github.com/adminsessions/adminsessions/policy"
 )
 
@@ -96,7 +97,7 @@ func TestOTLPIsTakenInBothForms(t *testing.T) {
 			}
 			e := sink.Only(t)
 			if e.Type != adminsessions.Job || e.Action != "invoices.remind" || e.User.Email != "anna@example.com" || e.URL != "https://panel.example/x?badge=REDACTED" ||
-				e.TraceID != [16]byte{1, 2, 3} || e.Time.IsZero() || sink.Levels()[0] != adminsessions.Synced {
+				e.TraceID != [16]byte{1, 2, 3} || e.Time.IsZero() || sink.Synced() != 1 {
 				t.Errorf("recorded %s", e.Line())
 			}
 			attrs := attributes(e)
@@ -201,11 +202,45 @@ func TestEventsAreNeitherLostNorDoubled(t *testing.T) {
 	if want := []string{"n.0", "n.1", "n.2", "n.3", "n.4", "n.5"}; !slices.Equal(got, want) {
 		t.Errorf("stored %q", got)
 	}
-	sink.Fail = func(context.Context, *adminsessions.Event, adminsessions.Durability) error {
-		return errors.New("not synced")
+}
+
+// Whatever becomes of a request: who is told that an event is taken has it as safe as
+// it was to be, also the second time, and no event is taken for stored that may not be.
+func TestAnsweredEventsAreSafe(t *testing.T) {
+	body := []byte(`{"action":"a.b","time":"2026-11-25T18:00:00.123Z"}`)
+	post := func(h http.Handler) int { return hand(t, h, "/v1/events", "application/x-ndjson", body).Code }
+	failing := errors.New("the disk fails")
+
+	sink := recordtest.Sink{Unsynced: failing}
+	h := startIngest(t, &sink, "synced")
+	for range 3 {
+		if code := post(h); code != 503 {
+			t.Errorf("answered %d though the event is not synced", code)
+		}
 	}
-	if w = hand(t, h, "/v1/events", "application/x-ndjson", []byte(`{"action":"a.b"}`)); w.Code != 503 {
-		t.Errorf("answered %d though the event is not safe", w.Code)
+	if sink.Unsynced = nil; post(h) != 200 || sink.Synced() != 1 || len(sink.Events()) != 1 {
+		t.Errorf("%d of %d events are synced", sink.Synced(), len(sink.Events()))
+	}
+
+	for name, c := range map[string]struct {
+		err  error
+		want int
+	}{
+		"it is in the spool, and not synced":      {&spool.NotDurableError{Rec: spool.Record{Seq: 7}, Err: failing}, 0},
+		"nobody knows whether it is in the spool": {&spool.NotDurableError{Err: failing}, 1},
+		"another error":  {failing, 1},
+		"it was refused": {adminsessions.ErrRefused, 1},
+	} {
+		var sink recordtest.Sink
+		sink.Fail = func(context.Context, *adminsessions.Event, adminsessions.Durability) error { return c.err }
+		h := startIngest(t, &sink, "written")
+		if code := post(h); code != 503 {
+			t.Errorf("%s: answered %d though the event is not safe", name, code)
+		}
+		sink.Fail = nil
+		if code := post(h); code != 200 || len(sink.Events()) != c.want {
+			t.Errorf("%s: answered %d, and stored it %d times more, want %d", name, code, len(sink.Events()), c.want)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/spool"
 )
 
 // An event that is handed in again is recognised by what it says: two events with
@@ -82,9 +83,9 @@ func (s *stored) found() func(time.Time, []byte) {
 	}
 }
 
-// once calls store unless the event is stored, and remembers that it is. An error
-// that leaves open whether it is stored counts as if it was: twice would be worse
-// than unsynced.
+// once calls store unless the event is stored, and remembers that it is. After an
+// error that leaves open whether it is, it counts as not stored: lost would be worse
+// than twice.
 func (s *stored) once(k eventKey, store func() error) (again bool, err error) {
 	busy := &s.busy[k[len(k)-1]%stripes]
 	busy.Lock()
@@ -92,10 +93,16 @@ func (s *stored) once(k eventKey, store func() error) (again bool, err error) {
 	if s.keys.Contains(k) {
 		return true, nil
 	}
-	if err = store(); err == nil || !errors.Is(err, adminsessions.ErrRefused) {
+	if err = store(); isStored(err) {
 		s.keys.Add(k, struct{}{})
 	}
 	return false, err
+}
+
+// isStored reports whether an event is in the spool, by what storing it has given.
+func isStored(err error) bool {
+	unsynced, ok := errors.AsType[*spool.NotDurableError](err)
+	return err == nil || ok && unsynced.Rec.Seq != 0
 }
 
 // receipt is what a request's events are given where they say nothing themselves.

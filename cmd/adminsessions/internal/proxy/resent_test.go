@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +28,7 @@ import (
 
 // mortal is a sink that takes some events and is dead then.
 type mortal struct {
-	adminsessions.Sink
+	spooler
 	left int
 }
 
@@ -35,7 +36,7 @@ func (m *mortal) RecordEvent(ctx context.Context, e *adminsessions.Event, d admi
 	if m.left--; m.left < 0 {
 		return fmt.Errorf("dead: %w", adminsessions.ErrRefused)
 	}
-	return m.Sink.RecordEvent(ctx, e, d)
+	return m.spooler.RecordEvent(ctx, e, d)
 }
 
 // lives is an ingest with its spool, which dies and is started again.
@@ -202,6 +203,64 @@ func TestResent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An event that comes again is recognised whatever it has of its own, in whatever
+// order an encoder writes that, and however much of it is cut.
+func TestResentWithAttributes(t *testing.T) {
+	var few, many []string
+	for i := range 2 * adminsessions.MaxAttributes {
+		many = append(many, fmt.Sprintf(`"k%02d":"v"`, i))
+		if i < 5 {
+			few = append(few, many[i])
+		}
+	}
+	for name, attributes := range map[string][]string{"a few": few, "more than there is room for": many} {
+		var sink recordtest.Sink
+		h := startIngest(t, &sink, "written")
+		for range 5 {
+			for _, order := range []func([]string){func([]string) {}, slices.Reverse[[]string]} {
+				order(attributes)
+				body := `{"action":"a.b","time":"2026-11-25T18:00:00.123Z","attributes":{` + strings.Join(attributes, ",") + `}}`
+				if w := hand(t, h, "/v1/events", "application/x-ndjson", []byte(body)); w.Code != 200 {
+					t.Fatalf("%s: answered %d %s", name, w.Code, w.Body)
+				}
+			}
+		}
+		e := sink.Only(t)
+		if line := e.Line(); strings.Contains(line, " cut=") != (len(attributes) > adminsessions.MaxAttributes) {
+			t.Errorf("%s: what is cut is not told: %s", name, line)
+		}
+	}
+}
+
+// Nothing that an event says has it pass for one that the proxy has seen itself.
+func TestIngestedEventsAreMarked(t *testing.T) {
+	text := strings.Repeat(`\u0001`, adminsessions.MaxAttributeBytes)
+	var attributes, changes []string
+	for i := range adminsessions.MaxAttributes {
+		attributes = append(attributes, fmt.Sprintf(`"a%d":"%s"`, i, text))
+	}
+	for i := range adminsessions.MaxChanges {
+		changes = append(changes, fmt.Sprintf(`"c%d":["%[2]s","%[2]s"]`, i, text[:6*adminsessions.MaxChangeBytes]))
+	}
+	var sink recordtest.Sink
+	h := startIngest(t, &sink, "written")
+	body := `{"action":"a.b","attributes":{` + strings.Join(attributes, ",") + `},"changes":{` + strings.Join(changes, ",") + `}}`
+	if w := hand(t, h, "/v1/events", "application/x-ndjson", []byte(body)); w.Code != 200 {
+		t.Fatalf("answered %d %s", w.Code, w.Body)
+	}
+	e := sink.Only(t)
+	back, err := adminsessions.ParseLine(e.Line())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, kv := range back.Attributes {
+		if kv.Key == ingestKey {
+			return
+		}
+	}
+	t.Errorf("it is not marked, with %d of its attributes", len(back.Attributes))
 }
 
 // The same request many times at once, some of which fail: nobody is told that an
