@@ -168,7 +168,7 @@ func TestClusterUnderFire(t *testing.T) {
 		p.drain(t)
 	}
 	c.verify(t, since, hearing, panels...)
-	c.verifyProof(t, len(panels))
+	c.verifyProof(t, len(panels), hearing)
 	c.alerts.mustHaveHeard(t, "AdminSessionsRolesChanged", mallory.Email, "1 times")
 	c.loadRules(t, "15s", rules[1:]...)
 	c.verifyRules(t, rules, hearing)

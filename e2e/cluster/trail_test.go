@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/proof/verify"
 )
@@ -117,18 +119,20 @@ func (c *cluster) verify(t *testing.T, since time.Time, patience time.Duration, 
 }
 
 // verifyProof has the trail prove itself, as an auditor does who has nothing but
-// Loki and the public key: every event of every panel, from the first on.
-func (c *cluster) verifyProof(t *testing.T, panels int) {
+// Loki and the public key: every event of every panel, from the first on. After the
+// loss of a disk that, too, takes until the index gateway knows what was flushed:
+// it is tried again until patience ends.
+func (c *cluster) verifyProof(t *testing.T, panels int, patience time.Duration) {
 	t.Helper()
 	began := time.Now()
-	report, err := verify.Run(t.Context(), verify.Config{Loki: c.questions(), Keys: []string{c.public}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if report.Complete != verify.Yes || report.Unaltered != verify.Yes || len(report.Logs) != panels {
-		t.Errorf("the verification says:\n%s", report.Text())
-		return
-	}
+	var report *verify.Report
+	eventually.NoError(t, patience, "the trail proves itself", func() (err error) {
+		report, err = verify.Run(t.Context(), verify.Config{Loki: c.questions(), Keys: []string{c.public}})
+		if err == nil && (report.Complete != verify.Yes || report.Unaltered != verify.Yes || len(report.Logs) != panels) {
+			err = errors.New(report.Text())
+		}
+		return err
+	})
 	for _, l := range report.Logs {
 		t.Logf("verified %d to %d of a log by %d checkpoints: complete and unaltered", l.First, l.Last, l.Checkpoints)
 		if len(l.Declared)+len(l.Foreign) > 0 {
