@@ -260,7 +260,7 @@ func TestSearchOutOfTime(t *testing.T) {
 		}
 		found(w, r)
 	})
-	h := newTestHandler(t, loki.URL, func(c *Config) { c.QueryTimeout = time.Second })
+	h := newTestHandler(t, loki.URL, func(c *Config) { c.QueryTimeout = 200 * time.Millisecond })
 	w := get(t, h, "/?q=found")
 	body := w.Body.String()
 	for _, want := range []string{"/found", "stopped at 4 May 2026, 11:15:00", "Search on from there", "1–1 of many"} {
