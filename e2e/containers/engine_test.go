@@ -78,6 +78,11 @@ func (e *engine) startOwn(t *testing.T) {
 	t.Cleanup(func() {
 		_ = e.daemon.Process.Signal(syscall.SIGTERM)
 		<-e.exited
+		// An engine mounts its folder upon itself, and one whose power was cut has not
+		// taken that back.
+		for e.has("umount", filepath.Join(dir, "data")) {
+			t.Log("unmounted what an engine has left")
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Logf("the engine's folder stays: %v", err)
 		}
