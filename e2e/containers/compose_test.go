@@ -151,7 +151,7 @@ func (p *project) downAndUp(t *testing.T) {
 // it can't keep is counted, and those numbers alone are missing in the end.
 func (p *project) fullDisk(t *testing.T) {
 	p.command(t, "down", "--volumes")
-	file := filepath.Join(t.TempDir(), "small.yml")
+	file := filepath.Join(filepath.Dir(p.files[0]), "small.yml") // what takes everything down in the end reads it, too
 	write(t, file, `
 volumes:
   panel-data:

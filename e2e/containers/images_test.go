@@ -68,7 +68,8 @@ func (e *engine) provide(t *testing.T, root string, grafana string) (compose str
 		"/var/lib/grafana": 472, "/usr/share/grafana/plugins-bundled": 472, "/usr/share/grafana/data": 472,
 	}, lines: []string{
 		"USER 472", "WORKDIR /usr/share/grafana", "ENV PATH=/usr/share/grafana/bin:/bin GF_PATHS_DATA=/var/lib/grafana GF_PATHS_LOGS=/tmp GF_PATHS_PROVISIONING=/etc/grafana/provisioning",
-		`ENTRYPOINT ["grafana", "server", "--homepath=/usr/share/grafana"]`,
+		// The image's own script reads the secret, too.
+		`ENTRYPOINT ["sh", "-c", "GF_SECURITY_ADMIN_PASSWORD=$(cat $GF_SECURITY_ADMIN_PASSWORD__FILE) exec grafana server --homepath=/usr/share/grafana"]`,
 	}}
 	if grafana == "" && !e.hasImage(i.name) {
 		t.Log("no image of Grafana, and GRAFANA_HOME names no installation: it is left out")
