@@ -49,3 +49,21 @@ func TestFound(t *testing.T) {
 		})
 	}
 }
+
+// What has been recorded is synced by Sync, whether Loki is there or not; a spool that
+// is closed says that it is.
+func TestSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &fakeLoki{t: t, answer: func(received) loki.Answer { return away() }}
+		x := startOver(t, l, filepath.Join(t.TempDir(), "spool"), WithSync(SyncNone))
+		emit(t, x, 4)
+		before := x.spool.Stats().Syncs
+		if err := x.Sync(t.Context()); err != nil || x.spool.Stats().Syncs != before+1 {
+			t.Errorf("%v, after %d syncs more", err, x.spool.Stats().Syncs-before)
+		}
+		_ = x.Shutdown(t.Context())
+		if err := x.Sync(t.Context()); err == nil {
+			t.Error("a spool that is closed is synced")
+		}
+	})
+}

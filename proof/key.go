@@ -2,7 +2,6 @@ package proof
 
 import (
 	"bytes"
-	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -159,16 +158,8 @@ type commandSigner struct {
 }
 
 func (s *commandSigner) Sign(msg []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.path, s.args...) //nolint:gosec // the operator's
-	cmd.Stdin = bytes.NewReader(msg)
-	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	out, err := credential.Output(commandTimeout, msg, append([]string{s.path}, s.args...)...)
 	if err != nil {
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
-			return nil, fmt.Errorf("the command %s that signs checkpoints: %w: %.200q", s.path, err, exit.Stderr)
-		}
 		return nil, fmt.Errorf("the command %s that signs checkpoints: %w", s.path, err)
 	}
 	if len(out) != ed25519.SignatureSize {

@@ -30,7 +30,7 @@ func TestCountsThatAreNotExact(t *testing.T) {
 	}{
 		"all":                           {fmt.Sprintf(count(120, ""), stats(125)), day, "1–50 of 120<"},
 		"Loki says nothing more":        {fmt.Sprintf(count(120, ""), ""), day, "1–50 of 120<"},
-		"a warning":                     {fmt.Sprintf(count(110, `"warnings":["maximum number of series reached"],`), ""), day, "1–50 of about 110<"},
+		"a warning":                     {fmt.Sprintf(count(110, `"warnings":["a querier did not answer"],`), ""), day, "1–50 of about 110<"},
 		"fewer than the page has":       {fmt.Sprintf(count(30, ""), ""), day, "1–50 of at least 50<"},
 		"none, though the page has":     {`{"data":{"resultType":"vector","result":[]}}`, day, "1–50 of at least 50<"},
 		"fewer than read by numbers":    {fmt.Sprintf(count(100, ""), stats(100)), day, "1–50 of at least 100<"},

@@ -35,6 +35,7 @@ func (s *system) signed() *system {
 }
 
 func TestAllIsWell(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("well", 10)
@@ -49,6 +50,7 @@ func TestAllIsWell(t *testing.T) {
 }
 
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("before", 10)
@@ -101,6 +103,7 @@ func (s *system) newer(version byte) {
 }
 
 func TestBackToAnOlderVersion(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.loki.Stop()
@@ -128,6 +131,7 @@ func TestBackToAnOlderVersion(t *testing.T) {
 }
 
 func TestMoveASpool(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.loki.Stop()
@@ -140,6 +144,7 @@ func TestMoveASpool(t *testing.T) {
 }
 
 func TestCopyAndRestoreALoki(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	anchor := filepath.Join(s.dir, "anchor")
 	s.environment = append(s.environment, "ADMINSESSIONS_PROOF_ANCHORS="+anchor)
@@ -185,6 +190,7 @@ func TestCopyAndRestoreALoki(t *testing.T) {
 }
 
 func TestEverythingStartsInAnyOrder(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	requests := 0
@@ -214,6 +220,7 @@ func TestEverythingStartsInAnyOrder(t *testing.T) {
 }
 
 func TestLeave(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("last", 20)
@@ -238,6 +245,7 @@ func TestLeave(t *testing.T) {
 // Entries that are older than Loki takes are delivered in their order, are found
 // where they happened, and are proved.
 func TestOlderThanLokiTakes(t *testing.T) {
+	t.Parallel()
 	const takes = 20 * time.Second
 	s := newSystem(t, lokitest.WithArgs(fmt.Sprintf("-validation.reject-old-samples.max-age=%v", takes))).signed()
 	s.mustStart()
@@ -268,6 +276,7 @@ func TestOlderThanLokiTakes(t *testing.T) {
 
 // What an operator looks at first is true while Loki is away and when it is back.
 func TestFirstLook(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	s.mustStart()
 	s.work("delivered", 5)

@@ -14,6 +14,7 @@ import (
 )
 
 func TestRotateLokisPassword(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t)
 	behind, err := url.Parse(s.loki.URL())
 	if err != nil {
@@ -56,6 +57,7 @@ func TestRotateLokisPassword(t *testing.T) {
 }
 
 func TestRotateTheProofKey(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("old", 10)
@@ -87,6 +89,7 @@ func TestRotateTheProofKey(t *testing.T) {
 }
 
 func TestRotateTheSpoolKey(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.shell("head -c 32 /dev/urandom | base64 > /etc/adminsessions/spool-key")
 	s.environment = append(s.environment, "ADMINSESSIONS_SPOOL_KEY_FILE="+s.path("/etc/adminsessions/spool-key"))
@@ -118,6 +121,7 @@ func TestRotateTheSpoolKey(t *testing.T) {
 }
 
 func TestEncryptASpoolThatWasNot(t *testing.T) {
+	t.Parallel()
 	s := newSystem(t).signed()
 	s.mustStart()
 	s.work("plain", 10)

@@ -19,20 +19,22 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
 const (
 	// maxBytes is more than any key takes.
 	maxBytes = 64 << 10
-	// commandTimeout is how long a command that writes a secret may take.
-	commandTimeout = 30 * time.Second
-	othersWrite    = fs.FileMode(0o002)
+	// patience is how long a command, or whoever writes into a pipe, may take.
+	patience    = 30 * time.Second
+	othersWrite = fs.FileMode(0o002)
 )
 
-// File reads a file of up to 64 KiB.
+// File reads a file of up to 64 KiB. It does not wait for somebody to open the other
+// end of a named pipe: without one, the file is empty.
 func File(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "", err
 	}
@@ -44,6 +46,7 @@ func File(path string) (string, error) {
 	if mode := info.Mode(); runtime.GOOS != "windows" && mode.IsRegular() && mode&othersWrite != 0 {
 		return "", fmt.Errorf("%s can be changed by every user (mode %04o); want chmod o-w", path, mode.Perm())
 	}
+	_ = f.SetReadDeadline(time.Now().Add(patience)) // of a pipe; files have none
 	b, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
 	if err != nil {
 		return "", err
@@ -103,19 +106,50 @@ func OneOf(getenv func(string) string, variables ...string) (name, value string,
 }
 
 // Command returns what a command, its words separated by spaces, writes to its
-// standard output within 30 s.
+// standard output within 30 s, 64 KiB at most.
 func Command(words string) (string, error) {
 	command := strings.Fields(words)
 	if len(command) == 0 {
 		return "", errors.New("the command is empty")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), commandTimeout)
+	out, err := Output(patience, nil, command...)
+	return string(out), err
+}
+
+// Output returns what a command makes of an input within some time, 64 KiB at most.
+func Output(limit time.Duration, input []byte, command ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // the operator's
+	cmd.Stdin = bytes.NewReader(input)
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
-		err = fmt.Errorf("%w: %.200q", err, bytes.TrimSpace(exit.Stderr))
+	out, said := bounded{full: cancel}, bounded{full: cancel}
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	switch {
+	case out.over || said.over:
+		return nil, fmt.Errorf("%s writes more than %d bytes", command[0], maxBytes)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return nil, fmt.Errorf("%s has not ended after %v", command[0], limit)
+	case err != nil && len(said.b) > 0:
+		err = fmt.Errorf("%w: %.200q", err, bytes.TrimSpace(said.b))
 	}
-	return string(out), err
+	return out.b, err
+}
+
+// bounded keeps up to 64 KiB that are written to it, and calls full at more.
+type bounded struct {
+	b    []byte
+	over bool
+	full func()
+}
+
+func (w *bounded) Write(p []byte) (int, error) {
+	if len(w.b)+len(p) > maxBytes {
+		w.over = true
+		w.full()
+		return 0, io.ErrShortWrite
+	}
+	w.b = append(w.b, p...)
+	return len(p), nil
 }

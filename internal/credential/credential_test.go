@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func write(t *testing.T, content string, mode os.FileMode) string {
@@ -80,6 +81,15 @@ func TestCommand(t *testing.T) {
 	}
 	if _, err := Command("ls /there/is/no/such/file"); err == nil || !strings.Contains(err.Error(), "/there/is/no/such/file") {
 		t.Errorf("what the command has said is not in %v", err)
+	}
+	if text, err := Command("yes hunter2"); text != "" || err == nil || !strings.Contains(err.Error(), "writes more than 65536 bytes") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("without an end: %d bytes, %v", len(text), err)
+	}
+	if _, err := Output(50*time.Millisecond, nil, "sleep", "60"); err == nil || !strings.Contains(err.Error(), "sleep has not ended after 50ms") {
+		t.Errorf("too slow: %v", err)
+	}
+	if out, err := Output(time.Minute, []byte("x"), "cat"); string(out) != "x" || err != nil {
+		t.Errorf("%q, %v", out, err)
 	}
 	for _, words := range []string{" ", "/there/is/no/such/program"} {
 		if _, err := Command(words); err == nil {

@@ -228,6 +228,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		"cut":                       {200, `{"data":{"resultType":"vec`, Unavailable},
 		"busy":                      {429, "too many outstanding requests", TooBroad},
 		"a limit":                   {400, "maximum of series (500) reached for a single query", TooBroad},
+		"series left out":           {200, `{"warnings":["maximum number of series (500) reached for a single query; returning partial results"],"data":{"resultType":"vector","result":[]}}`, TooBroad},
 		"a query that has the word": {400, `parse error at line 1, col 5: unexpected IDENTIFIER "limit"`, Misconfigured},
 		"credentials":               {401, "no org id", Misconfigured},
 		"ill":                       {503, "", Unavailable},

@@ -25,6 +25,17 @@ const (
 	Canceled Kind = "canceled"
 )
 
+// ErrTooManySeries is in the error for a metric query that has more series than
+// Loki puts into one answer (its max_query_series): a question about fewer streams
+// or fewer labels is answered.
+var ErrTooManySeries = errors.New("more series than Loki puts into one answer")
+
+// tooManySeries reports whether Loki says so: in a refusal, or in a warning beside
+// an answer that lacks the rest.
+func tooManySeries(text string) bool {
+	return strings.Contains(text, "maximum number of series") || strings.Contains(text, "maximum of series")
+}
+
 // Error is a failed query.
 type Error struct {
 	Kind   Kind
@@ -67,6 +78,9 @@ func answerError(status int, text string) *Error {
 		for _, w := range limitWords {
 			limited = limited || strings.Contains(lower, w)
 		}
+	}
+	if limited && tooManySeries(text) {
+		e.err = ErrTooManySeries
 	}
 	switch {
 	case status == http.StatusTooManyRequests, status == http.StatusRequestEntityTooLarge,

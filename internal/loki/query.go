@@ -215,7 +215,8 @@ func list[T any](ctx context.Context, c *Client, endpoint string, params url.Val
 }
 
 // query asks one of the two endpoints for LogQL, decodes the result of its
-// answer, and returns how many entries Loki has read for it and its warnings.
+// answer, and returns how many entries Loki has read for it and its warnings. An
+// answer from which Loki has left out series is none: a part of them tells nothing.
 func (c *Client) query(ctx context.Context, endpoint, resultType string, params url.Values, result any) (read int64, warnings []string, err error) {
 	var answer struct {
 		Warnings []string `json:"warnings"`
@@ -236,6 +237,9 @@ func (c *Client) query(ctx context.Context, endpoint, resultType string, params 
 	}
 	if err != nil {
 		return 0, nil, err
+	}
+	if i := slices.IndexFunc(answer.Warnings, tooManySeries); i >= 0 {
+		return 0, nil, &Error{Kind: TooBroad, Detail: answer.Warnings[i], err: ErrTooManySeries}
 	}
 	return answer.Data.Stats.Summary.Read, answer.Warnings, nil
 }

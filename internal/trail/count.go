@@ -2,7 +2,7 @@ package trail
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -25,6 +25,9 @@ type counts struct {
 
 	mu   sync.Mutex
 	days map[dayKey]dayCount
+	// inOne is until when counts are not asked for by log: Loki refused one that
+	// was, and may have read a day for it.
+	inOne time.Time
 }
 
 type dayKey struct {
@@ -115,8 +118,7 @@ func (s *Store) countPart(ctx context.Context, query string, w Window) (dayCount
 			return known, nil
 		}
 	}
-	// A range of LogQL excludes its start and includes its end.
-	answer, err := s.client.InstantVector(ctx, countQL(query, w.Length()), w.To.Add(-1))
+	answer, err := s.ask(ctx, query, w)
 	if err != nil {
 		return dayCount{}, err
 	}
@@ -133,6 +135,26 @@ func (s *Store) countPart(ctx context.Context, query string, w Window) (dayCount
 		s.counts.days[key] = d
 	}
 	return d, nil
+}
+
+// ask counts by log, or, where the logs are more than Loki answers with, all in
+// one: so many are not compared with their numbers anyway.
+func (s *Store) ask(ctx context.Context, query string, w Window) (loki.Vector, error) {
+	at := w.To.Add(-1) // a range of LogQL excludes its start and includes its end
+	now := s.config.Now()
+	s.counts.mu.Lock()
+	inOne := now.Before(s.counts.inOne)
+	s.counts.mu.Unlock()
+	if !inOne {
+		answer, err := s.client.InstantVector(ctx, countQL(query, w.Length()), at)
+		if !errors.Is(err, loki.ErrTooManySeries) {
+			return answer, err
+		}
+		s.counts.mu.Lock()
+		s.counts.inOne = now.Add(dayTTL)
+		s.counts.mu.Unlock()
+	}
+	return s.client.InstantVector(ctx, totalQL(query, w.Length()), at)
 }
 
 func (c *counts) forget(query string) {
@@ -156,7 +178,7 @@ func (s *Store) numbers(ctx context.Context, w Window) map[string]int64 {
 	numbers := make(map[string]int64)
 	for _, log := range logs {
 		q := loki.LogQuery{From: w.From.UnixNano(), To: w.To.UnixNano(), Limit: 1,
-			Expr: fmt.Sprintf(`%s, %s=%s} |= "\tseq="`, s.selector()[:len(s.selector())-1], labelLog, quote(log))}
+			Expr: s.selector(labelLog+"="+quote(log)) + ` |= "\tseq="`}
 		var ends [2]uint64
 		for i := range ends {
 			q.Newest = i == 1

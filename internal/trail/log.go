@@ -145,14 +145,10 @@ func (s *Store) Logs(ctx context.Context, w Window) ([]map[string]string, error)
 // Outside returns the index labels of the streams within a window that belong to
 // no log: what looks like an event in them has not come by an exporter.
 func (s *Store) Outside(ctx context.Context, w Window) ([]map[string]string, error) {
-	selector := s.selector()
-	return s.client.Streams(ctx, w.From, w.To, selector[:len(selector)-1]+", "+labelLog+`=""}`)
+	return s.client.Streams(ctx, w.From, w.To, s.selector(labelLog+`=""`))
 }
 
-func (s *Store) logsSelector() string {
-	selector := s.selector()
-	return selector[:len(selector)-1] + ", " + labelLog + `!=""}`
-}
+func (s *Store) logsSelector() string { return s.selector(labelLog + `!=""`) }
 
 // LogID is the id of the log that a stream with these labels belongs to.
 func LogID(labels map[string]string) string { return labels[labelLog] }

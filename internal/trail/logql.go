@@ -52,9 +52,10 @@ func newExpression(selector string) *expression {
 	return &expression{selector: selector, words: make(map[string]bool), captures: make(map[string]bool)}
 }
 
-// selector chooses the streams of the trail. Loki wants at least one matcher that
-// does not match the empty value.
-func (s *Store) selector() string {
+// selector chooses the streams of the trail that also meet matchers, which are
+// LogQL, their values quoted. Loki wants at least one matcher that does not match
+// the empty value.
+func (s *Store) selector(matchers ...string) string {
 	var b strings.Builder
 	b.WriteString("{" + labelService)
 	if len(s.config.Services) == 0 {
@@ -64,6 +65,9 @@ func (s *Store) selector() string {
 	}
 	if len(s.config.Environments) > 0 {
 		b.WriteString(", " + labelEnvironment + "=~" + quote(alternatives(s.config.Environments)))
+	}
+	for _, m := range matchers {
+		b.WriteString(", " + m)
 	}
 	b.WriteString("}")
 	return b.String()
@@ -317,9 +321,13 @@ func encodeText(value string) string {
 	return strings.TrimSuffix(note, `"`)
 }
 
-// countQL counts the events of a query by log.
+// countQL counts the events of a query by log, totalQL all in one.
 func countQL(query string, window time.Duration) string {
 	return fmt.Sprintf("sum by (%s) (count_over_time(%s [%dms]))", labelLog, query, window.Milliseconds())
+}
+
+func totalQL(query string, window time.Duration) string {
+	return fmt.Sprintf("sum (count_over_time(%s [%dms]))", query, window.Milliseconds())
 }
 
 // onlineQL is when each user was last seen, in Unix milliseconds, by name, e-mail

@@ -215,6 +215,39 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// An address may hold a secret in its path or its query. No error repeats it, and a
+// token that is not there is told at the start.
+func TestAddressesAreNotTold(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close() // nobody answers
+	address := server.URL + "/s3cret?token=s3cret"
+	w, err := NewWebhook(address, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Anchor(t.Context(), []byte("x")); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("posting: %v", err)
+	}
+	a, err := NewURL(address, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range a.Checkpoints(t.Context()) {
+		if err == nil || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("reading: %v", err)
+		}
+	}
+	if _, err := NewWebhook("http://example.com/s3cret?token=s3cret", ""); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("without TLS: %v", err)
+	}
+	missing := filepath.Join(t.TempDir(), "token")
+	_, posting := NewWebhook(address, missing)
+	_, reading := NewURL(address, missing)
+	if posting == nil || reading == nil {
+		t.Errorf("a token that is not there: %v, %v", posting, reading)
+	}
+}
+
 // witness is one by other hands: it checks proofs with golang.org/x/mod/sumdb/tlog.
 type witness struct {
 	mu      sync.Mutex

@@ -34,10 +34,14 @@ type Webhook struct {
 var _ proof.Anchor = (*Webhook)(nil)
 
 // NewWebhook makes an anchor of a server. Its address must be https, or http on
-// loopback. tokenFile, unless empty, holds a bearer token; it may be replaced
-// while the process runs.
+// loopback. tokenFile, unless empty, holds a bearer token; it must be there, and may
+// be replaced while the process runs. No error repeats more of the address than the
+// server's name, for a path or a query may be secret.
 func NewWebhook(address, tokenFile string) (*Webhook, error) {
 	u, err := httpURL(address)
+	if err == nil {
+		_, err = readToken(tokenFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the anchor's webhook: %w", err)
 	}
@@ -61,7 +65,7 @@ func httpURL(address string) (*url.URL, error) {
 	case u.User != nil:
 		return nil, errors.New("its address holds credentials; put a token into a file")
 	case u.Host == "", u.Scheme != "https" && (u.Scheme != "http" || !local):
-		return nil, fmt.Errorf("address %q; want https://…, or http://… on loopback", u.Redacted())
+		return nil, fmt.Errorf("address %.40q…; want https://…, or http://… on loopback", u.Scheme+"://"+u.Host)
 	}
 	return u, nil
 }
@@ -91,7 +95,7 @@ func post(ctx context.Context, client *http.Client, address, tokenFile string, b
 	if err := authorize(req, tokenFile); err != nil {
 		return 0, nil, err
 	}
-	resp, err := client.Do(req)
+	resp, err := do(client, req)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -104,12 +108,33 @@ func authorize(req *http.Request, tokenFile string) error {
 	if tokenFile == "" {
 		return nil
 	}
-	token, err := credential.Line(tokenFile)
+	token, err := readToken(tokenFile)
 	if err != nil {
-		return fmt.Errorf("reading the anchor's token: %w", err)
+		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	return nil
+}
+
+// readToken reads a token; without a file there is none.
+func readToken(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	token, err := credential.Line(file)
+	if err != nil {
+		return "", fmt.Errorf("reading the anchor's token: %w", err)
+	}
+	return token, nil
+}
+
+// do sends a request. Its errors name the server and not the whole address.
+func do(client *http.Client, req *http.Request) (*http.Response, error) {
+	resp, err := client.Do(req)
+	if full, ok := errors.AsType[*url.Error](err); ok {
+		err = fmt.Errorf("%s: %w", req.URL.Host, full.Err)
+	}
+	return resp, err
 }
 
 // URL gives back checkpoints that a server has: GET, the notes one after the
@@ -125,6 +150,9 @@ var _ proof.Archive = (*URL)(nil)
 // NewURL makes an archive of an address, as [NewWebhook] does an anchor.
 func NewURL(address, tokenFile string) (*URL, error) {
 	u, err := httpURL(address)
+	if err == nil {
+		_, err = readToken(tokenFile)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the anchor's archive: %w", err)
 	}
@@ -148,7 +176,7 @@ func (u *URL) Checkpoints(ctx context.Context) iter.Seq2[[]byte, error] {
 			yield(nil, err)
 			return
 		}
-		resp, err := u.client.Do(req)
+		resp, err := do(u.client, req)
 		if err != nil {
 			yield(nil, err)
 			return

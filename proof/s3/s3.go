@@ -62,7 +62,10 @@ const day = 24 * time.Hour
 // New makes an anchor of a bucket. It connects to nothing.
 func New(c Config) (*Bucket, error) {
 	var errs []error
-	if c.Endpoint == "" || strings.Contains(c.Endpoint, "/") {
+	switch {
+	case strings.Contains(c.Endpoint, "@"):
+		errs = append(errs, errors.New("field Endpoint: it holds credentials; want a host, with a port if need be"))
+	case c.Endpoint == "" || strings.Contains(c.Endpoint, "/"):
 		errs = append(errs, fmt.Errorf("field Endpoint: %q; want a host, with a port if need be", c.Endpoint))
 	}
 	if c.Bucket == "" {

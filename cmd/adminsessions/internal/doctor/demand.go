@@ -39,7 +39,7 @@ func demands() []demand {
 		{"limits_config.max_global_streams_per_user", plain, panels, 2, Loses,
 			"each log is a stream: the panels beyond that are refused with 429, and their events wait in the spools until others fall silent"},
 		{"limits_config.max_query_series", plain, panels, 2, Hides,
-			"with more logs than that the completeness check, which asks about all of them, fails with an error"},
+			"with more logs than that the completeness dashboard and its rules, which ask about all of them, fail with an error"},
 		{"ingester.wal.replay_memory_ceiling", byteSize, Load.checkpoint, 1.5, Slows,
 			"a Loki that was killed and finds more than that in its write-ahead log writes chunks while it reads: it is back much later, and the chunks are small"},
 		{"limits_config.ingestion_rate_mb", plain, Load.peakMB, 2, Slows, busy},

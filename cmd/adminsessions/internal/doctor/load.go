@@ -85,9 +85,9 @@ func (l Load) perSecond() float64 { return l.PerDay / day.Seconds() }
 func (l Load) perPanel() float64 { return l.PerDay / max(1, l.Panels) }
 
 // pushes is how many pushes a second are made of so many events a second: those
-// of a panel within a batch's wait come together.
+// of a panel within a batch's wait come together, up to a batch's size.
 func (l Load) pushes(perSecond float64) float64 {
-	return perSecond / (1 + perSecond/max(1, l.Panels)*batchWait.Seconds())
+	return max(perSecond/batchEvents, perSecond/(1+perSecond/max(1, l.Panels)*batchWait.Seconds()))
 }
 
 // cores is how much of processors Loki needs to take in so many events a second.

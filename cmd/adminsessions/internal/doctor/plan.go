@@ -60,11 +60,11 @@ func MakePlan(l Load, outage, keep time.Duration) Plan {
 	p := Plan{
 		Panels: l.Panels, EventsPerDay: l.PerDay, LineBytes: l.LineBytes, Copies: l.Copies, Outage: outage, Keep: keep,
 		PeakEvents: peak, PeakPushes: l.pushes(peak), PeakCores: l.cores(peak), Connections: math.Ceil(l.connections(peak)),
-		Backlog: l.PerDay * days(outage), Memory: int64(l.memory()), WAL: int64(l.wal()), Set: l.demands(),
+		Backlog: l.PerDay * days(outage), Memory: whole(l.memory()), WAL: whole(l.wal()), Set: l.demands(),
 	}
 	spooled := l.LineBytes + spooledBeside
-	p.SpoolBytes = int64(p.Backlog * spooled)
-	p.Limit = max(minLimit, int64(2*p.Backlog*spooled/l.Panels))
+	p.SpoolBytes = whole(p.Backlog * spooled)
+	p.Limit = max(minLimit, whole(2*p.Backlog*spooled/l.Panels))
 	pushes := max(p.Backlog/batchEvents, min(p.Backlog, l.Panels))
 	p.Drain = seconds(l.Copies * (pushes*pushCPU.Seconds() + p.Backlog*eventCPU.Seconds()))
 	if l.PerDay > 0 {
@@ -74,12 +74,20 @@ func MakePlan(l Load, outage, keep time.Duration) Plan {
 	}
 	p.Chunks = p.ChunksPerDay * days(keep)
 	chunk := l.chunkBytes(p.ChunkEvents)
-	p.Index = int64(p.Chunks * indexBytes)
-	p.Bytes = int64(p.Chunks * chunk)
-	p.Disk = int64(p.Chunks*math.Ceil(chunk/fileBlock)*fileBlock) + int64(min(p.Chunks, l.Panels)*fileBlock)
+	p.Index = whole(p.Chunks * indexBytes)
+	p.Bytes = whole(p.Chunks * chunk)
+	p.Disk = whole(p.Chunks*math.Ceil(chunk/fileBlock)*fileBlock + min(p.Chunks, l.Panels)*fileBlock)
 	return p
 }
 
 func seconds(s float64) time.Duration {
-	return time.Duration(s * float64(time.Second)).Round(time.Second)
+	return time.Duration(whole(s * float64(time.Second))).Round(time.Second)
+}
+
+// whole is a number as an integer, the largest there is if it is larger.
+func whole(n float64) int64 {
+	if n >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return int64(n)
 }

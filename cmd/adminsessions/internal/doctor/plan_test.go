@@ -118,3 +118,28 @@ func TestRound(t *testing.T) {
 		}
 	}
 }
+
+// Nothing that can be asked for makes a number that is none.
+func TestPlansOfAbsurdLoads(t *testing.T) {
+	for _, perDay := range []float64{0, 1e-300, 1, 1e13} {
+		for _, panels := range []float64{0, 1, 1e8} {
+			for _, bytes := range []float64{1, 1 << 20} {
+				for _, times := range []time.Duration{time.Second, math.MaxInt64} {
+					p := MakePlan(Load{Panels: panels, PerDay: perDay, Peak: 1e6, LineBytes: bytes, Copies: 100}, times, times)
+					for name, n := range map[string]float64{
+						"spool": float64(p.SpoolBytes), "limit": float64(p.Limit), "lasts": float64(p.DefaultLasts), "drain": float64(p.Drain),
+						"memory": float64(p.Memory), "wal": float64(p.WAL), "index": float64(p.Index), "bucket": float64(p.Bytes), "disk": float64(p.Disk),
+						"pushes": p.PeakPushes, "cores": p.PeakCores, "connections": p.Connections, "chunks": p.Chunks, "events in a chunk": p.ChunkEvents,
+					} {
+						if math.IsNaN(n) || math.IsInf(n, 0) || n < 0 {
+							t.Errorf("%g events a day of %g panels, %g bytes, %v: %s is %g", perDay, panels, bytes, times, name, n)
+						}
+					}
+					if least := p.PeakEvents / batchEvents; p.PeakPushes < least {
+						t.Errorf("%g pushes for %g events: no batch is that large", p.PeakPushes, p.PeakEvents)
+					}
+				}
+			}
+		}
+	}
+}

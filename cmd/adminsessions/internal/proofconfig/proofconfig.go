@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/credential"
 	"github.com/adminsessions/adminsessions/policy/strictyaml"
 	"github.com/adminsessions/adminsessions/proof"
 	"github.com/adminsessions/adminsessions/proof/anchor"
@@ -277,6 +278,9 @@ func (s *S3) open() (*s3.Bucket, error) {
 		c.Endpoint, c.Insecure = host, true
 	}
 	if s.CredentialsFile != "" {
+		if _, err := credential.File(s.CredentialsFile); err != nil {
+			return nil, fmt.Errorf("credentials_file: %w", err)
+		}
 		c.Credentials = credentials.NewFileAWSCredentials(s.CredentialsFile, "default")
 	}
 	return s3.New(c)

@@ -110,3 +110,32 @@ func TestCheckingLeavesNothingBehind(t *testing.T) {
 		t.Errorf("the folder is there: %v", err)
 	}
 }
+
+// What is wrong with an anchor is told when a configuration is looked at, and nothing
+// that is secret with it.
+func TestNothingSecretIsTold(t *testing.T) {
+	missing := filepath.Join(t.TempDir(), "token")
+	for name, c := range map[string]struct {
+		proof Proof
+		env   string
+		want  string // of the error, or of the words
+	}{
+		"a token that is not there":        {Proof{Anchors: []Anchor{{Webhook: &Webhook{URL: "https://x.example", TokenFile: missing}}}}, "", missing},
+		"credentials that are not there":   {Proof{Anchors: []Anchor{{S3: &S3{Endpoint: "x.example", Bucket: "b", Retention: 24 * time.Hour, CredentialsFile: missing}}}}, "", "credentials_file: open " + missing},
+		"a name and a password of S3":      {Proof{Anchors: []Anchor{{S3: &S3{Endpoint: "AKIA:s3cret@x.example", Bucket: "b", Retention: 24 * time.Hour}}}}, "", "holds credentials"},
+		"a name and a password":            {Proof{}, "https://user:s3cret@x.example", "ADMINSESSIONS_PROOF_ANCHORS: the anchor's webhook: its address holds credentials"},
+		"a token in an address":            {Proof{}, "https://x.example/s3cret?token=s3cret", "webhook x.example"},
+		"a relative path":                  {Proof{}, "checkpoints", "ADMINSESSIONS_PROOF_ANCHORS: an anchor is neither"},
+		"a token in an address, in a file": {Proof{Anchors: []Anchor{{Webhook: &Webhook{URL: "https://x.example/s3cret"}}}}, "", "webhook x.example"},
+	} {
+		w, err := c.proof.InWords(func(name string) string {
+			if name == "ADMINSESSIONS_PROOF_ANCHORS" {
+				return c.env
+			}
+			return ""
+		})
+		if said := fmt.Sprint(err, w); !strings.Contains(said, c.want) || strings.Contains(said, "s3cret") {
+			t.Errorf("%s: %s", name, said)
+		}
+	}
+}

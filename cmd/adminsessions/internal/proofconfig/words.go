@@ -3,6 +3,8 @@ package proofconfig
 import (
 	"fmt"
 	"strings"
+
+	"github.com/adminsessions/adminsessions/proof/anchor"
 )
 
 // Words are what a section comes to, with the environment behind it: who signs the
@@ -36,10 +38,17 @@ func (p *Proof) InWords(getenv func(string) string) (w Words, err error) {
 		w.Anchors = append(w.Anchors, a.Name())
 	}
 	if len(p.Anchors) == 0 {
-		for place := range strings.SplitSeq(getenv("ADMINSESSIONS_PROOF_ANCHORS"), ",") {
-			if place = strings.TrimSpace(place); place != "" {
-				w.Anchors = append(w.Anchors, place)
+		const variable = "ADMINSESSIONS_PROOF_ANCHORS"
+		for place := range strings.SplitSeq(getenv(variable), ",") {
+			if place = strings.TrimSpace(place); place == "" {
+				continue
 			}
+			// As the exporter will; the address itself may hold what nobody should read.
+			a, err := anchor.New(place, strings.TrimSpace(getenv("ADMINSESSIONS_PROOF_ANCHOR_TOKEN_FILE")))
+			if err != nil {
+				return w, fmt.Errorf("%s: %w", variable, err)
+			}
+			w.Anchors = append(w.Anchors, a.Name())
 		}
 	}
 	return w, nil
@@ -49,7 +58,7 @@ func (p *Proof) InWords(getenv func(string) string) (w Words, err error) {
 func (w Words) String() string {
 	switch {
 	case w.Signed == "" && len(w.Anchors) > 0:
-		return "the trail does not prove itself: no key is named, so there is nothing to bring to " + strings.Join(w.Anchors, ", ")
+		return "the trail does not prove itself: no key is named here; without one the proxy does not start, for there is nothing to bring to " + strings.Join(w.Anchors, ", ")
 	case w.Signed == "":
 		return "the trail does not prove itself: no key is named"
 	case len(w.Anchors) == 0:

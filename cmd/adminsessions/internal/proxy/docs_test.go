@@ -44,8 +44,10 @@ func TestDocumentedConfigurationsAreRight(t *testing.T) {
 	if _, err := proof.MakeKeyFile(filepath.Join(elsewhere, "trail.key"), "trail"); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(elsewhere, "spool.key"), []byte(spool.RandomKey()), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{"spool.key": spool.RandomKey(), "anchor-token": "t0ken"} {
+		if err := os.WriteFile(filepath.Join(elsewhere, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, m := range found {
 		config := strings.NewReplacer("/etc/adminsessions/", elsewhere+"/", "/mnt/auditor/", elsewhere+"/").Replace(m[1])

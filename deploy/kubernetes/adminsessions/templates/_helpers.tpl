@@ -7,7 +7,7 @@
 
 {{- define "adminsessions.selector" -}}
 app.kubernetes.io/name: adminsessions
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "adminsessions.labels" -}}
