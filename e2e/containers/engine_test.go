@@ -78,6 +78,13 @@ func (e *engine) startOwn(t *testing.T) {
 	t.Cleanup(func() {
 		_ = e.daemon.Process.Signal(syscall.SIGTERM)
 		<-e.exited
+		// What an engine whose power was cut has mounted, and the network of those that
+		// share the machine's, nobody takes back.
+		for _, mount := range []string{"data", "exec/netns/default"} {
+			for e.has("umount", filepath.Join(dir, mount)) {
+				t.Logf("unmounted the engine's %s", mount)
+			}
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Logf("the engine's folder stays: %v", err)
 		}

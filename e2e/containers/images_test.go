@@ -68,7 +68,8 @@ func (e *engine) provide(t *testing.T, root string, grafana string) (compose str
 		"/var/lib/grafana": 472, "/usr/share/grafana/plugins-bundled": 472, "/usr/share/grafana/data": 472,
 	}, lines: []string{
 		"USER 472", "WORKDIR /usr/share/grafana", "ENV PATH=/usr/share/grafana/bin:/bin GF_PATHS_DATA=/var/lib/grafana GF_PATHS_LOGS=/tmp GF_PATHS_PROVISIONING=/etc/grafana/provisioning",
-		`ENTRYPOINT ["grafana", "server", "--homepath=/usr/share/grafana"]`,
+		// The image's own script reads the secret, too.
+		`ENTRYPOINT ["sh", "-c", "GF_SECURITY_ADMIN_PASSWORD=$(cat $GF_SECURITY_ADMIN_PASSWORD__FILE) exec grafana server --homepath=/usr/share/grafana"]`,
 	}}
 	if grafana == "" && !e.hasImage(i.name) {
 		t.Log("no image of Grafana, and GRAFANA_HOME names no installation: it is left out")
@@ -172,8 +173,8 @@ func addUser(t *testing.T, dir, name string, id int) {
 	write(t, filepath.Join(dir, "etc/group"), fmt.Sprintf("%s:x:%d:\n", name, id))
 }
 
-// fillGo is a stand-in for the image of Go: this machine's, and the modules that
-// the demo's panel and the program need.
+// fillGo is a stand-in for the image of Go: this machine's, and what its proxy would
+// give to those that build in it.
 func fillGo(t *testing.T, dir, root string) {
 	t.Helper()
 	said, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOPROXY").Output()
@@ -182,15 +183,23 @@ func fillGo(t *testing.T, dir, root string) {
 	}
 	env := strings.Fields(string(said))
 	tree(t, env[0], filepath.Join(dir, "usr/local/go"))
-	for _, module := range []string{".", "cmd/adminsessions"} {
-		download := exec.Command("go", "mod", "download")
-		download.Dir = filepath.Join(root, module)
-		download.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-modcacherw", "GOMODCACHE="+filepath.Join(dir, "go/pkg/mod"),
-			"GOPROXY=file://"+env[1]+"/cache/download,"+env[2])
-		if out, err := download.CombinedOutput(); err != nil {
-			t.Fatalf("go mod download of %s: %v\n%s", module, err, out)
+	fetch := func(module, work string, command ...string) {
+		cmd := exec.Command("go", command...)
+		cmd.Dir = filepath.Join(root, module)
+		cmd.Env = append(os.Environ(), "GOWORK="+work, "GOFLAGS=-modcacherw", "GOMODCACHE="+filepath.Join(dir, "go/pkg/mod"),
+			"GOSUMDB=off", "GOPROXY=file://"+env[1]+"/cache/download,"+env[2])
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go %s in %s: %v\n%s", strings.Join(command, " "), module, err, out)
 		}
 	}
+	// The demo's panel is built of its module alone. The program is built of three that
+	// stand for one another, and together they require versions that none requires alone,
+	// and that no go.sum may know: what this machine's cache has was checked when it came.
+	fetch(".", "off", "mod", "download")
+	work := filepath.Join(t.TempDir(), "go.work")
+	write(t, work, fmt.Sprintf("go 1.26.0\nuse (\n\t%q\n\t%q\n\t%q\n)\n", root, filepath.Join(root, "policy"), filepath.Join(root, "cmd/adminsessions")))
+	write(t, work+".sum", read(t, filepath.Join(root, "go.work.sum")))
+	fetch("cmd/adminsessions", work, "list", "-deps", ".")
 	if err := os.MkdirAll(filepath.Join(dir, "root"), 0o755); err != nil {
 		t.Fatal(err)
 	}
