@@ -5,7 +5,9 @@ package containers
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +30,7 @@ func TestCompose(t *testing.T) {
 		{"the power is cut", p.powerCut},
 		{"the panel is upgraded", p.upgrade},
 		{"Loki is configured anew", p.configure},
+		{"the password of Grafana is changed", p.changePassword},
 		{"down and up", p.downAndUp},
 		{"the spool's disk is full", p.fullDisk},
 	} {
@@ -103,6 +106,38 @@ func (p *project) configure(t *testing.T) {
 	config, err := p.inside(t, "loki", "wget", "-qO-", "http://127.0.0.1:3100/config")
 	if err != nil || !strings.Contains(config, "retention_period: 30d") {
 		t.Errorf("Loki does not keep the trail for 30 days (%v)", err)
+	}
+}
+
+// changePassword gives Grafana's administrator another password, as the file's head
+// says: what stands in the secret counts at Grafana's first start only.
+func (p *project) changePassword(t *testing.T) {
+	if !slices.Contains(p.services, "grafana") {
+		t.Log("left out: there is no Grafana")
+		return
+	}
+	signIn := func(password string) (int, error) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, p.grafana+"/api/org", http.NoBody)
+		if err != nil {
+			return 0, err
+		}
+		req.SetBasicAuth("admin", password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return 0, err
+		}
+		return resp.StatusCode, resp.Body.Close()
+	}
+	if status, err := signIn("of-a-test"); err != nil || status != http.StatusOK {
+		t.Fatalf("signing in with the first password: %d, %v", status, err)
+	}
+	write(t, p.secret, "another\n")
+	p.must(t, append([]string{"sh", "-c", `exec "$@" <"$0"`, p.secret},
+		p.line("exec", "-T", "grafana", "grafana", "cli", "admin", "reset-admin-password", "--password-from-stdin")...)...)
+	for password, want := range map[string]int{"another": http.StatusOK, "of-a-test": http.StatusUnauthorized} {
+		if status, err := signIn(password); err != nil || status != want {
+			t.Errorf("signing in with %q: %d (%v), want %d", password, status, err, want)
+		}
 	}
 }
 

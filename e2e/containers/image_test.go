@@ -90,7 +90,7 @@ func TestImage(t *testing.T) {
 	container = run()
 	await(t, "the next proxy", func() error { return ask("/admin/clients/3") })
 	for path := range strings.FieldsSeq("/admin/clients/1 /admin/clients/2 /admin/clients/3") {
-		if got := loki.Await(t.Context(), `{service_name="panel"} |= "email=anna" |= "`+path+`\""`, lokitest.Last(time.Hour), 1); len(got) != 1 {
+		if got := loki.Await(t.Context(), `{service_name="panel"} |= " id=anna " |= "`+path+`\""`, lokitest.Last(time.Hour), 1); len(got) != 1 {
 			t.Errorf("%s is recorded %d times", path, len(got))
 		}
 	}

@@ -33,6 +33,8 @@ type project struct {
 	services []string
 	panel    string // URL
 	read     string // Loki's URL for questions
+	grafana  string // URL
+	secret   string // file: the password of Grafana's administrator
 	loki     *loki.Client
 	browser  *http.Client
 	asked    int // requests that the panel has answered
@@ -58,14 +60,14 @@ func up(t *testing.T) *project {
 	file := filepath.Join(t.TempDir(), "docker-compose.yml")
 	write(t, file, text)
 	p.files = []string{file}
-	secret := filepath.Join(t.TempDir(), "password")
-	write(t, secret, "of-a-test") // Grafana's own user reads it
-	panel, read := freePort(t), freePort(t)
-	p.panel, p.read = "http://127.0.0.1:"+panel, "http://127.0.0.1:"+read
+	p.secret = filepath.Join(t.TempDir(), "password")
+	write(t, p.secret, "of-a-test") // Grafana's own user reads it
+	panel, read, grafanaPort := freePort(t), freePort(t), freePort(t)
+	p.panel, p.read, p.grafana = "http://127.0.0.1:"+panel, "http://127.0.0.1:"+read, "http://127.0.0.1:"+grafanaPort
 	p.env = append(p.env,
-		"COMPOSE_PROJECT_NAME="+name, "GRAFANA_ADMIN_PASSWORD_FILE="+secret, "ADMINSESSIONS_DEMO_TRAFFIC=off",
+		"COMPOSE_PROJECT_NAME="+name, "GRAFANA_ADMIN_PASSWORD_FILE="+p.secret, "ADMINSESSIONS_DEMO_TRAFFIC=off",
 		"ADMINSESSIONS_DEMO_PANEL_PORT="+panel, "ADMINSESSIONS_DEMO_LOKI_PORT="+read,
-		"ADMINSESSIONS_DEMO_PROMETHEUS_PORT="+freePort(t), "ADMINSESSIONS_DEMO_GRAFANA_PORT="+freePort(t))
+		"ADMINSESSIONS_DEMO_PROMETHEUS_PORT="+freePort(t), "ADMINSESSIONS_DEMO_GRAFANA_PORT="+grafanaPort)
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, err := p.run(p.line("logs", "--tail=30")...)
