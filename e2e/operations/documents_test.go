@@ -1,11 +1,15 @@
 package operations
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 )
 
 var (
@@ -13,9 +17,14 @@ var (
 	block   = regexp.MustCompile("(?s)```sh\n(.*?)```")
 )
 
-// procedure does what stands below a heading of a document, block by block.
-// Between two of them, and after the last one, the test looks at what came of it.
-func (s *system) procedure(document, title string, checks ...func(out string)) {
+// changes finds commands that do more than look.
+var changes = regexp.MustCompile(`(?m)systemctl|>|^\s*(mv|cp|rm|tar|install) | key | -o `)
+
+// procedure does what is below a heading of a document, block by block. Between
+// two of them, and after the last one, the test looks at what came of it. Commands
+// that only look are repeated until they show what they should, as an operator
+// would do it.
+func (s *system) procedure(document, title string, checks ...func(out string) error) {
 	s.t.Helper()
 	text, err := os.ReadFile(filepath.Join(root, "docs", document))
 	if err != nil {
@@ -26,12 +35,20 @@ func (s *system) procedure(document, title string, checks ...func(out string)) {
 		s.t.Fatalf("%s, %s: %d blocks of commands, and the test looks at %d", document, title, len(blocks), len(checks))
 	}
 	for i, b := range blocks {
-		out, status := s.shell(string(b[1]))
-		if status != 0 {
-			s.t.Fatalf("%s, %s: exit status %d of\n%s\n%s", document, title, status, b[1], out)
+		do := func() error {
+			out, status := s.shell(string(b[1]))
+			if status != 0 {
+				return fmt.Errorf("exit status %d of\n%s\n%s", status, b[1], out)
+			}
+			if checks[i] != nil {
+				return checks[i](out)
+			}
+			return nil
 		}
-		if checks[i] != nil {
-			checks[i](out)
+		if !changes.Match(b[1]) {
+			eventually.NoError(s.t, 2*time.Minute, document+", "+title, do)
+		} else if err := do(); err != nil {
+			s.t.Fatalf("%s, %s: %v", document, title, err)
 		}
 		if s.t.Failed() {
 			s.t.FailNow()
@@ -58,13 +75,13 @@ func below(t *testing.T, text []byte, title string) []byte {
 }
 
 // prints checks that commands have printed each of these texts.
-func (s *system) prints(want ...string) func(string) {
-	return func(out string) {
-		s.t.Helper()
+func (s *system) prints(want ...string) func(string) error {
+	return func(out string) error {
 		for _, w := range want {
 			if !strings.Contains(out, s.path(w)) {
-				s.t.Errorf("%q is not in what was printed:\n%s", w, out)
+				return fmt.Errorf("%q is not in what was printed:\n%s", w, out)
 			}
 		}
+		return nil
 	}
 }

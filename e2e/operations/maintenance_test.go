@@ -228,13 +228,17 @@ func TestLeave(t *testing.T) {
 	s.procedure(maintenance, "Leave",
 		s.prints(nothingWaits, nothingQuarantined),
 		s.prints("complete: yes, unaltered: yes"),
-		func(string) {
+		func(string) error {
 			for file, want := range map[string]string{"events": "last-19", "trail": "trail.stopped"} {
 				b, err := os.ReadFile(s.path("/backup/" + file + ".ndjson"))
-				if err != nil || !bytes.Contains(b, []byte(want)) {
-					t.Errorf("%s: %q is not in it, %v", file, want, err)
+				if err != nil {
+					return err
+				}
+				if !bytes.Contains(b, []byte(want)) {
+					return fmt.Errorf("%s: %q is not in it", file, want)
 				}
 			}
+			return nil
 		},
 		nil)
 	// Years later, with nothing but what was kept.
@@ -284,7 +288,9 @@ func TestFirstLook(t *testing.T) {
 	s.loki.Stop()
 	s.work("waiting", 3)
 	out, _ := s.shell("adminsessions spool stat; adminsessions quarantine ls; adminsessions doctor || true")
-	s.prints("waiting       3 events, the oldest of", nothingQuarantined, "connection refused")(out)
+	if err := s.prints("waiting       3 events, the oldest of", nothingQuarantined, "connection refused")(out); err != nil {
+		t.Error(err)
+	}
 	eventually.NoError(t, 2*time.Minute, "the proxy says that Loki is away", func() error {
 		status, body, err := get(t.Context(), "http://"+s.operators+"/healthz", "")
 		if err == nil && (status != http.StatusServiceUnavailable || !strings.Contains(body, "loki has not taken events since")) {

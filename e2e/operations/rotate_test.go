@@ -64,7 +64,7 @@ func TestRotateTheProofKey(t *testing.T) {
 	s.complete(s.loki, 10, publicKey)
 	s.shell("cp " + publicKey + " /backup/old.pub")
 	s.procedure(maintenance, "The key that signs the trail",
-		func(string) { s.work("both", 10); s.delivered() },
+		func(string) error { s.work("both", 10); s.delivered(); return nil },
 		s.prints("complete: yes, unaltered: yes"),
 		s.prints("complete: yes, unaltered: yes"))
 	s.work("new", 10)
@@ -97,7 +97,7 @@ func TestRotateTheSpoolKey(t *testing.T) {
 	s.loki.Stop()
 	s.work("old", 10)
 	s.procedure(maintenance, "The spool's key",
-		func(string) { s.work("both", 10); s.loki.Restart(); s.delivered() },
+		func(string) error { s.work("both", 10); s.loki.Restart(); s.delivered(); return nil },
 		s.prints(nothingWaits, nothingQuarantined),
 		nil)
 	s.work("new", 10)
