@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -77,12 +78,7 @@ type running struct {
 
 func start(b *testing.B, p peer, loki, instance string) *running {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	address, dir := l.Addr().String(), b.TempDir()
-	_ = l.Close()
+	address, dir := freeport.Address(b), b.TempDir()
 	r := &running{b: b, name: p.name, address: address, command: func() *exec.Cmd { return p.command(address, loki, dir, instance) }}
 	b.Cleanup(r.kill)
 	r.start()

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -189,12 +189,7 @@ func killed(b *testing.B, c candidate, panel string) (answered, logged int) {
 // start starts a candidate; kill ends it, and what it has started, at once.
 func start(b *testing.B, c candidate, dir, panel string) (url string, kill func()) {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	listen := l.Addr().String()
-	_ = l.Close()
+	listen := freeport.Address(b)
 	cmd := c.command(b, dir, listen, panel)
 	var log bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &log, &log

@@ -19,6 +19,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -59,7 +60,7 @@ func startSuite(t *testing.T) *suite {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the panel: %v\n%s", err, out)
 	}
-	s := &suite{t: t, loki: lokitest.Start(t), address: freeAddress(t), ops: freeAddress(t), log: new(bytes.Buffer), exited: make(chan struct{})}
+	s := &suite{t: t, loki: lokitest.Start(t), address: freeport.Address(t), ops: freeport.Address(t), log: new(bytes.Buffer), exited: make(chan struct{})}
 	s.cmd = exec.Command(filepath.Join(dir, "adminpanel"))
 	s.cmd.Env = append(os.Environ(),
 		"ADMINPANEL_LISTEN="+s.address,
@@ -182,16 +183,6 @@ func (s *suite) reset(from string, bytes []byte) error {
 		return err
 	}
 	return conn.Close()
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // memory is what the panel's process holds, in bytes.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -38,13 +39,13 @@ func TestImage(t *testing.T) {
 	panel := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
 	defer panel.Close()
 	loki := lokitest.Start(t)
-	listen := "127.0.0.1:" + freePort(t)
+	listen := "127.0.0.1:" + freeport.Port(t)
 	config := filepath.Join(t.TempDir(), "proxy.yaml")
-	text := fmt.Sprintf("listen: %s\noperators: %s\nupstreams: [{url: %q}]\nservice: {name: panel}\nwho: [{basic: {}}]\n", listen, "127.0.0.1:"+freePort(t), panel.URL)
+	text := fmt.Sprintf("listen: %s\noperators: %s\nupstreams: [{url: %q}]\nservice: {name: panel}\nwho: [{basic: {}}]\n", listen, "127.0.0.1:"+freeport.Port(t), panel.URL)
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil { // another user reads it
 		t.Fatal(err)
 	}
-	volume := "adminsessions-test-" + freePort(t)
+	volume := "adminsessions-test-" + freeport.Port(t)
 	run := func() string {
 		return e.must(t, "docker", "run", "-d", "--network", "host", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
 			"-v", volume+":/var/lib/adminsessions", "-v", config+":/etc/adminsessions/proxy.yaml:ro", "-e", "ADMINSESSIONS_LOKI_URL="+loki.URL(), name)

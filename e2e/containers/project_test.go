@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -62,12 +62,12 @@ func up(t *testing.T) *project {
 	p.files = []string{file}
 	p.secret = filepath.Join(t.TempDir(), "password")
 	write(t, p.secret, "of-a-test") // Grafana's own user reads it
-	panel, read, grafanaPort := freePort(t), freePort(t), freePort(t)
+	panel, read, grafanaPort := freeport.Port(t), freeport.Port(t), freeport.Port(t)
 	p.panel, p.read, p.grafana = "http://127.0.0.1:"+panel, "http://127.0.0.1:"+read, "http://127.0.0.1:"+grafanaPort
 	p.env = append(p.env,
 		"COMPOSE_PROJECT_NAME="+name, "GRAFANA_ADMIN_PASSWORD_FILE="+p.secret, "ADMINSESSIONS_DEMO_TRAFFIC=off",
 		"ADMINSESSIONS_DEMO_PANEL_PORT="+panel, "ADMINSESSIONS_DEMO_LOKI_PORT="+read,
-		"ADMINSESSIONS_DEMO_PROMETHEUS_PORT="+freePort(t), "ADMINSESSIONS_DEMO_GRAFANA_PORT="+grafanaPort)
+		"ADMINSESSIONS_DEMO_PROMETHEUS_PORT="+freeport.Port(t), "ADMINSESSIONS_DEMO_GRAFANA_PORT="+grafanaPort)
 	t.Cleanup(func() {
 		if t.Failed() {
 			out, err := p.run(p.line("logs", "--tail=30")...)
@@ -235,15 +235,4 @@ func (p *project) trail(ctx context.Context) (times map[uint64]int, last uint64,
 func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	eventually.NoError(t, patience, what, ask)
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/e2e/internal/workday"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -44,7 +45,7 @@ func startDemo(t *testing.T) demo {
 	cmd := exec.Command(tools.Built(root, "demo"))
 	cmd.Env = append(os.Environ(), "ADMINSESSIONS_DEMO_DATA="+d.data)
 	for _, name := range []string{"PANEL", "METRICS", "LOKI", "LOKI_READ", "LOKI_GRPC", "GRAFANA", "PROMETHEUS"} {
-		address := freeAddress(t)
+		address := freeport.Address(t)
 		_, port, _ := net.SplitHostPort(address)
 		cmd.Env = append(cmd.Env, "ADMINSESSIONS_DEMO_"+name+"_PORT="+port)
 		switch name {
@@ -90,16 +91,6 @@ func startDemo(t *testing.T) demo {
 		t.Fatal("there is no Grafana: set GRAFANA_HOME or GRAFANA=download")
 	}
 	return d
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // signedIn starts a browser that is signed in to Grafana.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/adminsessions/adminsessions/internal/freeport"
 )
 
 // program builds adminsessions.
@@ -92,17 +93,6 @@ func TestProxyTakesItsFile(t *testing.T) {
 	if out, err := wrong.run("proxy", "check"); err == nil || !strings.Contains(out, "serve") {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// free returns an address that nobody listens on.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start starts the container's process.
@@ -187,7 +177,7 @@ func TestVolumeComesBack(t *testing.T) {
 
 	volume := t.TempDir()
 	pod := func() (c *container, clients, operators string) {
-		clients, operators = free(t), free(t)
+		clients, operators = freeport.Address(t), freeport.Address(t)
 		c = newContainer(t, bin, volume, render(t, "proxy.yaml"),
 			"listen: :8080", "listen: "+clients, "operators: :9465", "operators: "+operators,
 			"http://panel.panel.svc:8000", panel.URL, "http://loki-push.loki.svc:3100", loki.URL, "http://loki-read.loki.svc:3100", loki.URL)

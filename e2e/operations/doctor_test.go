@@ -16,6 +16,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
 
@@ -69,7 +70,7 @@ func startStock(t *testing.T, more string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, address, grpc := t.TempDir(), freeAddress(t), freeAddress(t)
+	dir, address, grpc := t.TempDir(), freeport.Address(t), freeport.Address(t)
 	port := func(a string) string { _, p, _ := net.SplitHostPort(a); return p }
 	config := filepath.Join(dir, "loki.yaml")
 	if err := os.WriteFile(config, []byte(fmt.Sprintf(stock, port(address), port(grpc), dir)+more), 0o600); err != nil {

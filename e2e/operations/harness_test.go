@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -108,7 +108,7 @@ type service struct {
 // newSystem starts a Loki, and neither a proxy nor its log's key.
 func newSystem(t *testing.T, opts ...lokitest.Option) *system {
 	t.Helper()
-	s := &system{t: t, dir: t.TempDir(), loki: lokitest.Start(t, opts...), address: freeAddress(t), operators: freeAddress(t), services: make(chan service)}
+	s := &system{t: t, dir: t.TempDir(), loki: lokitest.Start(t, opts...), address: freeport.Address(t), operators: freeport.Address(t), services: make(chan service)}
 	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		call, err := io.ReadAll(r.Body)
 		done := make(chan error, 1)
@@ -342,14 +342,4 @@ func get(ctx context.Context, url, user string) (status int, body string, err er
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(b), err
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -48,7 +49,7 @@ func newDemo(t *testing.T) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	panel, ops, lokiHTTP, lokiRead, lokiGRPC := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
+	panel, ops, lokiHTTP, lokiRead, lokiGRPC := freeport.Address(t), freeport.Address(t), freeport.Address(t), freeport.Address(t), freeport.Address(t)
 	d := &demo{
 		t: t, panel: "http://" + panel, ops: "http://" + ops, loki: "http://" + lokiHTTP, read: "http://" + lokiRead,
 		pids: make(map[string]int),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -21,6 +20,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -82,8 +82,8 @@ func startPanel(t *testing.T, loki *lokitest.Server) *panel {
 // newPanel is a panel that does not run yet.
 func newPanel(t *testing.T, loki *lokitest.Server, dataDir string, env ...string) *panel {
 	t.Helper()
-	address := freeAddress(t)
-	p := &panel{t: t, url: "http://" + address, ops: freeAddress(t), listen: address, lokiURL: loki.URL(), dataDir: dataDir, env: env}
+	address := freeport.Address(t)
+	p := &panel{t: t, url: "http://" + address, ops: freeport.Address(t), listen: address, lokiURL: loki.URL(), dataDir: dataDir, env: env}
 	t.Cleanup(p.kill)
 	return p
 }
@@ -181,17 +181,6 @@ func get(ctx context.Context, address string) (status int, body string, err erro
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, strings.TrimSpace(string(text)), err
-}
-
-// freeAddress is one nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // browser is a person's: it keeps cookies and shows redirects.

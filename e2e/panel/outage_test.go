@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -250,7 +251,7 @@ func TestPanelKilledUnderTraffic(t *testing.T) {
 func TestPanelStartsWithoutLoki(t *testing.T) {
 	loki := lokitest.Start(t)
 	loki.Stop()
-	p := &panel{t: t, listen: freeAddress(t), ops: freeAddress(t), lokiURL: loki.URL(), dataDir: t.TempDir()}
+	p := &panel{t: t, listen: freeport.Address(t), ops: freeport.Address(t), lokiURL: loki.URL(), dataDir: t.TempDir()}
 	p.url = "http://" + p.listen
 	t.Cleanup(p.kill)
 	p.start()

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -40,7 +41,7 @@ func TestAdminerIsRecordedCompletely(t *testing.T) {
 	if out, err := exec.Command("php", "-r", `$d = new SQLite3($argv[1]); $d->exec("create table clients(id integer primary key, name text)"); $d->exec("insert into clients values(7731, 'Acme')");`, database).CombinedOutput(); err != nil {
 		t.Fatalf("PHP with SQLite is Debian's php-cli and php-sqlite3: %v\n%s", err, out)
 	}
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	start(t, "Adminer", "http://"+address, func() *exec.Cmd {
 		return exec.Command("php", "-S", address, filepath.Join(root, "e2e/proxy/testdata/adminer/index.php"))
 	})

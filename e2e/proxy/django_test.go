@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -22,7 +23,7 @@ import (
 func startDjango(t *testing.T) (panel *process, url string) {
 	t.Helper()
 	python := "/usr/bin/python3" // the distribution's, which has its packages
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	env := append(os.Environ(),
 		"PYTHONPATH="+filepath.Join(root, "e2e/proxy/testdata/django")+":"+filepath.Join(root, "examples/proxy/django"), "PYTHONDONTWRITEBYTECODE=1",
 		"DJANGO_SETTINGS_MODULE=panel", "PANEL_DB="+filepath.Join(t.TempDir(), "panel.db"),

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/adminsessions/adminsessions"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 )
 
@@ -23,7 +24,7 @@ func TestExpressTellsWhatWasDone(t *testing.T) {
 		t.Fatalf("%v\nrun: npm ci --ignore-scripts --prefix e2e/proxy/testdata/express", err)
 	}
 	loki := lokitest.Start(t)
-	address := freeAddress(t)
+	address := freeport.Address(t)
 	start(t, "Express", "http://"+address, func() *exec.Cmd { return exec.Command("node", filepath.Join(dir, "app.js"), address) })
 	p := startProxy(t, loki, "http://"+address, "service: {name: express}\n")
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -21,6 +20,7 @@ import (
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/e2e/internal/eventually"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/lokitest"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -125,7 +125,7 @@ type proxy struct {
 func startProxy(t *testing.T, loki *lokitest.Server, panel, config string) *proxy {
 	t.Helper()
 	dir := t.TempDir()
-	address, operators := freeAddress(t), freeAddress(t)
+	address, operators := freeport.Address(t), freeport.Address(t)
 	config = fmt.Sprintf("listen: %s\noperators: %s\nupstreams: [{url: '%s'}]\nloki: {url: '%s'}\nspool: {dir: %s/spool}\n%s", address, operators, panel, loki.URL(), dir, config)
 	file := filepath.Join(dir, "proxy.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
@@ -139,16 +139,6 @@ func startProxy(t *testing.T, loki *lokitest.Server, panel, config string) *prox
 func await(t *testing.T, what string, ask func() error) {
 	t.Helper()
 	eventually.NoError(t, 2*time.Minute, what, ask)
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // recorded are the events in Loki, oldest first, once none of those up to the

@@ -19,6 +19,7 @@ import (
 
 	"github.com/adminsessions/adminsessions"
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 	"github.com/adminsessions/adminsessions/internal/loki"
 	"github.com/adminsessions/adminsessions/internal/tools"
 )
@@ -69,7 +70,7 @@ type Server struct {
 
 	readyTimeout time.Duration
 
-	httpPort, grpcPort int
+	httpPort, grpcPort string
 	url                string
 	client             *http.Client // for what is no question
 	loki               *loki.Client // for questions
@@ -118,8 +119,8 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 	// A port that was free a moment ago can be taken by the time Loki listens.
 	for attempt := 1; ; attempt++ {
-		s.httpPort, s.grpcPort = freePort(t), freePort(t)
-		s.connect("http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(s.httpPort)))
+		s.httpPort, s.grpcPort = freeport.Port(t), freeport.Port(t)
+		s.connect("http://" + net.JoinHostPort("127.0.0.1", s.httpPort))
 		err := s.start()
 		if err == nil {
 			return s
@@ -253,8 +254,8 @@ func (s *Server) start() error {
 		"LOKI_DATA_DIR="+s.dataDir,
 		"LOKI_RULES_DIR="+filepath.Join(s.dataDir, "rules"),
 		"LOKI_HTTP_ADDRESS=127.0.0.1",
-		"LOKI_HTTP_PORT="+strconv.Itoa(s.httpPort),
-		"LOKI_GRPC_PORT="+strconv.Itoa(s.grpcPort))
+		"LOKI_HTTP_PORT="+s.httpPort,
+		"LOKI_GRPC_PORT="+s.grpcPort)
 	cmd.Env = append(cmd.Env, s.env...)
 	cmd.Stdout, cmd.Stderr = log, log
 	childproc.Bind(cmd, syscall.SIGKILL) // a test that is killed leaves no Loki behind
@@ -311,17 +312,6 @@ func (s *Server) logTail() string {
 		}
 	}
 	return said.String()[max(0, said.Len()-most):]
-}
-
-// freePort asks the kernel for a port nobody listens on.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // readError is the body of an answer that is not the one expected.

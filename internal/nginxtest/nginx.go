@@ -4,7 +4,6 @@ package nginxtest
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/adminsessions/adminsessions/internal/childproc"
+	"github.com/adminsessions/adminsessions/internal/freeport"
 )
 
 // Start runs nginx with the text of a configuration of deploy/gateway until the
@@ -22,7 +22,7 @@ import (
 // for its files are replaced.
 func Start(t testing.TB, conf string) string {
 	t.Helper()
-	address, dir := freeAddress(t), t.TempDir()
+	address, dir := freeport.Address(t), t.TempDir()
 	for from, to := range map[string]string{
 		"listen 3100 default_server": "listen " + address + " default_server",
 		" /tmp/":                     " " + dir + "/",
@@ -68,16 +68,6 @@ func find(t testing.TB) string {
 	}
 	t.Fatal("no nginx on PATH or in /usr/sbin; install Debian's nginx-light")
 	return ""
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func await(t testing.TB, url string, exited <-chan struct{}) {
